@@ -1,0 +1,26 @@
+"""The whole timetable of beat, on one page.
+
+Each entry only wakes a task, which then looks in the database for what is due;
+dates and hours of business are decided there, in the account's own zone. So a
+tick that is late, doubled or lost changes nothing. All times are UTC. When beat
+starts it also sends each of them once, so nothing waits for the next full hour.
+"""
+
+from typing import Any
+
+from celery.schedules import crontab, schedule
+
+MINUTE = 60.0
+
+TIMETABLE: dict[str, dict[str, Any]] = {
+    # Issue what has become due. Five past, so that local midnights of all zones lie behind.
+    "invoicing.tick": {"task": "invoicing.tick", "schedule": crontab(minute="5")},
+    # Look after late accounts. It first bills whatever is still pending.
+    "delinquency.tick": {"task": "delinquency.tick", "schedule": schedule(5 * MINUTE)},
+    # The post room, the till and the network: drain what a lost nudge left in the queues.
+    "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
+    "invoicing.dispatch_charges": {"task": "invoicing.dispatch_charges", "schedule": schedule(MINUTE)},
+    "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},
+    # Read the devices back and repair what has drifted.
+    "netenforce.reconcile": {"task": "netenforce.reconcile", "schedule": schedule(5 * MINUTE)},
+}

@@ -1,0 +1,18 @@
+"""Every address of the program."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from . import health
+
+# Each room brings its own pages under the one address of the portal.
+PORTAL = ("accounts.portal.urls", "invoicing.portal.urls", "delinquency.portal.urls")
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index", permanent=False), name="root"),
+    path("admin/", admin.site.urls),
+    *(path("portal/", include(module)) for module in PORTAL),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]

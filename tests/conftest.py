@@ -1,0 +1,108 @@
+"""What all tests share: one throw-away PostgreSQL and Valkey for the run, and nudges that are only recorded.
+
+The process that was started first (with xdist: its controller) starts the servers; its workers
+have a database each. Two runs at once have servers of their own. The servers end with
+that process, also when it is killed, and the next run clears their folders away.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing_project import embedded, places
+from billing_project.kernel import nudge
+from billing_project.processes import end_with_parent
+
+# Nothing of the developer's own environment, or of a .env file, may reach a test: an empty variable counts
+# as not set, and .env does not fill it. Settings are first read after this.
+for variable in (
+    "ALLOWED_HOSTS", "DEBUG", "EMAIL_CHANNEL", "FIELD_ENCRYPTION_KEY", "PAYMENT_GATEWAY", "PORT",
+    "PUBLIC_BASE_URL", "SECRET_KEY", "SMS_CHANNEL", "VOICE_CHANNEL",
+):  # fmt: skip
+    os.environ[variable] = ""
+os.environ["DJANGO_SETTINGS_MODULE"] = "billing_project.settings"
+os.environ["SECRET_KEY"] = "not a secret, and only for tests; long enough for everyone"
+os.environ["FIELD_ENCRYPTION_KEY"] = "bm90IGEgc2VjcmV0LCBhbmQgb25seSBmb3IgdGVzdHM="
+
+PREFIX = "billing-test-"
+FAST = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=60",
+    "shared_buffers=64MB",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers, then let Django read its settings; xdist's workers inherit the addresses."""
+    if not hasattr(config, "workerinput"):
+        _start_servers(config)
+    from django.conf import settings
+
+    assert settings.DATABASES  # pytest-django sets Django up only where settings have been read by now
+
+
+def _start_servers(config: pytest.Config) -> None:
+    _clear_old_runs()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=places.short_tmp()))
+    folder.chmod(0o755)  # as root the servers run as another user, who must get through
+    lock = (folder / "run.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    where = places.temporary_place(folder)
+    where.make()
+    # SIGQUIT: PostgreSQL ends at once together with its children.
+    embedded.start_postgres(where, settings=FAST, before_exec=partial(end_with_parent, signal.SIGQUIT))
+    embedded.start_valkey(where, before_exec=end_with_parent, durable=False)
+    os.environ["DATABASE_URL"] = f"postgres://app@{str(where.sockets).replace('/', '%2F')}/{embedded.DATABASE}"
+    os.environ["REDIS_URL"] = f"unix://{where.valkey_socket}"
+
+    def end() -> None:
+        embedded.stop_valkey(where)
+        embedded.stop_postgres(where)
+        lock.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    config.add_cleanup(end)
+
+
+@pytest.fixture(autouse=True)
+def nudges() -> Iterator[list[nudge.Nudge]]:
+    """Record the nudges of a test instead of sending them."""
+    with nudge.recorded() as recorded:
+        yield recorded
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """End the sessions that threads of a test have left open, so that the test database can be dropped."""
+    yield
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def _clear_old_runs() -> None:
+    """Remove what runs left behind that were killed; a run that lives holds its lock."""
+    for folder in Path(places.short_tmp()).glob(f"{PREFIX}*"):
+        try:
+            if folder.stat().st_uid != os.geteuid():
+                continue
+            with (folder / "run.lock").open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue
