@@ -1,0 +1,174 @@
+"""Contacts, service lines and funding sources."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import action
+from unfold.widgets import UnfoldBooleanWidget
+
+from accounts import operations
+from accounts.admin.base import staff_user
+from accounts.models import Contact, FundingSource, ServiceLine
+from billing_project.kernel.errors import Refused
+
+from .base import BAD, GOOD, QUIET, HistoryAdmin, admin_link, badge, local_time
+from .confirm import ReasonForm, confirm_one
+
+
+class ContactForm(forms.ModelForm[Contact]):
+    """A contact; making one the billing contact is an operation, since it replaces another."""
+
+    make_billing_contact = forms.BooleanField(
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text="Notices and tickets about money then go to this person, and no longer to the one before.",
+    )
+
+    class Meta:
+        model = Contact
+        exclude: ClassVar[list[str]] = ["is_billing_contact"]
+
+
+@admin.register(Contact)
+class ContactAdmin(HistoryAdmin):
+    """People we may write to or call."""
+
+    form = ContactForm
+    list_display = ("name", "account_shown", "billing", "email", "phone", "ways", "language")
+    list_select_related = ("account",)
+    list_filter = ("is_billing_contact", "language", "email_allowed", "sms_allowed", "voice_allowed")
+    search_fields = ("name", "email", "phone", "account__number", "account__name")
+    autocomplete_fields = ("account",)
+    may_delete = True
+    empty_words = "Add the person who gets the bills of an account; without one nobody is told before a cut (A26)."
+    fieldsets = (
+        (None, {"fields": ("account", "name", "billing", "make_billing_contact")}),
+        ("Ways to reach", {"fields": ("email", "phone", "language", "timezone")}),
+        ("Consent", {"fields": ("email_allowed", "sms_allowed", "voice_allowed", "consented_at")}),
+    )
+    readonly_fields = ("billing",)
+
+    def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
+        """Save the person, and make them billing contact through the operation."""
+        super().save_model(request, obj, form, change)
+        if form.cleaned_data.get("make_billing_contact"):
+            operations.set_billing_contact(obj, by=staff_user(request))
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, contact: Contact) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(contact.account)
+
+    @admin.display(description="billing contact", ordering="is_billing_contact")
+    def billing(self, contact: Contact) -> SafeString:
+        """Tell whether notices and tickets go to this person."""
+        return badge("billing contact", GOOD) if contact.is_billing_contact else badge("no", QUIET)
+
+    @admin.display(description="may be reached by")
+    def ways(self, contact: Contact) -> str:
+        """Return the channels that are allowed and have an address."""
+        found = [
+            word
+            for word, usable in (
+                ("email", contact.email_allowed and contact.email),
+                ("SMS", contact.sms_allowed and contact.phone),
+                ("voice", contact.voice_allowed and contact.phone),
+            )
+            if usable
+        ]
+        return ", ".join(found) or "nothing: add an address"
+
+
+@admin.register(ServiceLine)
+class ServiceLineAdmin(HistoryAdmin):
+    """The customers' lines."""
+
+    list_display = ("label", "account_shown", "ipv4", "ipv6", "radius_username")
+    list_select_related = ("account",)
+    search_fields = ("ipv4", "ipv6", "radius_username", "account__number", "account__name")
+    search_help_text = "IP address, RADIUS user name, account."
+    autocomplete_fields = ("account",)
+    may_delete = True
+    empty_words = "Add a line with its address or RADIUS user name, so that a device can slow or open it."
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, line: ServiceLine) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(line.account)
+
+
+class FundingSourceForm(forms.ModelForm[FundingSource]):
+    """A funding source; what cannot be stored is refused on the form."""
+
+    class Meta:
+        model = FundingSource
+        exclude: ClassVar[list[str]] = ["barred_at", "barred_why"]
+
+
+@admin.register(FundingSource)
+class FundingSourceAdmin(HistoryAdmin):
+    """Cards and bank accounts in order; tokens only, never a card number."""
+
+    form = FundingSourceForm
+    list_display = ("what", "account_shown", "rank", "gateway", "expires_on", "state")
+    list_select_related = ("account",)
+    list_filter = ("gateway", "rank", ("barred_at", admin.EmptyFieldListFilter))
+    search_fields = ("last4", "account__number", "account__name")
+    autocomplete_fields = ("account",)
+    actions_detail = ("bar",)
+    empty_words = "Customers add cards in the portal, or bring them at once: manage.py import_funding_sources FILE.csv."
+    fields = ("account", "rank", "gateway", "customer_token", "source_token", "brand", "last4", "expires_on")
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: FundingSource | None = None) -> tuple[str, ...]:
+        """Keep the tokens of a stored source: another card is a new source in its rank."""
+        return ("account", "rank", "gateway", "customer_token", "source_token", "state") if obj else ()
+
+    def get_fields(self, _request: HttpRequest, obj: FundingSource | None = None) -> tuple[str, ...]:
+        """Show the state of a stored source."""
+        return (*self.fields, "state") if obj else tuple(self.fields)
+
+    def save_model(self, request: HttpRequest, obj: FundingSource, form: Any, change: bool) -> None:
+        """Store a new source through the room's operation."""
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        given = {name: value for name, value in form.cleaned_data.items() if name != "account"}
+        stored = operations.replace_funding_source(form.cleaned_data["account"], by=staff_user(request), **given)
+        obj.__dict__.update(stored.__dict__)
+
+    @admin.display(description="source", ordering="last4")
+    def what(self, source: FundingSource) -> str:
+        """Return brand and last four digits."""
+        return str(source)
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, source: FundingSource) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(source.account)
+
+    @admin.display(description="state", ordering="barred_at")
+    def state(self, source: FundingSource) -> SafeString:
+        """Tell whether it may be charged, and why not."""
+        if not source.barred_at:
+            return badge("may be charged", GOOD)
+        since = local_time(source.barred_at, source.account.timezone)
+        return format_html("{} since {} {}", badge("not charged", BAD), since, source.barred_why)
+
+    @action(description="Bar from charging", icon="block", permissions=["operate"])
+    def bar(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason, and charge the source no more (A23)."""
+
+        def carry_out(source: FundingSource, data: dict[str, Any]) -> str:
+            if source.barred_at:
+                raise Refused("barred_already", "It is barred already; the customer brings it back by adding it anew.")
+            operations.bar_funding_source(source, data["reason"])
+            return f"{source} is not charged any more."
+
+        return confirm_one(
+            self, request, object_id, title="Bar from charging", submit="Bar it", form_class=ReasonForm, danger=True,
+            words="It is not charged any more until the customer adds it anew.", carry_out=carry_out,
+        )  # fmt: skip

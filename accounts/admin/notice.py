@@ -1,0 +1,159 @@
+"""The outbox of letters, the attempts to send them, and what the simulated channel got."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import action
+
+from accounts.models import Notice, NoticeAttempt, SimulatedMessage
+from accounts.outreach.dispatch import dispatch_notices
+from billing_project.kernel import clock
+
+from .base import (
+    BAD,
+    GOOD,
+    NOTE,
+    QUIET,
+    WARN,
+    ReadOnlyAdmin,
+    ReadOnlyTabular,
+    admin_link,
+    local_time,
+    state_badge,
+)
+from .confirm import confirm_pass
+
+NOTICE_TONES = {
+    "queued": NOTE, "claimed": NOTE, "sending": NOTE, "accepted": GOOD, "rejected": BAD, "ambiguous": WARN,
+    "parked": BAD, "cancelled": QUIET, "not_sent": QUIET,
+}  # fmt: skip
+
+
+class NoticeAttemptInline(ReadOnlyTabular):
+    """Each call to a provider for the notice."""
+
+    model = NoticeAttempt
+    fields = ("at", "outcome", "provider_id", "detail")
+    tab = False
+    verbose_name_plural = "attempts"
+
+
+def letter(body: str) -> SafeString:
+    """Return a text as it was written, line by line."""
+    return format_html('<pre class="desk-letter">{}</pre>', body)
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    """Letters: written before anything is sent, and never sent twice (D8)."""
+
+    list_display = (
+        "subject_or_text",
+        "account_shown",
+        "channel",
+        "to_address",
+        "state_shown",
+        "due",
+        "attempts",
+        "why",
+    )
+    list_select_related = ("account",)
+    list_filter = ("state", "channel", "template", "language")
+    search_fields = ("to_address", "subject", "account__number", "account__name", "provider_id")
+    date_hierarchy = "created_at"
+    inlines = (NoticeAttemptInline,)
+    actions_list = ("send_now",)
+    empty_words = "Notices are written by policy steps, such as “notice by email at due”. Run a check to see some."
+    empty_link = ("Policies", "admin:delinquency_policy_changelist")
+    fieldsets = (
+        (None, {"fields": ("account", "contact", "to_address", "channel", "language", "subject", "letter")}),
+        ("State", {"fields": ("state_shown", "why", "due", "accepted", "attempts", "provider_id")}),
+        ("What made it", {"fields": ("template", "anchor_key", "step_key", "occurrence", "created_at")}),
+    )
+    readonly_fields = ("letter", "state_shown", "due", "accepted")
+
+    @action(description="Send what is due", icon="send", permissions=["operate"])
+    def send_now(self, request: HttpRequest) -> HttpResponse:
+        """Ask for confirmation, and make one pass over the outbox."""
+        return confirm_pass(
+            self, request, title="Send what is due", submit="Send now", carry_out=lambda: dispatch_notices(clock.now()),
+            words="The worker does this each minute. Quiet hours and last-minute vetoes hold here as well.",
+        )  # fmt: skip
+
+    @admin.display(description="notice", ordering="template")
+    def subject_or_text(self, notice: Notice) -> str:
+        """Return the subject, or how the text begins."""
+        return notice.subject or f"{notice.body[:60]}…"
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, notice: Notice) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(notice.account)
+
+    @admin.display(description="state", ordering="state")
+    def state_shown(self, notice: Notice) -> SafeString:
+        """Return the state in words and colour."""
+        return state_badge(notice, NOTICE_TONES)
+
+    @admin.display(description="due", ordering="due_at")
+    def due(self, notice: Notice) -> SafeString | str:
+        """Return when it may go out, in the account's time."""
+        return local_time(notice.due_at, notice.account.timezone)
+
+    @admin.display(description="accepted by the provider")
+    def accepted(self, notice: Notice) -> SafeString | str:
+        """Return when the provider took it, in the account's time."""
+        return local_time(notice.accepted_at, notice.account.timezone)
+
+    @admin.display(description="text")
+    def letter(self, notice: Notice) -> SafeString:
+        """Return the very text that is sent."""
+        return letter(notice.body)
+
+
+@admin.register(SimulatedMessage)
+class SimulatedMessageAdmin(ReadOnlyAdmin):
+    """What was “sent”: the simulated channel's own pile."""
+
+    list_display = ("what", "channel", "to_address", "accepted")
+    list_filter = ("channel",)
+    search_fields = ("to_address", "subject", "body", "key")
+    date_hierarchy = "accepted_at"
+    empty_words = "Nothing was sent yet. Waiting notices go out each minute while the worker runs."
+    empty_link = ("Waiting notices", "admin:accounts_notice_changelist")
+    fields = ("key", "channel", "to_address", "subject", "letter", "accepted")
+    readonly_fields = ("letter", "accepted")
+
+    @admin.display(description="message", ordering="subject")
+    def what(self, message: SimulatedMessage) -> str:
+        """Return the subject, or how the text begins."""
+        return message.subject or f"{message.body[:70]}…"
+
+    @admin.display(description="taken at (UTC)", ordering="accepted_at")
+    def accepted(self, message: SimulatedMessage) -> SafeString | str:
+        """Return when that outside world took it."""
+        return local_time(message.accepted_at)
+
+    @admin.display(description="text")
+    def letter(self, message: SimulatedMessage) -> SafeString:
+        """Return the very text that was sent."""
+        return letter(message.body)
+
+
+@admin.register(NoticeAttempt)
+class NoticeAttemptAdmin(ReadOnlyAdmin):
+    """Every call to a provider."""
+
+    list_display = ("at", "notice", "outcome", "provider_id", "detail")
+    list_select_related = ("notice",)
+    list_filter = ("outcome",)
+    search_fields = ("provider_id", "detail", "notice__to_address")
+    date_hierarchy = "at"
+    empty_words = "No provider was called yet."
+
+    def get_model_perms(self, _request: Any) -> dict[str, bool]:
+        """Keep it out of menus: it is read on the notice's page."""
+        return {}

@@ -1,0 +1,24 @@
+"""The standing facts about customers."""
+
+from .account import Account, AccountStatus, AccountType, Company
+from .attention import Attention
+from .contact import Contact
+from .funding_source import FundingSource
+from .notice import Notice, NoticeAttempt, SimulatedMessage
+from .service_line import ServiceLine
+from .user import User
+
+__all__ = [
+    "Account",
+    "AccountStatus",
+    "AccountType",
+    "Attention",
+    "Company",
+    "Contact",
+    "FundingSource",
+    "Notice",
+    "NoticeAttempt",
+    "ServiceLine",
+    "SimulatedMessage",
+    "User",
+]

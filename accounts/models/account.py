@@ -1,0 +1,156 @@
+"""Companies (brands), account types and statuses, and the account itself."""
+
+import uuid
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from simple_history.models import HistoricalRecords
+
+from billing_project.kernel import clock
+from billing_project.kernel.errors import Refused
+
+number_validator = RegexValidator(r"^[^\x00-\x1f\x7f]+$", "Use printable characters only.")
+
+
+def validate_zone(name: str) -> None:
+    """Refuse a time zone that the zone database does not know; raises ValidationError."""
+    try:
+        clock.zone(name)
+    except Refused as refusal:
+        raise ValidationError(str(refusal)) from refusal
+
+
+class Company(models.Model):
+    """A brand that bills under its own name (E13)."""
+
+    name = models.CharField(max_length=120, unique=True)
+    currency = models.CharField(
+        max_length=3,
+        default="USD",
+        validators=[RegexValidator(r"^[A-Z]{3}$", "Three capital letters, such as USD.")],
+        help_text="ISO code of the currency all of this company's accounts are billed in, such as USD.",
+    )
+    timezone = models.CharField(
+        max_length=64,
+        default="America/New_York",
+        validators=[validate_zone],
+        help_text="Zone of accounts that have none of their own (A33), such as America/New_York.",
+    )
+    address = models.TextField(blank=True, help_text="Printed on invoices.")
+    logo = models.FileField(upload_to="logos/", blank=True, help_text="PNG or SVG, printed on invoices and the portal.")
+    email_sender = models.CharField(
+        max_length=200, blank=True, help_text="Sender of notices, such as Valley Fibre <billing@valley.example>."
+    )
+    sms_sender = models.CharField(max_length=20, blank=True, help_text="Number or short name that texts come from.")
+    phone = models.CharField(max_length=32, blank=True, help_text="Printed in notices: who to call.")
+    invoice_prefix = models.CharField(
+        max_length=8, blank=True, default="INV-", help_text="Written before the running invoice number, such as INV-."
+    )
+    staff_hours_baseline = models.DecimalField(
+        max_digits=6,
+        decimal_places=1,
+        default=62,
+        help_text="Hours a month that staff spent on late accounts before (E10); the home page compares with it.",
+    )
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name_plural = "companies"
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccountType(models.Model):
+    """A class of customers, such as Residential; policies and address lists may select by it."""
+
+    name = models.CharField(max_length=60, unique=True)
+    is_business = models.BooleanField(default=False)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccountStatus(models.Model):
+    """A status an account can have. Status drives billing, and nothing else (D1, S1, S22)."""
+
+    class Colour(models.TextChoices):
+        GREEN = "green", "green"
+        AMBER = "amber", "amber"
+        RED = "red", "red"
+        GREY = "grey", "grey"
+        BLUE = "blue", "blue"
+
+    name = models.CharField(max_length=60, unique=True)
+    activates_billing = models.BooleanField(
+        default=True, help_text="Accounts in this status are billed on their bill date (S13). Untick for Delinquent."
+    )
+    colour = models.CharField(max_length=8, choices=Colour.choices, default=Colour.GREY)
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name_plural = "account statuses"
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Account(models.Model):
+    """A customer who is billed. What is owed, decided and enforced lives in the other rooms."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    number = models.CharField(max_length=64, unique=True, validators=[number_validator])
+    name = models.CharField(max_length=200)
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="accounts")
+    account_type = models.ForeignKey(AccountType, on_delete=models.PROTECT, related_name="accounts")
+    status = models.ForeignKey(AccountStatus, on_delete=models.PROTECT, related_name="accounts")
+    status_since_at = models.DateTimeField(default=clock.now, editable=False)
+    timezone = models.CharField(
+        max_length=64,
+        validators=[validate_zone],
+        help_text="Zone of the service address: it decides which day it is for this account (A33).",
+    )
+    address = models.TextField(blank=True)
+    note = models.TextField(blank=True, help_text="Seen by staff only. Never write card numbers here.")
+    opened_on = models.DateField(null=True, blank=True)
+    closed_on = models.DateField(null=True, blank=True)
+    parked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Set when a sweep could not handle this account; it is left alone until cleared.",
+    )
+    parked_why = models.TextField(blank=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ("number",)
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(number=""), name="account_number_not_blank"),
+            models.CheckConstraint(
+                condition=models.Q(closed_on__isnull=True)
+                | models.Q(opened_on__isnull=True)
+                | models.Q(closed_on__gte=models.F("opened_on")),
+                name="account_closes_after_it_opens",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["parked_at"], condition=models.Q(parked_at__isnull=False), name="account_parked"),
+            models.Index(fields=["name"], name="account_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.name}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; an account without a zone takes its company's (A33)."""
+        if not self.timezone:
+            self.timezone = self.company.timezone
+        super().save(*args, **kwargs)

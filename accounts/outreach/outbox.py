@@ -1,0 +1,198 @@
+"""Write letters into the outbox, inside the caller's transaction; nothing is sent here.
+
+A letter is one row for one contact and one channel. Its unique key (account, anchor, step, occurrence,
+channel, contact) makes asking twice the same as asking once (D8), and PostgreSQL says so.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Q
+
+from accounts.models import Account, Contact, Notice
+from accounts.operations import AttentionRequest, raise_attentions
+from billing_project.kernel import clock
+from billing_project.kernel.errors import Refused
+from billing_project.kernel.nudge import nudge
+
+from . import rendering, rules
+
+WHY_LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRequest:
+    """What another room wants to tell a customer.
+
+    ``contact_id`` None means the billing contact. ``context`` are texts for the template; the account's,
+    company's and contact's names are added here. ``send=False`` keeps a record that was not sent, and why.
+    """
+
+    account_id: int
+    anchor_key: str
+    step_key: str
+    template: str
+    why: str
+    channels: Sequence[str] = ("email",)
+    contact_id: int | None = None
+    occurrence: int = 1
+    context: Mapping[str, str] = field(default_factory=dict)
+    due_at: datetime | None = None
+    send: bool = True
+    not_sent_why: str = ""
+
+
+def enqueue(message: NoticeRequest) -> list[Notice]:
+    """Put one request into the outbox; see :func:`enqueue_many`."""
+    return enqueue_many([message])
+
+
+def enqueue_many(requests: Iterable[NoticeRequest]) -> list[Notice]:
+    """Put letters into the outbox and return their rows, also those that were there before.
+
+    The number of queries does not grow with the number of requests. A request that reaches nobody raises
+    an exception for the clerks (A26); a template that cannot be rendered parks its own letter only.
+    """
+    wanted = list(requests)
+    if not wanted:
+        return []
+    accounts = _accounts({request.account_id for request in wanted})
+    named, billing = _contacts(wanted)
+    rows: list[Notice] = []
+    unreached: list[AttentionRequest] = []
+    for request in wanted:
+        account = accounts[request.account_id]
+        contact = named.get(request.contact_id) if request.contact_id else billing.get(request.account_id)
+        if contact is not None and contact.account_id != account.pk:
+            contact = None  # a foreign contact is nobody
+        written = [_written(request, account, contact, name) for name in request.channels] if contact else []
+        rows += written
+        if request.send and not any(row.to_address for row in written):
+            unreached.append(_nobody(account, request))
+    Notice.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+    raise_attentions(unreached)
+    raise_attentions(_parked(rows, accounts))
+    if any(row.state == Notice.State.QUEUED for row in rows):
+        nudge("accounts.dispatch_notices")
+    return _stored(rows)
+
+
+def _accounts(pks: set[int]) -> dict[int, Account]:
+    return Account.objects.select_related("company").in_bulk(pks)
+
+
+def _contacts(wanted: Sequence[NoticeRequest]) -> tuple[dict[int, Contact], dict[int, Contact]]:
+    """Return the contacts that requests name, by key, and the billing contacts, by account."""
+    named = {request.contact_id for request in wanted if request.contact_id}
+    owners = {request.account_id for request in wanted if not request.contact_id}
+    found = list(Contact.objects.filter(Q(pk__in=named) | Q(account_id__in=owners, is_billing_contact=True)))
+    return (
+        {contact.pk: contact for contact in found},
+        {contact.account_id: contact for contact in found if contact.is_billing_contact},
+    )
+
+
+def _written(request: NoticeRequest, account: Account, contact: Contact, channel: str) -> Notice:
+    """Return the row for one channel: queued for a decent hour, not sent, or parked with its template."""
+    reach = reach_of(contact)
+    notice = Notice(
+        account=account,
+        contact=contact,
+        anchor_key=request.anchor_key,
+        step_key=request.step_key,
+        occurrence=request.occurrence,
+        channel=channel,
+        template=request.template,
+        language=contact.language,
+        to_address=reach.address(channel),
+        why=request.why[:WHY_LENGTH],
+        created_at=clock.now(),
+        due_at=request.due_at or clock.now(),
+    )
+    try:
+        letter = rendering.render(
+            channel=channel,
+            template=request.template,
+            language=contact.language,
+            context=_context(request, account, contact),
+        )
+        notice.subject, notice.body = letter.subject, letter.body
+    except Refused as refusal:
+        notice.state, notice.why = Notice.State.PARKED, refusal.words[:WHY_LENGTH]
+    unreachable = rules.why_unreachable(reach, channel)
+    if unreachable:
+        notice.to_address = ""
+    if not request.send or unreachable:
+        notice.state = Notice.State.NOT_SENT
+        notice.why = (request.not_sent_why if not request.send else unreachable)[:WHY_LENGTH]
+    elif notice.state == Notice.State.QUEUED:
+        notice.due_at = rules.send_at(notice.due_at, template=request.template, zones=zones_of(account, contact))
+    return notice
+
+
+def reach_of(contact: Contact) -> rules.Reach:
+    """Return how a contact can be reached."""
+    return rules.Reach(
+        email=contact.email,
+        phone=contact.phone,
+        allowed={"email": contact.email_allowed, "sms": contact.sms_allowed, "voice": contact.voice_allowed},
+    )
+
+
+def zones_of(account: Account, contact: Contact | None) -> tuple[str, ...]:
+    """Return the zones in which it must be a decent hour: the contact's and the account's (G20, SEC-17)."""
+    return (contact.timezone, account.timezone) if contact and contact.timezone else (account.timezone,)
+
+
+def _context(request: NoticeRequest, account: Account, contact: Contact) -> dict[str, str]:
+    return {
+        "account_name": account.name,
+        "account_number": account.number,
+        "company_name": account.company.name,
+        "company_phone": account.company.phone,
+        "currency": account.company.currency,
+        "contact_name": contact.name,
+        **request.context,
+    }
+
+
+def _nobody(account: Account, request: NoticeRequest) -> AttentionRequest:
+    channels = ", ".join(request.channels)
+    return AttentionRequest(
+        code="no-billing-contact",
+        key=f"account:{account.pk}",
+        account_id=account.pk,
+        words=f"Account {account.number} has no contact who can be reached by {channels}: notice"
+        f" {request.template!r} was not sent. Give its billing contact an address.",
+    )
+
+
+def _parked(rows: Iterable[Notice], accounts: Mapping[int, Account]) -> list[AttentionRequest]:
+    return [
+        AttentionRequest(
+            code="notice-template",
+            key=f"{row.channel}:{row.template}:{row.language}",
+            account_id=row.account_id,
+            words=f"A notice for account {accounts[row.account_id].number} could not be written. {row.why}",
+        )
+        for row in rows
+        if row.state == Notice.State.PARKED
+    ]
+
+
+def _stored(rows: Sequence[Notice]) -> list[Notice]:
+    """Return the rows as the database has them: a row that lost to an earlier one is that earlier one."""
+    keys = {_key(row) for row in rows}
+    if not keys:
+        return []
+    found = Notice.objects.filter(
+        account_id__in={row.account_id for row in rows},
+        anchor_key__in={row.anchor_key for row in rows},
+        step_key__in={row.step_key for row in rows},
+    ).order_by("pk")
+    return [notice for notice in found if _key(notice) in keys]
+
+
+def _key(row: Notice) -> tuple[int, str, str, int, str, int | None]:
+    return row.account_id, row.anchor_key, row.step_key, row.occurrence, row.channel, row.contact_id

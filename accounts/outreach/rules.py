@@ -1,0 +1,65 @@
+"""Pure: to which address by which channel, and at which decent hour (SEC-17, D6). No database, no clock."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from billing_project.kernel import clock
+
+OPENS, CLOSES = time(8), time(21)
+
+# Letters that a customer asked for a moment ago and is waiting for: any hour will do.
+ASKED_FOR = frozenset({"portal_link"})
+
+CHANNEL_WORDS = {"email": "e-mail address", "sms": "phone number", "voice": "phone number"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How a person can be reached, and by which channels they allow it."""
+
+    email: str = ""
+    phone: str = ""
+    allowed: Mapping[str, bool]
+
+    def address(self, channel: str) -> str:
+        """Return the address that a channel writes to; may be empty."""
+        return self.email if channel == "email" else self.phone
+
+
+def why_unreachable(reach: Reach, channel: str) -> str:
+    """Return why a channel cannot be used for a person, or an empty text if it can."""
+    if not reach.allowed.get(channel, False):
+        return f"The contact does not allow {channel}."
+    if not reach.address(channel):
+        return f"The contact has no {CHANNEL_WORDS[channel]}."
+    return ""
+
+
+def may_send_at(moment: datetime, zones: Iterable[str]) -> bool:
+    """Tell whether it is between 08:00 and 21:00 in every one of the zones; 21:00 itself is too late."""
+    return all(OPENS <= clock.local(moment, name).time() < CLOSES for name in zones)
+
+
+def next_allowed_at(moment: datetime, zones: Iterable[str]) -> datetime:
+    """Return the first instant from ``moment`` on that is a decent hour in every one of the zones.
+
+    Two windows of 13 hours always overlap somewhere on a day of 24, so the search ends. More than
+    two zones need not overlap; then, after three days, the last candidate is returned as it is.
+    """
+    names = tuple(dict.fromkeys(name for name in zones if name))
+    found = moment
+    latest = moment + timedelta(days=3)
+    while not may_send_at(found, names) and found < latest:
+        for name in names:
+            local = clock.local(found, name)
+            if local.time() < OPENS:
+                found = clock.instant(datetime.combine(local.date(), OPENS), name)
+            elif local.time() >= CLOSES:
+                found = clock.instant(datetime.combine(local.date() + timedelta(days=1), OPENS), name)
+    return found
+
+
+def send_at(moment: datetime, *, template: str, zones: Iterable[str]) -> datetime:
+    """Tell when a letter due at ``moment`` may go out: at a decent hour, or at once if it was asked for."""
+    return moment if template in ASKED_FOR else next_allowed_at(moment, zones)

@@ -1,0 +1,1 @@
+"""The customers' way in: links, and the page's language."""

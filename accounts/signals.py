@@ -1,0 +1,25 @@
+"""What this room announces. A signal carries ids and plain facts, never a verdict.
+
+What happens to an account is announced inside the transaction that made it
+true, so a receiver that writes does so all or nothing with its cause. What
+happens to a letter is announced outside: it has gone out, and nothing that a
+receiver does can take it back.
+"""
+
+from django.dispatch import Signal
+
+# An account moved to another status.
+# account_id: int, before_activates: bool, after_activates: bool, at: datetime (when it took effect),
+# by_delinquency: bool (a status switch or its return, not a clerk's hand).
+status_changed = Signal()
+
+# An account was closed; whatever it still owes must be invoiced now. account_id: int, at: datetime.
+account_closed = Signal()
+
+# The post room is about to hand a notice to a provider, outside any transaction.
+# notice_id: int. A receiver may return a text: the reason why it must not go out any more.
+about_to_send = Signal()
+
+# A notice reached an end: accepted, rejected, ambiguous, parked, cancelled; sent after that was committed.
+# notice_id: int, account_id: int.
+notice_settled = Signal()

@@ -1,0 +1,11 @@
+"""Doors of the post room for Celery."""
+
+from celery import shared_task
+
+from .outreach.dispatch import dispatch_notices as send_due_notices
+
+
+@shared_task(name="accounts.dispatch_notices", soft_time_limit=60, time_limit=90)
+def dispatch_notices() -> int:
+    """Send the notices that are due; return how many were handled."""
+    return send_due_notices(seconds_max=40).total()
