@@ -1,0 +1,1 @@
+"""What is owed and paid: billing defaults, the catalogue, invoices, payments and their ledger."""

@@ -1,0 +1,105 @@
+"""Charges that wait for the next invoice, and waiving them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.decorators import action
+
+from accounts.admin.base import GOOD, NOTE, QUIET, HistoryAdmin, admin_link, badge, money, staff_user
+from accounts.admin.confirm import confirm_many, confirm_one
+from invoicing.models import Charge
+from invoicing.operations.charges import waive_charge
+
+
+class WaitingFilter(admin.SimpleListFilter):
+    """Charges that wait, that were invoiced, or that were waived."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [("waiting", "waits for the next invoice"), ("invoiced", "invoiced"), ("waived", "waived")]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Charge]) -> QuerySet[Charge]:
+        """Narrow the list."""
+        match self.value():
+            case "waiting":
+                return rows.filter(invoice__isnull=True, waived_at__isnull=True)
+            case "invoiced":
+                return rows.filter(invoice__isnull=False)
+            case "waived":
+                return rows.filter(waived_at__isnull=False)
+        return rows
+
+
+@admin.register(Charge)
+class ChargeAdmin(HistoryAdmin):
+    """Fees, proration and one-off items; in the balance, never in what restores service."""
+
+    may_add = False
+    may_change = False
+    list_display = (
+        "description",
+        "account_shown",
+        "kind",
+        "amount_shown",
+        "charged_on",
+        "about_invoice",
+        "state",
+    )
+    list_select_related = ("account__company", "about_invoice", "invoice")
+    list_filter = (WaitingFilter, "kind")
+    search_fields = ("account__number", "account__name", "description", "about_invoice__number")
+    date_hierarchy = "charged_on"
+    actions = ("waive_chosen",)
+    actions_detail = ("waive",)
+    empty_words = "Late fees, reconnection fees and proration appear here until the next invoice carries them."
+    fields = (
+        "description", "account_shown", "kind", "amount_shown", "charged_on", "about_invoice", "invoice",
+        "state", "waived_why",
+    )  # fmt: skip
+    readonly_fields = ("account_shown", "amount_shown", "state")
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, charge: Charge) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(charge.account)
+
+    @admin.display(description="amount", ordering="amount")
+    def amount_shown(self, charge: Charge) -> SafeString | str:
+        """Return the amount; negative is a credit."""
+        return money(charge.amount, charge.account.company.currency)
+
+    @admin.display(description="state")
+    def state(self, charge: Charge) -> SafeString:
+        """Tell whether it waits, was invoiced or was waived."""
+        if charge.waived_at:
+            return badge("waived", QUIET)
+        return badge(f"on {charge.invoice}", GOOD) if charge.invoice_id else badge("waits for the next invoice", NOTE)
+
+    @action(description="Waive", icon="money_off", permissions=["operate"])
+    def waive(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason, and waive the charge; the ledger shows the credit."""
+
+        def carry_out(charge: Charge, data: dict[str, Any]) -> str:
+            waive_charge(charge, data["reason"], staff_user(request))
+            return f"{charge.description} is waived."
+
+        return confirm_one(
+            self, request, object_id, title="Waive charge", submit="Waive it", carry_out=carry_out,
+            words=lambda charge: f"{charge.amount:,.2f} is not asked for; the ledger shows the credit.",
+        )  # fmt: skip
+
+    @admin.action(description="Waive the chosen charges", permissions=["operate"])
+    def waive_chosen(self, request: HttpRequest, rows: QuerySet[Charge]) -> HttpResponse | None:
+        """Ask once for a reason, and waive the chosen charges one by one."""
+        return confirm_many(
+            self, request, rows, action="waive_chosen", title="Waive charges", submit="Waive them",
+            words="They are not asked for; the ledger shows each credit.",
+            facts=lambda chosen: [f"{sum(row.amount for row in chosen):,.2f} in all"],
+            carry_out=lambda charge, data: waive_charge(charge, data["reason"], staff_user(request)),
+        )  # fmt: skip

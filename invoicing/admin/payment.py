@@ -1,0 +1,204 @@
+"""Payments, the attempts to collect them, and the sandbox gateway's own book."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import action
+
+from accounts.admin.base import (
+    BAD,
+    GOOD,
+    NOTE,
+    QUIET,
+    WARN,
+    ReadOnlyAdmin,
+    ReadOnlyTabular,
+    admin_link,
+    badge,
+    local_time,
+    money,
+    staff_user,
+    state_badge,
+)
+from accounts.admin.confirm import confirm_one, confirm_pass
+from billing_project.kernel import clock
+from invoicing.dispatch import dispatch_charges
+from invoicing.models import LedgerEntry, Payment, PaymentAttempt, SandboxCharge
+from invoicing.operations.payments import reverse_payment
+
+ATTEMPT_TONES = {
+    "queued": NOTE, "claimed": NOTE, "sending": NOTE, "done": GOOD, "declined": BAD, "refused": QUIET, "unknown": WARN,
+    "parked": BAD,
+}  # fmt: skip
+
+
+class AllocationInline(ReadOnlyTabular):
+    """Where the money of a payment went."""
+
+    model = LedgerEntry
+    fk_name = "payment"
+    fields = ("effective", "kind", "invoice", "amount_shown", "reason")
+    readonly_fields = fields
+    tab = False
+    verbose_name_plural = "where it went"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Read what the rows show in the same query."""
+        return super().get_queryset(request).select_related("invoice", "account")
+
+    @admin.display(description="counts from")
+    def effective(self, entry: LedgerEntry) -> SafeString | str:
+        """Return when it counts, in the account's time."""
+        return local_time(entry.effective_at, entry.account.timezone)
+
+    @admin.display(description="amount")
+    def amount_shown(self, entry: LedgerEntry) -> SafeString | str:
+        """Return the movement; negative means the customer owes less."""
+        return money(entry.amount)
+
+
+class ReverseForm(forms.Form):
+    """Ask why a payment came back."""
+
+    why = forms.CharField(max_length=200, help_text="Such as “Returned by the bank: insufficient funds”.")
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    """Money received. It is recorded on the account's page, and a returned payment is reversed, never deleted."""
+
+    list_display = ("reference", "account_shown", "received", "amount_shown", "method", "state")
+    list_select_related = ("account__company",)
+    list_filter = ("method", ("reversed_at", admin.EmptyFieldListFilter), "account__company")
+    search_fields = ("reference", "account__number", "account__name")
+    date_hierarchy = "received_at"
+    inlines = (AllocationInline,)
+    actions_detail = ("reverse_it",)
+    empty_words = "Open an account and press “Record payment”, or bring many: manage.py import_payments FILE.csv."
+    empty_link = ("Accounts", "admin:accounts_account_changelist")
+    fields = (
+        "reference", "account_shown", "amount_shown", "method", "invoice", "funding_source", "received", "effective",
+        "recorded_by", "state", "reversed_why",
+    )  # fmt: skip
+    readonly_fields = ("account_shown", "amount_shown", "received", "effective", "state")
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, payment: Payment) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(payment.account)
+
+    @admin.display(description="received", ordering="received_at")
+    def received(self, payment: Payment) -> SafeString | str:
+        """Return when the money arrived, in the account's time."""
+        return local_time(payment.received_at, payment.account.timezone)
+
+    @admin.display(description="counts from")
+    def effective(self, payment: Payment) -> SafeString | str:
+        """Return when it counts, in the account's time."""
+        return local_time(payment.effective_at, payment.account.timezone)
+
+    @admin.display(description="amount", ordering="amount")
+    def amount_shown(self, payment: Payment) -> SafeString | str:
+        """Return the amount."""
+        return money(payment.amount, payment.account.company.currency)
+
+    @admin.display(description="state", ordering="reversed_at")
+    def state(self, payment: Payment) -> SafeString:
+        """Tell whether it stands or was taken back."""
+        if not payment.reversed_at:
+            return badge("stands", GOOD)
+        when = local_time(payment.reversed_at, payment.account.timezone)
+        return format_html("{} {}", badge("reversed", BAD), when)
+
+    @action(description="Reverse (returned)", icon="undo", permissions=["operate"])
+    def reverse_it(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, and take back what the payment paid (A23)."""
+
+        def carry_out(payment: Payment, data: dict[str, Any]) -> str:
+            reverse_payment(payment=payment, why=data["why"], by=staff_user(request))
+            return f"{payment.reference} is reversed; what it paid is owed again."
+
+        return confirm_one(
+            self, request, object_id, title="Reverse payment", submit="Reverse it", form_class=ReverseForm, danger=True,
+            words=lambda payment: f"{payment.amount:,.2f} is taken back; the invoices it paid are open again with"
+            " their own due dates, and its card or bank account is not charged any more.",
+            carry_out=carry_out,
+        )  # fmt: skip
+
+
+@admin.register(PaymentAttempt)
+class PaymentAttemptAdmin(ReadOnlyAdmin):
+    """Calls to a gateway: reserved before the call, settled after it."""
+
+    list_display = (
+        "key",
+        "account_shown",
+        "invoice",
+        "rank",
+        "amount_shown",
+        "state_shown",
+        "code",
+        "due",
+        "attempts",
+    )
+    list_select_related = ("account__company", "invoice")
+    list_filter = ("state", "rank")
+    search_fields = ("key", "provider_id", "account__number", "invoice__number")
+    date_hierarchy = "created_at"
+    actions_list = ("charge_now",)
+    empty_words = "Charge steps of a policy, and customers who pay in the portal, make attempts."
+    readonly_fields = ("account_shown", "amount_shown", "state_shown", "due")
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, attempt: PaymentAttempt) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(attempt.account)
+
+    @admin.display(description="amount", ordering="amount")
+    def amount_shown(self, attempt: PaymentAttempt) -> SafeString | str:
+        """Return the amount."""
+        return money(attempt.amount, attempt.account.company.currency)
+
+    @admin.display(description="state", ordering="state")
+    def state_shown(self, attempt: PaymentAttempt) -> SafeString:
+        """Return the state in words and colour."""
+        return state_badge(attempt, ATTEMPT_TONES)
+
+    @admin.display(description="due", ordering="due_at")
+    def due(self, attempt: PaymentAttempt) -> SafeString | str:
+        """Return when it may be tried, in the account's time."""
+        return local_time(attempt.due_at, attempt.account.timezone)
+
+    @action(description="Charge what is due", icon="bolt", permissions=["operate"])
+    def charge_now(self, request: HttpRequest) -> HttpResponse:
+        """Ask for confirmation, and make one pass over the queued charges."""
+        return confirm_pass(
+            self, request, title="Charge what is due", submit="Charge now",
+            carry_out=lambda: dispatch_charges(clock.now()),
+            words="The worker does this each minute. What was paid meanwhile is not charged.",
+        )  # fmt: skip
+
+
+@admin.register(SandboxCharge)
+class SandboxChargeAdmin(ReadOnlyAdmin):
+    """The sandbox gateway's own book: what that outside world believes it charged."""
+
+    list_display = ("key", "source_token", "amount_shown", "outcome", "code", "taken")
+    list_filter = ("outcome",)
+    search_fields = ("key", "source_token")
+    date_hierarchy = "at"
+    empty_words = "The sandbox gateway was never called."
+
+    @admin.display(description="amount", ordering="amount")
+    def amount_shown(self, charge: SandboxCharge) -> SafeString | str:
+        """Return the amount."""
+        return money(charge.amount, charge.currency)
+
+    @admin.display(description="at (UTC)", ordering="at")
+    def taken(self, charge: SandboxCharge) -> SafeString | str:
+        """Return when it was called."""
+        return local_time(charge.at)

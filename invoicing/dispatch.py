@@ -1,0 +1,117 @@
+"""Charge what is queued: claim, reserve, call the gateway with no transaction open, settle (R-05, R-07)."""
+
+import logging
+from collections import Counter
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from billing_project.kernel.claims import claim_due, release_expired
+from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, StaleState, Unavailable
+
+from .gateways.port import ChargeReceipt, ChargeRequest, Gateway
+from .gateways.registry import gateway
+from .models import PaymentAttempt
+from .operations import collect
+
+logger = logging.getLogger(__name__)
+
+ROWS_MAX = 50
+# A gateway may need a moment until a charge can be found; "not there" is believed only after this.
+LOOKUP_AFTER = timedelta(minutes=1)
+
+State = PaymentAttempt.State
+
+
+def dispatch_charges(at: datetime) -> Counter[str]:
+    """Charge everything that is due by an instant and return how many ended in which state.
+
+    A secondary source waits until the primary has given its final answer; so rounds are made until nothing
+    new is ready.
+    """
+    outcomes: Counter[str] = Counter()
+    release_expired(PaymentAttempt.objects.all(), at=at)
+    collect.leave_lost_calls_unknown(at)
+    while claimed := claim_due(_ready(), at=at, lease=collect.LEASE, rows_max=ROWS_MAX):
+        for attempt_id in claimed:
+            outcomes[_charge(attempt_id, at)] += 1
+    return outcomes
+
+
+def resolve_unknown(at: datetime) -> Counter[str]:
+    """Look up charges whose outcome is unknown, repeat none, and return how many ended in which state."""
+    outcomes: Counter[str] = Counter()
+    collect.leave_lost_calls_unknown(at)
+    rows = PaymentAttempt.objects.filter(state=State.UNKNOWN, due_at__lte=at - LOOKUP_AFTER)
+    for attempt_id, key in list(rows.order_by("pk").values_list("pk", "key")):
+        outcomes[_look_up(attempt_id, key, at)] += 1
+    return outcomes
+
+
+def _ready() -> QuerySet[PaymentAttempt]:
+    """Return the queued attempts that no other attempt on the same invoice holds back."""
+    others = PaymentAttempt.objects.filter(invoice=OuterRef("invoice"))
+    # One at a time per invoice (the database refuses a second), and in order of rank while a lower one is
+    # unsettled.
+    under_way = others.filter(state__in=[State.CLAIMED, State.SENDING, State.UNKNOWN])
+    before = others.filter(state=State.QUEUED).filter(
+        Q(rank__lt=OuterRef("rank")) | Q(rank=OuterRef("rank"), pk__lt=OuterRef("pk"))
+    )
+    return PaymentAttempt.objects.filter(~Exists(under_way), ~Exists(before))
+
+
+def _charge(attempt_id: int, at: datetime) -> str:
+    try:
+        reserved = collect.reserve(attempt_id, at)
+    except StaleState as busy:
+        # The account is in use; the lease runs out and the row comes back by itself.
+        logger.info("charge %d waits: %s", attempt_id, busy)
+        return "busy"
+    if reserved is None:
+        return _state_of(attempt_id)
+    attempt, request = reserved
+    own = gateway()
+    source = attempt.funding_source
+    if source is None or source.gateway != own.name:
+        named = source.gateway if source else "no gateway"
+        refused = Rejected(f"The funding source belongs to {named}, but {own.name} is configured.", "wrong_gateway")
+        return collect.settle_declined(attempt_id, refused)
+    return _call(own, attempt_id, request, at)
+
+
+def _call(own: Gateway, attempt_id: int, request: ChargeRequest, at: datetime) -> str:
+    try:
+        receipt = own.charge(request)
+    except Rejected as rejected:
+        return collect.settle_declined(attempt_id, rejected)
+    except Unavailable as unavailable:
+        return collect.settle_not_happened(attempt_id, str(unavailable), at)
+    except OutcomeUnknown as unknown:
+        return collect.settle_unknown(attempt_id, str(unknown), at)
+    return _record(attempt_id, receipt, at)
+
+
+def _look_up(attempt_id: int, key: str, at: datetime) -> str:
+    try:
+        receipt = gateway().lookup(key)
+    except Rejected as rejected:
+        return collect.settle_declined(attempt_id, rejected)
+    except (Unavailable, OutcomeUnknown) as unanswered:
+        return collect.settle_unknown(attempt_id, str(unanswered), at)
+    if receipt is None:
+        # The gateway never took it. The same key keeps even a late arrival from charging twice.
+        return collect.settle_not_happened(attempt_id, "The gateway knows nothing of this charge.", at)
+    return _record(attempt_id, receipt, at)
+
+
+def _record(attempt_id: int, receipt: ChargeReceipt, at: datetime) -> str:
+    try:
+        return collect.settle_done(attempt_id, receipt, at)
+    except (Refused, StaleState) as refused:
+        # The money has moved: whatever kept us from writing it down, the next lookup will do it.
+        logger.warning("charge %d was made but not recorded yet: %s", attempt_id, refused)
+        return collect.settle_unknown(attempt_id, str(refused), at)
+
+
+def _state_of(attempt_id: int) -> str:
+    return PaymentAttempt.objects.values_list("state", flat=True).get(pk=attempt_id)

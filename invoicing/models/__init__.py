@@ -1,0 +1,27 @@
+"""What is owed, and what was paid."""
+
+from .billing_default import BillingDefault, BillingParameters
+from .billing_run import BillingRun
+from .catalog import CatalogItem, Discount, Subscription, Tax
+from .charge import Charge
+from .invoice import Invoice, InvoiceLine, InvoiceSeries
+from .ledger import LedgerEntry
+from .payment import Payment, PaymentAttempt, SandboxCharge
+
+__all__ = [
+    "BillingDefault",
+    "BillingParameters",
+    "BillingRun",
+    "CatalogItem",
+    "Charge",
+    "Discount",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceSeries",
+    "LedgerEntry",
+    "Payment",
+    "PaymentAttempt",
+    "SandboxCharge",
+    "Subscription",
+    "Tax",
+]

@@ -1,0 +1,303 @@
+"""Charge funding sources: queue, reserve, and settle what came of it (E7, E8, R-05, R-07).
+
+The gateway is called between `reserve` and one of the `settle_…` functions, with no transaction open; that is
+done in `dispatch.py`. Each function here is one transaction under the account's lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+
+from accounts.models import Account, FundingSource
+from accounts.operations import raise_attention, resolve_attention
+from accounts.queries import funding_sources_by_rank
+from billing_project.kernel import clock
+from billing_project.kernel.errors import Rejected
+from billing_project.kernel.locks import lock_row
+from billing_project.kernel.moves import check_move
+from billing_project.kernel.nudge import nudge
+from invoicing.gateways.port import ChargeReceipt, ChargeRequest
+from invoicing.models import Invoice, Payment, PaymentAttempt
+from invoicing.rules import collection
+from invoicing.signals import charge_settled, payment_started
+
+from . import ledger
+from .payments import record_payment
+
+State = PaymentAttempt.State
+
+ATTEMPT_MOVES: dict[str, set[str]] = {
+    State.QUEUED: {State.CLAIMED, State.REFUSED},
+    State.CLAIMED: {State.QUEUED, State.SENDING, State.REFUSED},
+    State.SENDING: {State.QUEUED, State.DONE, State.DECLINED, State.UNKNOWN, State.PARKED},
+    State.UNKNOWN: {State.QUEUED, State.DONE, State.DECLINED, State.PARKED},
+}
+ATTEMPTS_MAX = 5
+# How long to wait before the next call, after each call that certainly did not happen.
+BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
+# A call may take as long as this before its outcome counts as unknown.
+LEASE = timedelta(minutes=2)
+# An outcome unknown for as long as this is put before the clerks.
+UNKNOWN_TOO_LONG = timedelta(hours=24)
+
+UNKNOWN_CODE, PARKED_CODE = "charge-unknown", "charge-parked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeAttemptOrder:
+    """A charge to queue: which invoice, which source by rank, how much at most; the key makes it once."""
+
+    account_id: int
+    invoice_id: int
+    rank: int
+    key: str
+    amount: Decimal
+    due_at: datetime
+    why: str
+
+
+def queue_charge(
+    *, account: Account, invoice: Invoice, rank: int, key: str, amount: Decimal, due_at: datetime, why: str
+) -> PaymentAttempt | None:
+    """Queue one charge; see queue_charges. Returns None if its key was queued before."""
+    made = queue_charges(
+        [
+            ChargeAttemptOrder(
+                account_id=account.pk,
+                invoice_id=invoice.pk,
+                rank=rank,
+                key=key,
+                amount=amount,
+                due_at=due_at,
+                why=why,
+            )
+        ]
+    )
+    return made[0] if made else None
+
+
+@transaction.atomic
+def queue_charges(orders: Sequence[ChargeAttemptOrder]) -> list[PaymentAttempt]:
+    """Queue charges, each once by its key, and return those that are new; a constant number of queries.
+
+    One whose account has no source of that rank, or a barred one, is kept as refused with the reason: the
+    list of attempts explains what was tried (G19).
+    """
+    known = set(PaymentAttempt.objects.filter(key__in=[order.key for order in orders]).values_list("key", flat=True))
+    sources = funding_sources_by_rank({order.account_id for order in orders})
+    attempts = []
+    for order in orders:
+        if order.key in known:
+            continue
+        known.add(order.key)
+        source = sources.get(order.account_id, {}).get(order.rank)
+        refusal = collection.refusal_without_call(
+            has_source=source is not None, barred_why=_barred_why(source), earlier_codes=()
+        )
+        attempts.append(
+            PaymentAttempt(
+                account_id=order.account_id,
+                invoice_id=order.invoice_id,
+                funding_source=source,
+                key=order.key,
+                rank=order.rank,
+                amount=order.amount,
+                due_at=order.due_at,
+                why=(refusal or order.why)[:300],
+                state=State.REFUSED if refusal else State.QUEUED,
+                settled_at=clock.now() if refusal else None,
+            )
+        )
+    PaymentAttempt.objects.bulk_create(attempts)
+    if any(attempt.state == State.QUEUED for attempt in attempts):
+        nudge("invoicing.dispatch_charges")
+    return attempts
+
+
+@transaction.atomic
+def reserve(attempt_id: int, at: datetime) -> tuple[PaymentAttempt, ChargeRequest] | None:
+    """Move a claimed attempt to sending, for no more than is unpaid now; return what to ask the gateway.
+
+    Returns None if it is not ours any more, or was refused because nothing is due, the source may not be
+    charged, or a source before it has the word. The caller commits before it calls (R-05).
+    """
+    found = _lock(attempt_id)
+    if found is None or found.state != State.CLAIMED:
+        return None
+    invoice = lock_row(Invoice.objects.select_related("account__company"), found.invoice_id)
+    source = found.funding_source
+    turn = collection.may_try(found.rank, _latest_states_before(found))
+    if turn.next is collection.Next.WAIT:
+        found.state, found.lease_until_at = State.QUEUED, None
+        found.save(update_fields=["state", "lease_until_at"])
+        return None
+    refusal = f"Not tried: {turn.why}." if turn.next is collection.Next.STOP else _refusal(found, invoice)
+    if refusal:
+        _settle(found, State.REFUSED, why=refusal)
+        return None
+    assert source is not None  # _refusal refuses an attempt without one
+    check_move(ATTEMPT_MOVES, found.state, State.SENDING)
+    found.state, found.amount = State.SENDING, min(found.amount, invoice.remaining)
+    found.attempts, found.lease_until_at = found.attempts + 1, at + LEASE
+    found.save(update_fields=["state", "amount", "attempts", "lease_until_at"])
+    payment_started.send(sender=PaymentAttempt, account_id=found.account_id, attempt_id=found.pk)
+    return found, ChargeRequest(
+        key=found.key,
+        amount=found.amount,
+        currency=invoice.account.company.currency,
+        customer_token=source.customer_token,
+        source_token=source.source_token,
+        description=f"Account {invoice.account.number}, invoice {invoice.number}",
+    )
+
+
+@transaction.atomic
+def settle_done(attempt_id: int, receipt: ChargeReceipt, at: datetime) -> str:
+    """Record the payment of a charge that was made and return the attempt's state; twice is once."""
+    found = _lock(attempt_id)
+    if found is None or found.state not in (State.SENDING, State.UNKNOWN):
+        return found.state if found else State.REFUSED
+    payment = Payment.objects.filter(reference=receipt.provider_id, account_id=found.account_id).first()
+    if payment is None:
+        payment = record_payment(
+            account=found.account,
+            reference=receipt.provider_id,
+            amount=receipt.amount,
+            received_at=at,
+            method=Payment.Method.CARD,
+            invoice=found.invoice,
+            funding_source=found.funding_source,
+        )
+    found.payment, found.provider_id = payment, receipt.provider_id
+    resolve_attention(UNKNOWN_CODE, _attention_key(found), "the charge was made")
+    return _settle(found, State.DONE)
+
+
+@transaction.atomic
+def settle_declined(attempt_id: int, rejected: Rejected) -> str:
+    """Note the source's final no."""
+    found = _lock(attempt_id)
+    if found is None or found.state not in (State.SENDING, State.UNKNOWN):
+        return found.state if found else State.REFUSED
+    found.code = rejected.code[:60]
+    resolve_attention(UNKNOWN_CODE, _attention_key(found), "the charge was declined")
+    return _settle(found, State.DECLINED, why=rejected.words)
+
+
+@transaction.atomic
+def settle_not_happened(attempt_id: int, why: str, at: datetime) -> str:
+    """Queue a charge that certainly did not happen again, later each time; park it after five calls."""
+    found = _lock(attempt_id)
+    if found is None or found.state not in (State.SENDING, State.UNKNOWN):
+        return found.state if found else State.REFUSED
+    if found.attempts >= ATTEMPTS_MAX:
+        raise_attention(
+            code=PARKED_CODE,
+            key=_attention_key(found),
+            account=found.account,
+            words=f"Charging invoice {found.invoice.number} failed {found.attempts} times: {why}"
+            " Ask the gateway, then charge it by hand.",
+        )
+        return _settle(found, State.PARKED, why=why)
+    check_move(ATTEMPT_MOVES, found.state, State.QUEUED)
+    found.state, found.why, found.lease_until_at = State.QUEUED, why[:300], None
+    found.due_at = at + BACKOFF[min(found.attempts, len(BACKOFF)) - 1]
+    found.save(update_fields=["state", "why", "due_at", "lease_until_at"])
+    return found.state
+
+
+@transaction.atomic
+def settle_unknown(attempt_id: int, why: str, at: datetime) -> str:
+    """Note that a charge may have happened: it is looked up from now on, never repeated blindly (R-07)."""
+    found = _lock(attempt_id)
+    if found is None or found.state not in (State.SENDING, State.UNKNOWN):
+        return found.state if found else State.REFUSED
+    if found.state == State.SENDING:
+        check_move(ATTEMPT_MOVES, found.state, State.UNKNOWN)
+        found.state, found.why, found.due_at, found.lease_until_at = State.UNKNOWN, why[:300], at, None
+        found.save(update_fields=["state", "why", "due_at", "lease_until_at"])
+        _announce(found)
+    elif at - found.due_at >= UNKNOWN_TOO_LONG:
+        raise_attention(
+            code=UNKNOWN_CODE,
+            key=_attention_key(found),
+            account=found.account,
+            words=f"Nobody knows whether {found.amount} for invoice {found.invoice.number} was charged: {why}"
+            " Ask the gateway by the attempt's key.",
+        )
+    return found.state
+
+
+def leave_lost_calls_unknown(at: datetime) -> int:
+    """Mark calls whose caller died as unknown, since they may have happened; return how many."""
+    lost = PaymentAttempt.objects.filter(state=State.SENDING, lease_until_at__lt=at).values_list("pk", flat=True)
+    marked = 0
+    for attempt_id in list(lost):
+        marked += settle_unknown(attempt_id, "The program ended before the gateway's answer came.", at) == State.UNKNOWN
+    return marked
+
+
+def cancel_queued(account_ids: Sequence[int], why: str) -> int:
+    """Refuse the waiting charges of accounts, such as when they have paid; return how many there were."""
+    return PaymentAttempt.objects.filter(account_id__in=account_ids, state=State.QUEUED).update(
+        state=State.REFUSED, why=why[:300], settled_at=clock.now(), lease_until_at=None
+    )
+
+
+def _lock(attempt_id: int) -> PaymentAttempt | None:
+    account_id = PaymentAttempt.objects.filter(pk=attempt_id).values_list("account_id", flat=True).first()
+    if account_id is None:
+        return None
+    ledger.lock_account(account_id)
+    rows = PaymentAttempt.objects.select_related("account", "invoice", "funding_source")
+    return lock_row(rows, attempt_id)
+
+
+def _refusal(attempt: PaymentAttempt, invoice: Invoice) -> str:
+    """Return why a claimed attempt may not be sent, by what is true under the lock."""
+    if invoice.state != Invoice.State.OPEN or invoice.remaining <= 0:
+        return f"Nothing is due on invoice {invoice.number} any more."
+    if invoice.frozen:
+        return f"Invoice {invoice.number} is disputed."
+    earlier = PaymentAttempt.objects.filter(invoice=invoice).exclude(pk=attempt.pk)
+    source = attempt.funding_source
+    codes = earlier.filter(funding_source=source, state=State.DECLINED).values_list("code", flat=True) if source else ()
+    return collection.refusal_without_call(
+        has_source=source is not None, barred_why=_barred_why(source), earlier_codes=list(codes)
+    )
+
+
+def _latest_states_before(attempt: PaymentAttempt) -> list[str]:
+    """Return how the sources before this one ended in this round: the latest attempt of each lower rank."""
+    rows = PaymentAttempt.objects.filter(invoice_id=attempt.invoice_id, rank__lt=attempt.rank).order_by("pk")
+    # By rank, where the later row of a rank wins.
+    return list(dict(rows.values_list("rank", "state")).values())
+
+
+def _barred_why(source: FundingSource | None) -> str | None:
+    return source.barred_why if source is not None and source.barred_at is not None else None
+
+
+def _settle(attempt: PaymentAttempt, state: PaymentAttempt.State, why: str = "") -> str:
+    check_move(ATTEMPT_MOVES, attempt.state, state)
+    attempt.state, attempt.settled_at, attempt.lease_until_at = state, clock.now(), None
+    attempt.why = (why or attempt.why)[:300]
+    attempt.save(update_fields=["state", "settled_at", "lease_until_at", "why", "code", "payment", "provider_id"])
+    _announce(attempt)
+    if state in (State.DECLINED, State.REFUSED):
+        # The next source of this round need not wait for the next minute.
+        nudge("invoicing.dispatch_charges")
+    return state
+
+
+def _announce(attempt: PaymentAttempt) -> None:
+    charge_settled.send(
+        sender=PaymentAttempt, account_id=attempt.account_id, attempt_id=attempt.pk, state=str(attempt.state)
+    )
+
+
+def _attention_key(attempt: PaymentAttempt) -> str:
+    return f"attempt:{attempt.pk}"

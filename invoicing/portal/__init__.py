@@ -1,0 +1,1 @@
+"""See what is owed, pay it, get a receipt."""

@@ -1,0 +1,31 @@
+"""What other rooms announce and billing answers; connected in apps.py."""
+
+from datetime import datetime
+from typing import Any
+
+from accounts.models import Account
+from billing_project.kernel import clock
+
+from .operations import issue, terms
+
+
+def on_status_changed(
+    *,
+    account_id: int,
+    before_activates: bool,
+    after_activates: bool,
+    at: datetime,
+    by_delinquency: bool = False,
+    **_: Any,
+) -> None:
+    """Follow an account into billing or out of it; between two statuses of one kind nothing is to be done."""
+    if after_activates and not before_activates:
+        terms.account_activated(account_id, at, by_delinquency=by_delinquency)
+    elif before_activates and not after_activates:
+        terms.account_deactivated(account_id, at, by_delinquency=by_delinquency)
+
+
+def on_account_closed(*, account_id: int, at: datetime, **_: Any) -> None:
+    """Invoice what still waits of an account that will not be billed again (contract section 3)."""
+    zone = Account.objects.values_list("timezone", flat=True).get(pk=account_id)
+    issue.invoice_waiting_charges(account_id, on=clock.local(at, zone).date())

@@ -1,0 +1,1 @@
+"""Pure rules about money: no database, no clock."""

@@ -1,0 +1,67 @@
+"""Which funding source next: primary, then secondary, then stop (E7, E8, R-07). Pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+# Reasons after which the same card cannot succeed for the same invoice, in our own words; adapters translate
+# their vendor's into these. Every other reason (no funds today) may be tried again on another day.
+HARD_DECLINES = frozenset(
+    {"expired_card", "lost_card", "stolen_card", "closed_account", "invalid_source", "wrong_gateway"}
+)
+
+PRIMARY, SECONDARY = 1, 2
+
+_UNSETTLED = frozenset({"queued", "claimed", "sending", "unknown"})
+# The source gave its final answer, or could not be asked at all: the next one may be tried.
+_FINALLY_NO = frozenset({"declined", "refused"})
+
+
+class Next(StrEnum):
+    """What an attempt of some rank has to do now."""
+
+    GO = "go"
+    WAIT = "wait"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do, and why."""
+
+    next: Next
+    why: str = ""
+
+
+def may_try(rank: int, earlier_states: Collection[str]) -> Verdict:
+    """Say whether a source of this rank may be charged, given how the sources before it ended in this round.
+
+    ``earlier_states`` are the states of the latest attempt of each lower rank for the same invoice. Unknown
+    never falls through: as long as the primary may have been charged, the secondary waits. A primary that was
+    never reached gave no answer, so the round ends with it.
+    """
+    if rank <= PRIMARY:
+        return Verdict(Next.GO)
+    if any(state in _UNSETTLED for state in earlier_states):
+        return Verdict(Next.WAIT, "the source before it has not given its final answer")
+    if any(state == "done" for state in earlier_states):
+        return Verdict(Next.STOP, "the source before it was charged")
+    if any(state not in _FINALLY_NO for state in earlier_states):
+        return Verdict(Next.STOP, "the source before it could not be reached, which is no refusal")
+    return Verdict(Next.GO)
+
+
+def refusal_without_call(*, has_source: bool, barred_why: str | None, earlier_codes: Collection[str]) -> str:
+    """Return why a source is not even asked, or an empty string.
+
+    ``barred_why`` is None for a source in good standing; ``earlier_codes`` are the reasons with which this
+    same source declined this same invoice before.
+    """
+    if not has_source:
+        return "The account has no funding source of this rank."
+    if barred_why is not None:
+        return f"The funding source is barred until it is re-verified: {barred_why or 'a payment was returned'}"
+    hard = sorted(HARD_DECLINES.intersection(earlier_codes))
+    if hard:
+        return f"The funding source was declined for good for this invoice before ({hard[0]})."
+    return ""

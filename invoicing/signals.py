@@ -1,0 +1,25 @@
+"""What this room announces. A signal carries ids and plain facts, never a verdict."""
+
+from django.dispatch import Signal
+
+# Accounts are about to be billed for a bill date; sent inside the transaction that then bills them (D5).
+# account_ids: list[int], bill_on: date, at: datetime (00:05 local of that date, as an instant).
+# Receivers make the status switches that are due by then. One may return {"hold": set of account ids}: those
+# get no invoice for this date, ever, and their next bill date moves on (A15).
+about_to_bill = Signal()
+
+# Accounts were given billing terms, many at once; whoever needs a row for each makes it now. account_ids: list[int].
+# (Terms made one by one in the admin are announced by Django's own post_save.)
+billing_started = Signal()
+
+# What accounts owe has changed: look at them again. Sent inside the transaction that changed it.
+# account_ids: list[int].
+balance_changed = Signal()
+
+# A funding source is about to be charged; sent inside the transaction that reserves it, before the call.
+# account_id: int, attempt_id: int.
+payment_started = Signal()
+
+# A charge reached an end, or is unknown for now; sent inside the transaction that settled it.
+# account_id: int, attempt_id: int, state: str (a PaymentAttempt.State).
+charge_settled = Signal()

@@ -1,0 +1,21 @@
+"""Doors for Celery: ids and ISO instants in, a count out."""
+
+from celery import shared_task
+
+from billing_project.kernel import clock
+
+from .dispatch import dispatch_charges, resolve_unknown
+from .sweep import bill
+
+
+@shared_task(name="invoicing.tick", soft_time_limit=3000, time_limit=3300)
+def tick() -> int:
+    """Issue what has become due by now, and return how many invoices that were."""
+    return len(bill(clock.now()).issued)
+
+
+@shared_task(name="invoicing.dispatch_charges", soft_time_limit=240, time_limit=300)
+def dispatch() -> int:
+    """Look up charges whose outcome is unknown, charge what is due, and return how many were settled."""
+    now = clock.now()
+    return resolve_unknown(now).total() + dispatch_charges(now).total()

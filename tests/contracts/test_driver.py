@@ -1,0 +1,127 @@
+"""What every driver must do, run on each adapter; a new driver adds its bench here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
+from netenforce.drivers.port import Change, Driver
+from netenforce.drivers.registry import available, driver_for
+from netenforce.drivers.simulated import SimulatedDriver
+from netenforce.models import Device
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A driver, a device for it, and a switch that makes the device fail in a named way."""
+
+    driver: Driver
+    device: Device
+    fail: Callable[[str], None]
+
+
+def simulated() -> Bench:
+    device = Device.objects.create(name="bench")
+
+    def fail(how: str) -> None:
+        device.options = {how: True} if how else {}
+        device.save()
+
+    return Bench(SimulatedDriver(), device, fail)
+
+
+@pytest.fixture(params=[simulated], ids=["simulated"])
+def bench(request: pytest.FixtureRequest, db: None) -> Bench:
+    return request.param()
+
+
+A, B = "100.64.0.1", "2001:db8:1::/56"
+LISTS = {"throttle": "Delinquent-Throttle", "suspend": "Suspended", "walled_garden": "Walled-Garden"}
+
+
+def change(address: str, level: str) -> Change:
+    return Change(address=address, level=level, list_name=LISTS.get(level, ""))
+
+
+def test_what_was_applied_is_read_back(bench: Bench) -> None:
+    bench.driver.apply(bench.device, [change(A, "throttle"), change(B, "suspend")])
+    assert dict(bench.driver.read_all(bench.device)) == {A: "throttle", B: "suspend"}
+    assert dict(bench.driver.read(bench.device, [B])) == {B: "suspend"}
+
+
+def test_an_address_the_device_does_not_hold_is_open(bench: Bench) -> None:
+    assert dict(bench.driver.read(bench.device, [A])) == {A: "open"}
+    assert dict(bench.driver.read_all(bench.device)) == {}
+
+
+def test_doing_it_twice_is_doing_it_once(bench: Bench) -> None:
+    for _ in range(2):
+        bench.driver.apply(bench.device, [change(A, "throttle")])
+    assert dict(bench.driver.read_all(bench.device)) == {A: "throttle"}
+    for _ in range(2):
+        bench.driver.apply(bench.device, [change(A, "open")])
+    assert dict(bench.driver.read_all(bench.device)) == {}
+
+
+@pytest.mark.parametrize("level", ["throttle", "walled_garden", "suspend"])
+def test_a_line_moves_from_any_level_to_any_other(bench: Bench, level: str) -> None:
+    assert level in bench.driver.capabilities.levels
+    for before in ("throttle", "walled_garden", "suspend"):
+        bench.driver.apply(bench.device, [change(A, before)])
+        bench.driver.apply(bench.device, [change(A, level)])
+        assert dict(bench.driver.read_all(bench.device)) == {A: level}
+
+
+def test_nothing_to_change_is_no_error(bench: Bench) -> None:
+    bench.driver.apply(bench.device, [])
+    assert dict(bench.driver.read(bench.device, [])) == {}
+
+
+def test_a_device_that_cannot_be_reached_is_unavailable_for_every_call(bench: Bench) -> None:
+    bench.fail("down")
+    for call in (
+        lambda: bench.driver.read_all(bench.device),
+        lambda: bench.driver.read(bench.device, [A]),
+        lambda: bench.driver.apply(bench.device, [change(A, "throttle")]),
+    ):
+        with pytest.raises(Unavailable):
+            call()
+    bench.fail("")
+    assert dict(bench.driver.read_all(bench.device)) == {}
+
+
+def test_a_lost_answer_is_an_unknown_outcome_that_the_read_back_clears_up(bench: Bench) -> None:
+    bench.fail("lost_answer")
+    with pytest.raises(OutcomeUnknown):
+        bench.driver.apply(bench.device, [change(A, "throttle")])
+    assert dict(bench.driver.read(bench.device, [A])) == {A: "throttle"}
+
+
+def test_a_device_that_pretends_is_found_out_by_the_read_back(bench: Bench) -> None:
+    bench.fail("ignores")
+    bench.driver.apply(bench.device, [change(A, "throttle")])
+    assert dict(bench.driver.read(bench.device, [A])) == {A: "open"}
+
+
+def test_a_refused_change_is_rejected_and_changes_nothing(bench: Bench) -> None:
+    bench.fail("rejects")
+    with pytest.raises(Rejected):
+        bench.driver.apply(bench.device, [change(A, "throttle")])
+    assert dict(bench.driver.read_all(bench.device)) == {}
+
+
+def test_two_devices_do_not_share_a_memory(bench: Bench) -> None:
+    other = Device.objects.create(name="other")
+    bench.driver.apply(bench.device, [change(A, "throttle")])
+    assert dict(bench.driver.read_all(other)) == {}
+
+
+def test_a_kind_of_device_without_a_driver_is_refused_in_words() -> None:
+    device = Device(name="core", driver="routeros")
+    assert "routeros" not in available()
+    with pytest.raises(Refused, match="core: this version has no driver for MikroTik RouterOS") as refusal:
+        driver_for(device)
+    assert refusal.value.code == "driver_not_available"
