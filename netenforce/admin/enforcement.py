@@ -1,0 +1,221 @@
+"""Holds, line states, and the queued network changes with their attempts."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.decorators import action
+
+from accounts.admin.base import (
+    BAD,
+    GOOD,
+    NOTE,
+    QUIET,
+    WARN,
+    ReadOnlyAdmin,
+    ReadOnlyTabular,
+    admin_link,
+    badge,
+    local_time,
+    state_badge,
+)
+from accounts.admin.confirm import confirm_pass
+from billing_project.kernel import clock
+from netenforce.dispatch import dispatch_enforcement
+from netenforce.models import EnforcementAttempt, EnforcementTask, Hold, LineState
+
+from .device import level_badge
+
+TASK_TONES = {
+    "queued": NOTE, "claimed": NOTE, "sending": NOTE, "confirmed": GOOD, "superseded": QUIET,
+    "cancelled": QUIET, "parked": BAD,
+}  # fmt: skip
+
+
+class EnforcementAttemptInline(ReadOnlyTabular):
+    """Each try, and what the device read back."""
+
+    model = EnforcementAttempt
+    fields = ("at", "outcome", "read_back", "detail")
+    tab = False
+    verbose_name_plural = "attempts"
+
+
+@admin.register(EnforcementTask)
+class EnforcementTaskAdmin(ReadOnlyAdmin):
+    """Orders to devices: make this line so."""
+
+    list_display = (
+        "account_shown",
+        "line",
+        "level_shown",
+        "device",
+        "state_shown",
+        "due",
+        "attempts",
+        "settled",
+        "why",
+    )
+    list_select_related = ("line__account", "device")
+    list_filter = ("state", "level", "restores", "device")
+    search_fields = ("line__account__number", "line__account__name", "line__ipv4", "line__radius_username")
+    date_hierarchy = "created_at"
+    inlines = (EnforcementAttemptInline,)
+    actions_list = ("apply_now",)
+    empty_words = "Policy steps that restrict a line make tasks, and so does the payment that opens it again."
+    fields = (
+        "account_shown", "line", "device", "level_shown", "restores", "why", "state_shown", "due", "settled",
+        "attempts",
+        "generation",
+    )  # fmt: skip
+    readonly_fields = ("account_shown", "level_shown", "state_shown", "due", "settled")
+
+    @admin.display(description="account", ordering="line__account__number")
+    def account_shown(self, task: EnforcementTask) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(task.line.account)
+
+    @admin.display(description="make it", ordering="level")
+    def level_shown(self, task: EnforcementTask) -> SafeString:
+        """Return what the line should be."""
+        return level_badge(task.level)
+
+    @admin.display(description="state", ordering="state")
+    def state_shown(self, task: EnforcementTask) -> SafeString:
+        """Return the state in words and colour."""
+        return state_badge(task, TASK_TONES)
+
+    @admin.display(description="due", ordering="due_at")
+    def due(self, task: EnforcementTask) -> SafeString | str:
+        """Return when it may run, in the account's time."""
+        return local_time(task.due_at, task.line.account.timezone)
+
+    @admin.display(description="settled", ordering="settled_at")
+    def settled(self, task: EnforcementTask) -> SafeString | str:
+        """Return when it ended, in the account's time."""
+        return local_time(task.settled_at, task.line.account.timezone)
+
+    @action(description="Apply what is due", icon="bolt", permissions=["operate"])
+    def apply_now(self, request: HttpRequest) -> HttpResponse:
+        """Ask for confirmation, and make one pass over the queued network changes."""
+        return confirm_pass(
+            self, request, title="Apply what is due", submit="Apply now",
+            carry_out=lambda: dispatch_enforcement(clock.now(), seconds_max=10),
+            words="The worker does this each minute. Who has paid meanwhile is not cut.",
+        )  # fmt: skip
+
+
+class InForceFilter(admin.SimpleListFilter):
+    """Holds in force, or lifted ones."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [("active", "in force"), ("lifted", "lifted")]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Hold]) -> QuerySet[Hold]:
+        """Narrow the list."""
+        if self.value() in ("active", "lifted"):
+            return rows.filter(lifted_at__isnull=self.value() == "active")
+        return rows
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnlyAdmin):
+    """Reasons to restrict an account's lines; lifting one leaves the others."""
+
+    list_display = ("account_shown", "level_shown", "cause", "why", "placed", "state")
+    list_select_related = ("account",)
+    list_filter = (InForceFilter, "level", "cause")
+    search_fields = ("account__number", "account__name", "why")
+    date_hierarchy = "placed_at"
+    empty_words = "Nobody's line is held back."
+    readonly_fields = ("account_shown", "level_shown", "placed", "state")
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, hold: Hold) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(hold.account)
+
+    @admin.display(description="level", ordering="level")
+    def level_shown(self, hold: Hold) -> SafeString:
+        """Return how hard it restricts."""
+        return level_badge(hold.level)
+
+    @admin.display(description="placed", ordering="placed_at")
+    def placed(self, hold: Hold) -> SafeString | str:
+        """Return since when, in the account's time."""
+        return local_time(hold.placed_at, hold.account.timezone)
+
+    @admin.display(description="state", ordering="lifted_at")
+    def state(self, hold: Hold) -> SafeString:
+        """Tell whether it is in force."""
+        return badge("lifted", QUIET) if hold.lifted_at else badge("in force", WARN)
+
+
+class DiffersFilter(admin.SimpleListFilter):
+    """Lines that are not as they should be."""
+
+    title = "agreement"
+    parameter_name = "agreement"
+
+    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [
+            ("no", "device has not confirmed"),
+            ("unrestored", "should be open, seen restricted"),
+            ("yes", "confirmed"),
+        ]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[LineState]) -> QuerySet[LineState]:
+        """Narrow the list."""
+        match self.value():
+            case "no":
+                return rows.exclude(desired_level=F("observed_level"))
+            case "unrestored":
+                return rows.filter(desired_level="open").exclude(observed_level="open")
+            case "yes":
+                return rows.filter(desired_level=F("observed_level"))
+        return rows
+
+
+@admin.register(LineState)
+class LineStateAdmin(ReadOnlyAdmin):
+    """What each line should be, and what its device last said it is (D10)."""
+
+    list_display = ("line", "account_shown", "desired", "observed", "agreed", "seen")
+    list_select_related = ("line__account",)
+    list_filter = (DiffersFilter, "desired_level", "observed_level")
+    search_fields = ("line__account__number", "line__ipv4", "line__radius_username")
+    empty_words = "A line's state is written when it is first restricted."
+    readonly_fields = ("account_shown", "desired", "observed", "agreed", "seen")
+
+    @admin.display(description="account", ordering="line__account__number")
+    def account_shown(self, state: LineState) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(state.line.account)
+
+    @admin.display(description="should be", ordering="desired_level")
+    def desired(self, state: LineState) -> SafeString:
+        """Return what the line should be."""
+        return level_badge(state.desired_level)
+
+    @admin.display(description="seen as", ordering="observed_level")
+    def observed(self, state: LineState) -> SafeString:
+        """Return what the device last said."""
+        return level_badge(state.observed_level)
+
+    @admin.display(description="agreement")
+    def agreed(self, state: LineState) -> SafeString:
+        """Tell whether the two are the same."""
+        same = state.desired_level == state.observed_level
+        return badge("confirmed", GOOD) if same else badge("not confirmed yet", WARN)
+
+    @admin.display(description="seen at", ordering="observed_at")
+    def seen(self, state: LineState) -> SafeString | str:
+        """Return when the device said so, in the account's time."""
+        return local_time(state.observed_at, state.line.account.timezone)

@@ -1,0 +1,1 @@
+"""Ways to talk to network devices, behind one port."""

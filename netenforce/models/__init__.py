@@ -1,0 +1,17 @@
+"""Devices, address lists, holds and the queued changes."""
+
+from .address_list import AddressList
+from .device import Device, LinePlacement, SimulatedEntry
+from .enforcement_task import EnforcementAttempt, EnforcementTask
+from .hold import Hold, LineState
+
+__all__ = [
+    "AddressList",
+    "Device",
+    "EnforcementAttempt",
+    "EnforcementTask",
+    "Hold",
+    "LinePlacement",
+    "LineState",
+    "SimulatedEntry",
+]

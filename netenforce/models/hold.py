@@ -1,0 +1,74 @@
+"""Holds on an account's lines, and the state of each line that follows from them."""
+
+from django.db import models
+from django.db.models import Q
+
+from billing_project.kernel import clock
+
+
+class Level(models.TextChoices):
+    """How hard a line is restricted, mildest first."""
+
+    OPEN = "open", "open"
+    THROTTLE = "throttle", "slowed"
+    WALLED_GARDEN = "walled_garden", "payment page only"
+    SUSPEND = "suspend", "suspended"
+
+
+LEVEL_ORDER = {Level.OPEN: 0, Level.THROTTLE: 1, Level.WALLED_GARDEN: 2, Level.SUSPEND: 3}
+
+
+class Hold(models.Model):
+    """One reason to restrict an account's lines. Lifting one leaves the others."""
+
+    class Cause(models.TextChoices):
+        NON_PAYMENT = "non_payment", "non-payment"
+        ABUSE = "abuse", "abuse"
+        REQUEST = "request", "customer's request"
+
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="holds")
+    cause = models.CharField(max_length=16, choices=Cause.choices)
+    cause_key = models.CharField(max_length=120, help_text="What exactly holds: one active hold for one key.")
+    level = models.CharField(max_length=16, choices=[c for c in Level.choices if c[0] != "open"])
+    why = models.CharField(max_length=300)
+    placed_at = models.DateTimeField(default=clock.now)
+    lifted_at = models.DateTimeField(null=True, blank=True)
+    lifted_why = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ("-placed_at", "-pk")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "cause_key"], condition=Q(lifted_at__isnull=True), name="hold_active_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(lifted_at__isnull=True) | Q(lifted_at__gte=models.F("placed_at")),
+                name="hold_lifted_after_placed",
+            ),
+        ]
+        indexes = [models.Index(fields=["account"], condition=Q(lifted_at__isnull=True), name="hold_active")]
+
+    def __str__(self) -> str:
+        return f"{self.get_level_display()}: {self.why}"
+
+
+class LineState(models.Model):
+    """What a line should be, and what its device last said it is (D10)."""
+
+    line = models.OneToOneField("accounts.ServiceLine", on_delete=models.CASCADE, related_name="network_state")
+    desired_level = models.CharField(max_length=16, choices=Level.choices, default=Level.OPEN)
+    desired_since_at = models.DateTimeField(default=clock.now)
+    observed_level = models.CharField(max_length=16, choices=Level.choices, default=Level.OPEN)
+    observed_at = models.DateTimeField(null=True, blank=True)
+    generation = models.PositiveIntegerField(default=0, help_text="Counts the changes of mind; a newer order wins.")
+
+    class Meta:
+        ordering = ("line",)
+        indexes = [
+            models.Index(
+                fields=["line"], condition=~Q(desired_level=models.F("observed_level")), name="line_state_differs"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.desired_level}, seen {self.observed_level}"

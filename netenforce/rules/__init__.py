@@ -1,0 +1,1 @@
+"""Pure rules of the network room: no database, no clock, no device."""

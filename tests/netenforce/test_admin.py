@@ -1,0 +1,37 @@
+"""The back office's screens of the network room."""
+
+import pytest
+from django.urls import reverse
+
+from netenforce.models import Device
+from tests.backoffice import broken_pages, make_everything, screens_of, staff_client
+
+pytestmark = pytest.mark.django_db
+
+
+def test_every_page_of_every_model_opens() -> None:
+    make_everything()
+    assert broken_pages(staff_client(), screens_of("netenforce")) == []
+
+
+def test_a_device_shows_what_its_lines_should_be_beside_what_it_holds() -> None:
+    client = staff_client()
+    make_everything()
+    device = Device.objects.get()
+    text = client.get(reverse("admin:netenforce_device_change", args=[device.pk])).content.decode()
+    assert "not confirmed yet" in text
+    assert "100.64.40.1: throttle (Delinquent)" in text
+
+
+def test_a_devices_secret_goes_in_and_never_comes_out() -> None:
+    client = staff_client()
+    device = Device.objects.create(name="Edge 2", secret="first-secret")
+    address = reverse("admin:netenforce_device_change", args=[device.pk])
+    assert "first-secret" not in client.get(address).content.decode()
+    sent = {"name": "Edge 2", "driver": "simulated", "options": "{}", "enabled": "on", "new_secret": ""}
+    assert client.post(address, sent).status_code == 302
+    device.refresh_from_db()
+    assert device.secret == "first-secret"
+    client.post(address, {**sent, "new_secret": "second-secret"})
+    device.refresh_from_db()
+    assert device.secret == "second-secret"
