@@ -1,0 +1,1 @@
+"""Policy, cases and tickets: who is late, what should happen, and why."""

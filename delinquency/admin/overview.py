@@ -1,0 +1,328 @@
+"""The account page: everything about one account, and what can be done about it. The top room knows all the others."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.validators import MinValueValidator
+from django.db.models import DecimalField, Exists, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.decorators import action
+
+from accounts import access
+from accounts.admin.account import AccountAdmin
+from accounts.admin.base import BAD, GOOD, WARN, badge, badges, money, number_of, staff_user
+from accounts.admin.confirm import DayField, ReasonForm, confirm_one
+from accounts.models import Account
+from billing_project.kernel import clock
+from billing_project.kernel.errors import Refused
+from delinquency import operations
+from delinquency.models import Standing
+from invoicing.admin.billing import BillingParametersInline
+from invoicing.admin.catalog import SubscriptionInline
+from invoicing.admin.lateness import past_due
+from invoicing.models import Invoice, LedgerEntry, Payment
+from invoicing.operations import payments as billing
+from netenforce.models import LineState
+
+from .panel import account_panel
+
+MONEY = DecimalField(max_digits=12, decimal_places=2)
+
+
+class StandsFilter(admin.SimpleListFilter):
+    """Accounts by where they stand; the home page links here."""
+
+    title = "standing"
+    parameter_name = "standing"
+
+    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [
+            ("past_due", "past due"), ("delinquent", "delinquent"), ("restricted", "line restricted"),
+            ("unrestored", "should be open, seen restricted"), ("flagged", "flagged"), ("grace", "grace runs"),
+            ("parked", "parked"),
+        ]  # fmt: skip
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Account]) -> QuerySet[Account]:
+        """Narrow the list."""
+        lines = LineState.objects.filter(line__account=OuterRef("pk"))
+        match self.value():
+            case "past_due":
+                return rows.filter(Exists(past_due(Invoice.objects.filter(account=OuterRef("pk")))))
+            case "delinquent":
+                return rows.filter(standing__delinquent_since__isnull=False)
+            case "restricted":
+                return rows.filter(Exists(lines.exclude(desired_level="open")))
+            case "unrestored":
+                return rows.filter(Exists(lines.filter(desired_level="open").exclude(observed_level="open")))
+            case "flagged":
+                return rows.filter(standing__flagged_on__isnull=False)
+            case "grace":
+                return rows.filter(standing__grace_until__gt=clock.today())
+            case "parked":
+                return rows.filter(parked_at__isnull=False)
+        return rows
+
+
+class PaymentForm(forms.Form):
+    """Money that a clerk takes in."""
+
+    amount = forms.DecimalField(max_digits=12, decimal_places=2, validators=[MinValueValidator(Decimal("0.01"))])
+    method = forms.ChoiceField(choices=[c for c in Payment.Method.choices if c[0] != Payment.Method.IMPORTED])
+    reference = forms.CharField(max_length=64, help_text="Cheque number or receipt; each payment has its own.")
+    invoice = forms.ModelChoiceField(
+        Invoice.objects.none(),
+        required=False,
+        empty_label="oldest due first (A21)",
+        help_text="Only if the payer named one.",
+    )
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        stamp = clock.local(clock.now(), account.timezone).strftime("%Y%m%d-%H%M%S")
+        position = account_panel(account, story_rows=0).at
+        kwargs.setdefault("initial", {"reference": f"DESK-{stamp}-{account.pk}", "method": Payment.Method.CASH})
+        if position.restore or position.position.pay_all:
+            kwargs["initial"]["amount"] = position.restore or position.position.pay_all
+        super().__init__(*args, **kwargs)
+        choices: Any = self.fields["invoice"]
+        choices.queryset = Invoice.objects.filter(account=account, state=Invoice.State.OPEN).order_by(
+            "due_on", "number"
+        )
+        choices.label_from_instance = lambda row: f"{row.number}: {row.remaining:,.2f} unpaid, due {row.due_on}"
+
+
+class GraceForm(ReasonForm):
+    """More days for one account."""
+
+    field_order = ("until_on", "lift_now", "reason")
+    until_on = DayField(
+        label="May become delinquent on",
+        help_text="The account is protected through the day before (D7). For “I pay by Sunday” choose Monday.",
+    )
+    lift_now = forms.BooleanField(
+        required=False,
+        label="Lift now",
+        help_text="Only for accounts that are delinquent already: ends the case at once (A8).",
+    )
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        week = clock.today(account.timezone) + timedelta(days=7)
+        kwargs.setdefault("initial", {"until_on": week})
+        super().__init__(*args, **kwargs)
+
+
+class ReturnedForm(forms.Form):
+    """Which payment came back, and why."""
+
+    payment = forms.ModelChoiceField(Payment.objects.none(), empty_label=None)
+    why = forms.CharField(max_length=200, help_text="Such as “Returned by the bank: insufficient funds”.")
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = Payment.objects.filter(account=account, reversed_at__isnull=True)
+        choices: Any = self.fields["payment"]
+        choices.queryset = rows.order_by("-received_at", "-pk")
+        choices.label_from_instance = lambda row: f"{row.received_at:%Y-%m-%d}: {row.amount:,.2f} {row.reference}"
+
+
+def decided_until(account: Account) -> Any:
+    """Return up to when the account's story is decided: money counts from then at the earliest."""
+    return Standing.objects.filter(account=account).values_list("looked_until_at", flat=True).first()
+
+
+admin.site.unregister(Account)
+
+
+@admin.register(Account)
+class AccountPage(AccountAdmin):
+    """One account at a glance: what it owes, where it stands, what happened, what comes next, and the buttons."""
+
+    list_display = ("number", "name", "status_shown", "balance", "late", "stands", "line", "company")
+    list_filter = (StandsFilter, "status", "account_type", "company")
+    inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline)
+    actions_detail = (
+        "record_payment", "grace", "change_status",
+        {"title": "More", "items": ["returned", "pay_link", "look_again", "unflag", "unpark", "close"]},
+    )  # fmt: skip
+    change_form_outer_before_template = "admin/account_panel.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        """Read balance, lateness, standing and line together with the accounts, by subquery."""
+        owed = LedgerEntry.objects.filter(account=OuterRef("pk")).order_by().values("account").annotate(x=Sum("amount"))
+        late = (
+            past_due(Invoice.objects.filter(account=OuterRef("pk")))
+            .order_by()
+            .values("account")
+            .annotate(x=Sum("remaining"))
+        )
+        cut = LineState.objects.filter(line__account=OuterRef("pk")).exclude(desired_level="open")
+        unseen = LineState.objects.filter(line__account=OuterRef("pk")).exclude(desired_level=F("observed_level"))
+        rows: QuerySet[Account] = super().get_queryset(request)
+        return rows.annotate(
+            balance_amount=Coalesce(Subquery(owed.values("x"), output_field=MONEY), Decimal(0), output_field=MONEY),
+            late_amount=Subquery(late.values("x"), output_field=MONEY),
+            delinquent_since=F("standing__delinquent_since"), flagged_on=F("standing__flagged_on"),
+            cut_level=Subquery(cut.values("desired_level")[:1]), unconfirmed=Exists(unseen),
+        )  # fmt: skip
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Add the panel and the story."""
+        account = self.get_object(request, object_id)
+        found = {"panel": account_panel(account), "own_page": True} if account else {}
+        return super().change_view(request, object_id, form_url, {**found, **(extra_context or {})})
+
+    @admin.display(description="balance")
+    def balance(self, account: Any) -> SafeString | str:
+        """Return what it owes in all."""
+        return money(account.balance_amount, account.company.currency)
+
+    @admin.display(description="past due")
+    def late(self, account: Any) -> SafeString | str:
+        """Return what is unpaid past its due date."""
+        return money(account.late_amount, account.company.currency) if account.late_amount else ""
+
+    @admin.display(description="standing", ordering="standing__delinquent_since")
+    def stands(self, account: Any) -> SafeString:
+        """Return delinquency and flag in words."""
+        parts = []
+        if account.delinquent_since:
+            parts.append(badge(f"delinquent since {account.delinquent_since}", BAD))
+        elif account.late_amount:
+            parts.append(badge("past due", WARN))
+        if account.flagged_on:
+            parts.append(badge("flagged", WARN))
+        return badges(parts) if parts else badge("in good standing", GOOD)
+
+    @admin.display(description="line")
+    def line(self, account: Any) -> SafeString:
+        """Return how hard its lines are to be restricted, and whether the device agrees."""
+        words = {"throttle": "slowed", "walled_garden": "payment page only", "suspend": "suspended"}
+        shown = badge(words[account.cut_level], BAD) if account.cut_level else badge("open", GOOD)
+        return shown + SafeString(" ") + badge("not confirmed yet", WARN) if account.unconfirmed else shown
+
+    @action(description="Record payment", icon="payments", permissions=["operate"])
+    def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for amount and reference, and record the payment through billing's operation."""
+
+        def carry_out(account: Account, data: dict[str, Any]) -> str:
+            payment = billing.record_payment(
+                account=account, reference=data["reference"], amount=data["amount"], received_at=clock.now(),
+                method=data["method"], invoice=data["invoice"], by=staff_user(request),
+                not_before=decided_until(account),
+            )  # fmt: skip
+            return f"{payment.amount:,.2f} recorded as {payment.reference}."
+
+        return confirm_one(
+            self, request, object_id, title="Record payment", submit="Record it", form_class=PaymentForm,
+            form_kwargs=_of_account, words=_what_restores, carry_out=carry_out,
+        )  # fmt: skip
+
+    @action(description="Grace until", icon="event_upcoming", permissions=["operate"])
+    def grace(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask until when and why, and grant it (S10, A7)."""
+
+        def carry_out(account: Account, data: dict[str, Any]) -> str:
+            operations.grant_grace(
+                account=account,
+                until_on=data["until_on"],
+                reason=data["reason"],
+                by=staff_user(request),
+                lift_now=data["lift_now"],
+            )
+            through = data["until_on"] - timedelta(days=1)
+            return f"Protected through {through:%a %d %b %Y}; may become delinquent on {data['until_on']:%a %d %b %Y}."
+
+        return confirm_one(
+            self, request, object_id, title="Grace until", submit="Give more days", form_class=GraceForm,
+            form_kwargs=_of_account, carry_out=carry_out,
+            words="Due dates stay as they are; the invoice stays past due. Only the entry into delinquency waits.",
+        )  # fmt: skip
+
+    @action(description="Payment came back", icon="undo", permissions=["operate"])
+    def returned(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask which payment and why, and reverse it (A23)."""
+
+        def carry_out(_account: Account, data: dict[str, Any]) -> str:
+            billing.reverse_payment(payment=data["payment"], why=data["why"], by=staff_user(request))
+            return f"{data['payment'].reference} is reversed; what it paid is owed again."
+
+        return confirm_one(
+            self, request, object_id, title="Payment came back", submit="Reverse it",
+            form_class=ReturnedForm, danger=True,
+            form_kwargs=_of_account, carry_out=carry_out,
+            words="What it paid is owed again, with the old due dates; its card or bank account is charged no more.",
+        )  # fmt: skip
+
+    @action(description="Send pay link", icon="link", permissions=["operate"])
+    def pay_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Write the billing contact a letter with a link to the portal."""
+
+        def carry_out(account: Account, _data: dict[str, Any]) -> str:
+            sent = access.send_link(account)
+            if not sent:
+                raise Refused(
+                    "nobody_to_write_to",
+                    "There is no billing contact with an address, or three links went out this hour.",
+                )
+            return "A link is on its way to " + ", ".join(notice.to_address for notice in sent) + "."
+
+        return confirm_one(
+            self, request, object_id, title="Send pay link", submit="Send it", form_class=forms.Form,
+            carry_out=carry_out,
+            words="The billing contact gets a link to see and pay, by every channel that is allowed.",
+        )  # fmt: skip
+
+    @action(description="Look again now", icon="refresh", permissions=["operate"])
+    def look_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Work the account out again at once instead of at the next check."""
+
+        def carry_out(account: Account, _data: dict[str, Any]) -> str:
+            operations.reassess(account.pk)
+            return "Worked out again; what is new stands in the story below."
+
+        return confirm_one(
+            self, request, object_id, title="Look again now", submit="Look again", form_class=forms.Form,
+            carry_out=carry_out,
+            words="The program looks by itself; this only saves waiting for the next check.",
+        )  # fmt: skip
+
+    @action(description="Remove flag", icon="flag", permissions=["operate"])
+    def unflag(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason, and drop the flag for being seriously late (A28)."""
+
+        def carry_out(account: Account, data: dict[str, Any]) -> str:
+            operations.unflag(account, data["reason"], staff_user(request))
+            return "The flag is removed; invoices that were late before today no longer count."
+
+        return confirm_one(
+            self, request, object_id, title="Remove flag", submit="Remove it", carry_out=carry_out,
+            words="Invoices that were seriously late before today no longer count towards a flag.",
+        )  # fmt: skip
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer to remove a flag only where there is one."""
+        found = super().get_actions_detail(request, object_id)
+        flagged = Standing.objects.filter(account_id=number_of(object_id), flagged_on__isnull=False).exists()
+        return found if flagged else [button for button in found if button.path != "unflag"]
+
+
+def _of_account(account: Account) -> Mapping[str, Any]:
+    return {"account": account}
+
+
+def _what_restores(account: Account) -> str:
+    seen = account_panel(account, story_rows=0).at
+    owes = f"It owes {seen.position.balance:,.2f} {seen.currency} in all."
+    return f"{owes} {seen.restore:,.2f} restores service." if seen.cut_off else owes

@@ -1,0 +1,112 @@
+"""The panel that shows one account at a glance, on its own page and beside its tickets."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from accounts.admin.account import status_badge
+from accounts.admin.base import GOOD, WARN, badge
+from accounts.models import Account
+from billing_project.kernel import clock
+from billing_project.kernel.errors import Refused
+from delinquency.glance import Glance, Step, glance, upcoming
+from delinquency.models import Event
+from netenforce.admin.device import level_badge
+
+from .journal import event_badge
+
+STORY_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StoryRow:
+    """One line of what happened."""
+
+    on: date
+    local_at: str
+    what: SafeString
+    invoice: str
+    invoice_url: str
+    amount: Decimal | None
+    why: str
+    rule: str
+    event_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    """One line and its two states."""
+
+    name: str
+    desired: SafeString
+    observed: SafeString
+    agreement: SafeString
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What the template shows."""
+
+    at: Glance
+    status: SafeString
+    steps: tuple[Step, ...]
+    steps_refused: str
+    lines: tuple[LineRow, ...]
+    story: tuple[StoryRow, ...]
+    story_url: str
+    account_url: str
+    local_now: str
+
+    @property
+    def next(self) -> Step | None:
+        """Return the very next step."""
+        return self.steps[0] if self.steps else None
+
+
+def account_panel(account: Account, *, story_rows: int = STORY_ROWS) -> Panel:
+    """Read what the panel of an account shows; a constant number of queries."""
+    seen = glance(account)
+    steps: tuple[Step, ...] = ()
+    refused = ""
+    try:
+        steps = tuple(upcoming(account, seen.standing))
+    except Refused as refusal:  # such as a policy that cannot be read: the rest of the page still helps
+        refused = refusal.words
+    return Panel(
+        at=seen,
+        status=status_badge(account.status) + (badge("parked", WARN) if account.parked_at else SafeString("")),
+        steps=steps,
+        steps_refused=refused,
+        lines=tuple(
+            LineRow(
+                line.name, level_badge(line.desired), level_badge(line.observed),
+                badge("confirmed", GOOD) if line.agrees else badge("not confirmed yet", WARN),
+            )
+            for line in seen.lines
+        ),
+        story=tuple(_story(account, story_rows)),
+        story_url=f"{reverse('admin:delinquency_event_changelist')}?q={account.number}",
+        account_url=reverse("admin:accounts_account_change", args=[account.pk]),
+        local_now=clock.local(clock.now(), account.timezone).strftime("%Y-%m-%d %H:%M"),
+    )  # fmt: skip
+
+
+def _story(account: Account, rows: int) -> list[StoryRow]:
+    events = Event.objects.filter(account=account).select_related("invoice").order_by("-sequence")[:rows]
+    return [
+        StoryRow(
+            on=event.on,
+            local_at=event.local_at,
+            what=event_badge(event.kind),
+            invoice=event.invoice.number if event.invoice else "",
+            invoice_url=reverse("admin:invoicing_invoice_change", args=[event.invoice_id]) if event.invoice_id else "",
+            amount=event.amount,
+            why=event.why,
+            rule=event.rule,
+            event_url=reverse("admin:delinquency_event_change", args=[event.pk]),
+        )
+        for event in events
+    ]

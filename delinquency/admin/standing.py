@@ -1,0 +1,151 @@
+"""Where accounts stand under their policies, and the grace they were given."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from accounts.admin.base import (
+    BAD,
+    QUIET,
+    WARN,
+    HistoryAdmin,
+    ReadOnlyAdmin,
+    admin_link,
+    badge,
+    badges,
+    local_time,
+)
+from billing_project.kernel import clock
+from delinquency.models import GraceGrant, InvoiceStanding, Standing
+
+
+class StandFilter(admin.SimpleListFilter):
+    """Standings by what is remarkable about them."""
+
+    title = "standing"
+    parameter_name = "standing"
+
+    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [
+            ("delinquent", "delinquent"),
+            ("flagged", "flagged"),
+            ("grace", "grace runs"),
+            ("switched", "status switched"),
+        ]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Standing]) -> QuerySet[Standing]:
+        """Narrow the list."""
+        match self.value():
+            case "delinquent":
+                return rows.filter(delinquent_since__isnull=False)
+            case "flagged":
+                return rows.filter(flagged_on__isnull=False)
+            case "grace":
+                return rows.filter(grace_until__gt=clock.today())
+            case "switched":
+                return rows.filter(switched_on__isnull=False)
+        return rows
+
+
+@admin.register(Standing)
+class StandingAdmin(HistoryAdmin):
+    """An account under its policy; what can be done about it is on the account's page."""
+
+    may_add = False
+    may_change = False
+    list_display = ("account_shown", "policy_version", "state", "grace_until", "next_look", "events_count")
+    list_select_related = ("account", "policy_version__policy")
+    list_filter = (StandFilter, "policy_version__policy")
+    search_fields = ("account__number", "account__name")
+    empty_words = "An account gets a standing when its billing starts under a billing default that has a policy."
+    fields = (
+        "account_shown", "policy_version", "state", "delinquent_since", "grace_until", "flagged_on", "unflagged_on",
+        "unflagged_why", "second_source_asked_on", "switched_on", "status_before_switch", "looked_until", "next_look",
+    )  # fmt: skip
+    readonly_fields = ("account_shown", "state", "looked_until", "next_look")
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, standing: Standing) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(standing.account)
+
+    @admin.display(description="state", ordering="delinquent_since")
+    def state(self, standing: Standing) -> SafeString:
+        """Return delinquency, flag and switch in words."""
+        parts = []
+        if standing.delinquent_since:
+            parts.append(badge(f"delinquent since {standing.delinquent_since}", BAD))
+        if standing.switched_on:
+            parts.append(badge(f"status switched {standing.switched_on}", BAD))
+        if standing.flagged_on:
+            parts.append(badge(f"flagged {standing.flagged_on}", WARN))
+        return badges(parts) if parts else badge("in good standing", QUIET)
+
+    @admin.display(description="decided up to")
+    def looked_until(self, standing: Standing) -> SafeString | str:
+        """Return up to when its story is worked out, in the account's time."""
+        return local_time(standing.looked_until_at, standing.account.timezone)
+
+    @admin.display(description="next look", ordering="next_look_at")
+    def next_look(self, standing: Standing) -> SafeString | str:
+        """Return when something may next have to be decided, in the account's time."""
+        return local_time(standing.next_look_at, standing.account.timezone)
+
+
+@admin.register(GraceGrant)
+class GraceGrantAdmin(ReadOnlyAdmin):
+    """Who gave whom more days, and why."""
+
+    list_display = ("account_shown", "until_on", "lift_now", "reason", "granted", "granted_by")
+    list_select_related = ("account", "granted_by")
+    list_filter = ("lift_now",)
+    search_fields = ("account__number", "account__name", "reason")
+    date_hierarchy = "granted_at"
+    empty_words = "Open an account and press “Grace until” to give it more days."
+    empty_link = ("Accounts", "admin:accounts_account_changelist")
+    readonly_fields = ("account_shown", "granted")
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, grant: GraceGrant) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(grant.account)
+
+    @admin.display(description="granted", ordering="granted_at")
+    def granted(self, grant: GraceGrant) -> SafeString | str:
+        """Return when, in the account's time."""
+        return local_time(grant.granted_at, grant.account.timezone)
+
+
+@admin.register(InvoiceStanding)
+class InvoiceStandingAdmin(ReadOnlyAdmin):
+    """What the policy made of each invoice (A1)."""
+
+    list_display = (
+        "invoice_shown",
+        "account_shown",
+        "past_due_on",
+        "delinquent_on",
+        "seriously_late_on",
+        "not_counted_why",
+    )
+    list_select_related = ("invoice", "account")
+    list_filter = (
+        ("delinquent_on", admin.EmptyFieldListFilter), ("past_due_on", admin.EmptyFieldListFilter),
+        ("seriously_late_on", admin.EmptyFieldListFilter),
+    )  # fmt: skip
+    search_fields = ("invoice__number", "account__number", "account__name")
+    empty_words = "The first check after an invoice's due date writes its standing."
+
+    @admin.display(description="invoice", ordering="invoice__number")
+    def invoice_shown(self, standing: InvoiceStanding) -> SafeString | str:
+        """Return the invoice as a link."""
+        return admin_link(standing.invoice)
+
+    @admin.display(description="account", ordering="account__number")
+    def account_shown(self, standing: InvoiceStanding) -> SafeString | str:
+        """Return the account as a link."""
+        return admin_link(standing.account)

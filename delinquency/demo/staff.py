@@ -1,0 +1,72 @@
+"""The people who work there: a clerk, somebody in support, and who administers it all."""
+
+import secrets
+from collections.abc import Callable
+from typing import cast
+
+from django.contrib.auth.models import Group, Permission
+from django.utils.module_loading import import_string
+
+from accounts.models import User
+
+ROOMS = ("accounts", "invoicing", "netenforce", "delinquency")
+# What only an administrator changes is not named; money, notices, events and history are never changed at all.
+CLERKS_DO = (
+    "change_account", "add_account", "change_contact", "add_contact", "change_serviceline",
+    "add_serviceline", "add_fundingsource", "change_fundingsource", "change_attention",
+    "change_billingparameters", "add_subscription", "change_subscription", "add_payment", "change_payment",
+    "add_charge", "change_charge", "change_invoice", "add_gracegrant", "change_standing", "change_ticket",
+    "add_ticketcomment", "change_calltask", "add_exclusion", "change_exclusion", "change_case",
+)  # fmt: skip
+SUPPORT_DOES = (
+    "change_contact", "change_ticket", "add_ticketcomment", "change_calltask", "add_gracegrant",
+    "change_attention",
+)  # fmt: skip
+GROUPS = {"Billing clerks": CLERKS_DO, "Support": SUPPORT_DOES}
+STAFF = (
+    ("admin", "Avery", "Administrator", None),
+    ("clerk", "Casey", "Clerk", "Billing clerks"),
+    ("support", "Sandy", "Support", "Support"),
+)
+# Without the signs that are mistaken for one another.
+SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def hire() -> User:
+    """Make the groups and the three members of staff; return the clerk."""
+    for name, does in GROUPS.items():
+        group, _ = Group.objects.get_or_create(name=name)
+        in_rooms = Permission.objects.filter(content_type__app_label__in=ROOMS)
+        group.permissions.set(in_rooms.filter(codename__startswith="view_").union(in_rooms.filter(codename__in=does)))
+    for username, first, last, group_name in STAFF:
+        user = User(
+            username=username, first_name=first, last_name=last, email=f"{username}@valley-fibre.example",
+            is_staff=True, is_superuser=group_name is None,
+        )  # fmt: skip
+        user.set_password(password_of(username))
+        user.save()
+        if group_name is not None:
+            user.groups.set(Group.objects.filter(name=group_name))
+    return User.objects.get(username="clerk")
+
+
+def password_of(username: str) -> str:
+    """Return the demo password of a member of staff: made once for this installation and kept in its state folder."""
+    # By its name: rooms do not import the wiring around them.
+    kept = cast(Callable[[str, Callable[[], str]], str], import_string("billing_project.places.kept_secret"))
+    return kept(f"demo_password_{username}", _new_password)
+
+
+def logins() -> list[str]:
+    """Return a line for each member of staff who still has the demo password."""
+    lines = []
+    for user in User.objects.filter(username__in=[row[0] for row in STAFF]).order_by("username"):
+        if user.check_password(password_of(user.username)):
+            lines.append(f"{user.username} / {password_of(user.username)}  ({user.first_name} {user.last_name})")
+        else:
+            lines.append(f"{user.username}  (the password has been changed since)")
+    return lines
+
+
+def _new_password() -> str:
+    return "-".join("".join(secrets.choice(SIGNS) for _ in range(4)) for _ in range(3))

@@ -1,0 +1,262 @@
+"""One account at a glance: read for the account page, the ticket page and the portal's status box. Writes nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Account, FundingSource
+from accounts.queries import funding_sources_by_rank
+from billing_project.kernel import clock
+from invoicing.models import Invoice
+from invoicing.queries import Position, account_position
+from netenforce.models import LineState
+from netenforce.models.hold import LEVEL_ORDER, Level
+
+from . import queries
+from .models import Case, InvoiceStanding, PolicyStep, Standing, StepRun
+
+ZERO = Decimal("0.00")
+CENT = Decimal("0.01")
+# How far ahead "what happens next" looks.
+AHEAD_DAYS = 62
+
+EVENT_WORDS: dict[str, str | Promise] = {
+    "issued": _("Invoice issued"),
+    "due": _("Payment due"),
+    "past_due": _("Past due"),
+    "payment": _("Payment"),
+    "reversal": _("Payment returned"),
+    "delinquent": _("Invoice delinquent"),
+    "account_delinquent": _("Account delinquent"),
+    "cured": _("Invoice settled"),
+    "account_cured": _("No longer delinquent"),
+    "late_fee": _("Late fee"),
+    "reconnection_fee": _("Reconnection fee"),
+    "notice": _("Notice"),
+    "ticket_opened": _("Ticket opened"),
+    "ticket_closed": _("Ticket closed"),
+    "call_task": _("Call by staff"),
+    "charge": _("Card or bank account charged"),
+    "status_switch": _("Billing and service stop"),
+    "status_restored": _("Status restored"),
+    "restricted": _("Line restricted"),
+    "released": _("Line opened"),
+    "flagged": _("Flagged for being late"),
+    "unflagged": _("Flag removed"),
+    "secondary_source_requested": _("Second payment source asked for"),
+    "held": _("Cut held back"),
+}  # fmt: skip
+EVENT_TONES = {
+    "issued": "note", "payment": "good", "reversal": "bad", "past_due": "warn", "delinquent": "bad",
+    "account_delinquent": "bad", "cured": "good", "account_cured": "good", "late_fee": "warn",
+    "reconnection_fee": "warn",
+    "restricted": "bad", "status_switch": "bad", "status_restored": "good", "released": "good", "flagged": "bad",
+    "held": "warn", "secondary_source_requested": "warn",
+}  # fmt: skip
+# What a step takes away is said with "unless ... is paid".
+CUTTING = {"restricted", "status_switch", "late_fee", "account_delinquent", "delinquent"}
+# What a customer is told to expect; letters and tickets are our own affair.
+FOR_CUSTOMERS = {"due", "past_due", "account_delinquent", "late_fee", "restricted", "status_switch", "charge"}
+LEVEL_WORDS: dict[str, str | Promise] = {
+    "throttle": _("line slowed"),
+    "walled_garden": _("payment page only"),
+    "suspend": _("line suspended"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line: what it should be, and what its device last said."""
+
+    name: str
+    desired: str
+    observed: str
+
+    @property
+    def agrees(self) -> bool:
+        """Tell whether the device has confirmed what it should be."""
+        return self.desired == self.observed
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happens next unless something else does."""
+
+    at: datetime
+    kind: str
+    words: str | Promise
+    level: str | Promise
+    amount: Decimal | None
+    number: str | None
+    why: str
+
+    @property
+    def if_unpaid(self) -> bool:
+        """Tell whether paying what is late stops it."""
+        return self.kind in CUTTING
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Everything that the first look at an account should answer."""
+
+    account: Account
+    position: Position
+    standing: Standing | None
+    case: Case | None
+    restore: Decimal
+    lines: tuple[Line, ...]
+    sources: tuple[FundingSource, ...]
+    today: date
+
+    @property
+    def currency(self) -> str:
+        """Return the currency the account is billed in."""
+        return self.account.company.currency
+
+    @property
+    def late(self) -> tuple[Invoice, ...]:
+        """Return the unpaid invoices whose due date has passed (A2)."""
+        return tuple(invoice for invoice in self.position.open_invoices if invoice.due_on < self.today)
+
+    @property
+    def past_due(self) -> Decimal:
+        """Return what is unpaid past its due date."""
+        return sum((invoice.remaining for invoice in self.late), ZERO)
+
+    @property
+    def oldest(self) -> Invoice | None:
+        """Return the oldest unpaid invoice."""
+        return self.position.open_invoices[0] if self.position.open_invoices else None
+
+    @property
+    def days_late(self) -> int:
+        """Return how late the oldest unpaid invoice is; 0 if it is not."""
+        return max((self.today - self.oldest.due_on).days, 0) if self.oldest else 0
+
+    @property
+    def delinquent_since(self) -> date | None:
+        """Return since when the account is delinquent (A22)."""
+        return self.standing.delinquent_since if self.standing else None
+
+    @property
+    def grace_until(self) -> date | None:
+        """Return the first date on which it may become delinquent, if that is still to come (D7)."""
+        until = self.standing.grace_until if self.standing else None
+        return until if until and until > self.today else None
+
+    @property
+    def protected_through(self) -> date | None:
+        """Return the last day under the grace that runs (D7)."""
+        return self.grace_until - timedelta(days=1) if self.grace_until else None
+
+    @property
+    def flagged_on(self) -> date | None:
+        """Return since when the account is flagged for being seriously late (E6)."""
+        return self.standing.flagged_on if self.standing else None
+
+    @property
+    def worst(self) -> str:
+        """Return how hard its lines are to be restricted."""
+        return max((line.desired for line in self.lines), key=_hardness, default="open")
+
+    @property
+    def worst_seen(self) -> str:
+        """Return how hard its lines are restricted, as the devices last said."""
+        return max((line.observed for line in self.lines), key=_hardness, default="open")
+
+    @property
+    def cut_off(self) -> bool:
+        """Tell whether paying brings something back: a restriction, a status switch, the end of delinquency."""
+        switched = bool(self.standing and self.standing.switched_on)
+        return self.restore > 0 and (self.worst != "open" or switched or self.delinquent_since is not None)
+
+
+def glance(account: Account) -> Glance:
+    """Read one account; the number of queries does not depend on its history."""
+    standing = (
+        Standing.objects.filter(account=account)
+        .select_related("policy_version__policy", "status_before_switch")
+        .first()
+    )
+    position = account_position(account.pk)
+    states = {state.line_id: state for state in LineState.objects.filter(line__account=account)}
+    lines = tuple(
+        Line(str(line), states[line.pk].desired_level, states[line.pk].observed_level)
+        if line.pk in states
+        else Line(str(line), Level.OPEN, Level.OPEN)
+        for line in account.service_lines.order_by("pk")
+    )
+    return Glance(
+        account=account,
+        position=position,
+        standing=standing,
+        case=Case.objects.filter(account=account).exclude(stage=Case.Stage.CLOSED).first(),
+        restore=restoring_amount(position, _holding_back(account, standing), standing),
+        lines=lines,
+        sources=tuple(funding_sources_by_rank([account.pk]).get(account.pk, {}).values()),
+        today=clock.today(account.timezone),
+    )
+
+
+def restoring_amount(position: Position, holding_back: set[int], standing: Standing | None) -> Decimal:
+    """Return what must be paid so that service returns: waiting fees and later invoices are not in it (A18, A21).
+
+    Money goes to the oldest due first, so older invoices that do not hold service back are in it as well.
+    """
+    version = standing.policy_version if standing else None
+    threshold = max(version.minimum_amount_due, CENT) if version else CENT
+    everything = bool(version and version.full_balance_clears and holding_back)
+    payable = [invoice for invoice in position.open_invoices if not invoice.frozen]
+    needed = [
+        place
+        for place, invoice in enumerate(payable)
+        if (everything or invoice.pk in holding_back) and invoice.remaining >= (CENT if everything else threshold)
+    ]
+    return sum((invoice.remaining for invoice in payable[: needed[-1] + 1]), ZERO) if needed else ZERO
+
+
+def upcoming(account: Account, standing: Standing | None, *, most: int = 6) -> list[Step]:
+    """Return the next steps if nothing is paid, soonest first (U10)."""
+    if standing is None:
+        return []
+    until = clock.today(account.timezone) + timedelta(days=AHEAD_DAYS)
+    coming = sorted(queries.upcoming(account.pk, until), key=lambda row: row.local_at)[:most]
+    levels: dict[str, str] = {}
+    if any(row.kind == "restricted" for row in coming):
+        steps = PolicyStep.objects.filter(version_id=standing.policy_version_id, action=PolicyStep.Action.RESTRICT)
+        levels = dict(steps.values_list("key", "level"))
+    return [
+        Step(
+            at=row.local_at, kind=row.kind, words=EVENT_WORDS.get(row.kind, row.kind),
+            level=LEVEL_WORDS.get(levels.get(row.step or "", ""), "") if row.kind == "restricted" else "",
+            amount=Decimal(row.amount) if row.amount is not None else None, number=row.invoice, why=row.why,
+        )
+        for row in coming
+    ]  # fmt: skip
+
+
+def _holding_back(account: Account, standing: Standing | None) -> set[int]:
+    """Return the invoices over which the account is delinquent or a cut is in force."""
+    if standing is None:
+        return set()
+    found = set(
+        InvoiceStanding.objects.filter(account=account, delinquent_on__isnull=False).values_list(
+            "invoice_id", flat=True
+        )
+    )
+    for causes in StepRun.objects.filter(account=account, in_force=True).values_list("invoices", flat=True):
+        found |= {int(key) for key in _ids(causes)}
+    return found
+
+
+def _ids(causes: object) -> Iterable[str | int]:
+    return [key for key in causes if str(key).isdigit()] if isinstance(causes, list) else []
+
+
+def _hardness(level: str) -> int:
+    return LEVEL_ORDER.get(Level(level), 0)

@@ -1,0 +1,20 @@
+"""The verbs of the delinquency room. Each locks the account, decides by the pure rules, and writes rows only."""
+
+from .grace import do_not_count, grant_grace, unflag
+from .policies import import_version, load_shipped, new_draft, publish
+from .reassess import reassess, reassess_many
+from .standings import ensure_standings, look_again
+
+__all__ = [
+    "do_not_count",
+    "ensure_standings",
+    "grant_grace",
+    "import_version",
+    "load_shipped",
+    "look_again",
+    "new_draft",
+    "publish",
+    "reassess",
+    "reassess_many",
+    "unflag",
+]

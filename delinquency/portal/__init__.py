@@ -1,0 +1,1 @@
+"""The walled garden: why service is limited, and how it comes back."""

@@ -1,0 +1,95 @@
+"""What other pages ask about an account's delinquency: what comes next, and what would stop it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from django.db import transaction
+
+from accounts.models import Account
+from accounts.queries import notice_states
+from billing_project.kernel import clock
+
+from .models import Standing
+from .reading import read_positions
+from .rules.actions import Event
+from .rules.policy import Do
+from .rules.timeline import advance
+from .rules.when import LOOK
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """One thing that will happen if nothing is paid."""
+
+    on: date
+    local_at: datetime
+    kind: str
+    invoice: str | None
+    amount: str | None
+    step: str | None
+    why: str
+
+
+def upcoming(account_id: int, until: date) -> list[Coming]:
+    """Return what will happen to an account up to a date if nothing is paid: the same rules, ahead of time (D2).
+
+    Invoices that are not issued yet are not guessed at.
+    """
+    with transaction.atomic():
+        account = Account.objects.select_related("status", "company").get(pk=account_id)
+        positions = read_positions([account])
+    if not positions:
+        return []
+    position = positions[0]
+    now = clock.local(clock.now(), account.timezone)
+    state = position.state
+    past = advance(state, position.facts, position.policy, (now, LOOK), after=position.after)
+    events = advance(state, [], position.policy, (datetime.combine(until, time.max), LOOK), after=(now, LOOK))
+    return [_coming(event) for event in (*past, *events) if event.shown and event.at > now]
+
+
+def _coming(event: Event) -> Coming:
+    return Coming(
+        on=event.on,
+        local_at=event.at,
+        kind=str(event.kind),
+        invoice=event.number,
+        amount=None if event.amount is None else str(event.amount),
+        step=event.step_key,
+        why=event.why,
+    )
+
+
+def why_not_cut(account_id: int) -> str:
+    """Return why an account must not be restricted for non-payment now; empty if it may be (I9, A30).
+
+    Asked right before the order leaves for a device: something in a cut's cause must still be unpaid, the notice it
+    requires must have been accepted, and no charge may be in the air.
+    """
+    account = Account.objects.select_related("status", "company").get(pk=account_id)
+    positions = read_positions([account])
+    if not positions:
+        return "The account is under no policy."
+    state, policy = positions[0].state, positions[0].policy
+    if state.unsettled:
+        return "A charge of this account is not settled yet."
+    rows = positions[0].invoice_rows  # as they are now, also what no look has taken into account yet
+    unpaid = {key for key, row in rows.items() if row.remaining >= policy.threshold and not row.frozen}
+    cuts = [cut for cut in state.cuts if cut.action == Do.RESTRICT and cut.causes & unpaid]
+    if not cuts:
+        return "Nothing is owed for it any more."
+    steps = {step.key: step for step in policy.steps}
+    states = notice_states([account_id])
+    for cut in cuts:
+        required = steps[cut.step_key].requires_notice if cut.step_key in steps else ""
+        anchors = [cut.anchor, f"case:{state.episode}", *(f"invoice:{key}" for key in cut.causes)]
+        if not required or steps[required].action is Do.TICKET:
+            return ""
+        if any("accepted" in states.get((account_id, anchor, required), set()) for anchor in anchors):
+            return ""
+    return "The notice that must come first was not accepted."
+
+
+def pending_looks(at: datetime) -> int:
+    """Return how many accounts have something due at an instant."""
+    return Standing.objects.filter(next_look_at__lte=at, account__parked_at__isnull=True).count()

@@ -1,0 +1,106 @@
+"""What the other rooms announce, and what is looked at again because of it."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models.signals import post_migrate, post_save
+from django.dispatch import receiver
+
+from accounts.models import Notice
+from accounts.signals import about_to_send, notice_settled, status_changed
+from invoicing.models import BillingParameters, Invoice
+from invoicing.signals import about_to_bill, balance_changed, billing_started, charge_settled
+from netenforce.models import EnforcementTask, Hold
+from netenforce.signals import about_to_restrict
+
+from .models import Case, Standing, StepRun
+from .operations import ensure_standings, load_shipped, look_again, reassess_many
+from .queries import why_not_cut
+from .rules.policy import Do
+
+
+@receiver(post_migrate, dispatch_uid="delinquency.load_shipped")
+def load_shipped_policies(sender: object, **_: Any) -> None:
+    """Load the shipped policies into an empty database."""
+    if getattr(sender, "name", "") == "delinquency":
+        load_shipped()
+
+
+@receiver(post_save, sender=BillingParameters, dispatch_uid="delinquency.new_account")
+def place_new_account(instance: BillingParameters, created: bool, raw: bool = False, **_: Any) -> None:
+    """Put a new account under its billing default's policy (S32)."""
+    if created and not raw:
+        ensure_standings([instance.account_id])
+
+
+@receiver(billing_started, dispatch_uid="delinquency.new_accounts")
+def place_new_accounts(account_ids: list[int], **_: Any) -> None:
+    """Put many new accounts under their billing defaults' policies (S32)."""
+    ensure_standings(account_ids)
+
+
+@receiver(about_to_bill, dispatch_uid="delinquency.switch_before_bill")
+def switch_before_bill(account_ids: list[int], at: datetime, **_: Any) -> dict[str, set[int]]:
+    """Make the status switches that fall on the bill date before it is billed (D5), and name whom to hold (A15)."""
+    reassess_many(account_ids, at=at, before_bill=True)
+    held = Standing.objects.filter(
+        account__in=account_ids, delinquent_since__isnull=False, policy_version__hold_invoices_while_delinquent=True
+    )
+    return {"hold": set(held.values_list("account_id", flat=True))}
+
+
+@receiver(balance_changed, dispatch_uid="delinquency.balance_changed")
+def look_at_balance(account_ids: list[int], **_: Any) -> None:
+    """Look again at accounts whose balance changed."""
+    look_again(account_ids)
+
+
+@receiver(charge_settled, dispatch_uid="delinquency.charge_settled")
+def look_at_charge(account_id: int, **_: Any) -> None:
+    """Look again at an account whose charge was settled: what waited for its outcome may go on."""
+    look_again([account_id])
+
+
+@receiver(notice_settled, dispatch_uid="delinquency.notice_settled")
+def look_at_waiting(account_id: int, **_: Any) -> None:
+    """Look again at an account with a cut that waits for a notice (A30)."""
+    held = (StepRun.Outcome.WAITING, StepRun.Outcome.HELD)
+    if StepRun.objects.filter(account=account_id, outcome__in=held).exists():
+        look_again([account_id])
+
+
+@receiver(status_changed, dispatch_uid="delinquency.status_changed")
+def forget_switch(account_id: int, by_delinquency: bool, **_: Any) -> None:
+    """A status set by hand is not taken back by payment (A19)."""
+    if by_delinquency:
+        return
+    for standing in Standing.objects.filter(account=account_id, switched_on__isnull=False):
+        standing.switched_on, standing.status_before_switch = None, None
+        standing._change_reason = "the status was changed by hand"  # type: ignore[attr-defined]
+        standing.save()
+    StepRun.objects.filter(account=account_id, action=Do.STATUS_SWITCH, in_force=True).update(in_force=False)
+    look_again([account_id])
+
+
+@receiver(about_to_send, dispatch_uid="delinquency.about_to_send")
+def veto_letter(notice_id: int, **_: Any) -> str | None:
+    """Keep back a letter about what has been paid since it was written."""
+    notice = Notice.objects.get(pk=notice_id)
+    kind, key = notice.anchor_key.split(":", 1)
+    if kind == "invoice" and key.isdigit():
+        paid = Invoice.objects.filter(pk=int(key)).exclude(state=Invoice.State.OPEN).exists()
+        return "Its invoice was settled before it was sent." if paid else None
+    if kind == "case" and key.isdigit():
+        closed = Case.objects.filter(account=notice.account_id, number=int(key), stage=Case.Stage.CLOSED).exists()
+        return "The account was settled before it was sent." if closed else None
+    return None
+
+
+@receiver(about_to_restrict, dispatch_uid="delinquency.about_to_restrict")
+def veto_cut(task_id: int, **_: Any) -> str | None:
+    """Keep back an order to cut that is not due any more (D9, I9). Holds with another cause are not ours to judge."""
+    task = EnforcementTask.objects.select_related("line").get(pk=task_id)
+    holds = Hold.objects.filter(account=task.line.account_id, lifted_at__isnull=True)
+    if holds.exclude(cause=Hold.Cause.NON_PAYMENT).exists():
+        return None
+    return why_not_cut(task.line.account_id) or None

@@ -1,0 +1,1 @@
+"""Pure policy: dates and amounts in, decisions out. No database, no clock."""

@@ -1,0 +1,76 @@
+"""What should happen: the events of contract section 4, with what is needed to carry them out."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from .facts import Key
+from .policy import Step
+
+
+class Kind(StrEnum):
+    """The kinds of event a timeline knows, and three that are carried out in silence."""
+
+    ISSUED = "issued"
+    DUE = "due"
+    PAST_DUE = "past_due"
+    PAYMENT = "payment"
+    REVERSAL = "reversal"
+    DELINQUENT = "delinquent"
+    ACCOUNT_DELINQUENT = "account_delinquent"
+    CURED = "cured"
+    ACCOUNT_CURED = "account_cured"
+    LATE_FEE = "late_fee"
+    RECONNECTION_FEE = "reconnection_fee"
+    NOTICE = "notice"
+    TICKET_OPENED = "ticket_opened"
+    TICKET_CLOSED = "ticket_closed"
+    CALL_TASK = "call_task"
+    CHARGE = "charge"
+    STATUS_SWITCH = "status_switch"
+    STATUS_RESTORED = "status_restored"
+    RESTRICTED = "restricted"
+    RELEASED = "released"
+    FLAGGED = "flagged"
+    UNFLAGGED = "unflagged"
+    SECONDARY_SOURCE_REQUESTED = "secondary_source_requested"
+    HELD = "held"
+    # In silence: they change rows but are no news.
+    TICKET_COMMENT = "_ticket_comment"
+    HOLD_AGAIN = "_hold_again"
+    STEP_DONE = "_step_done"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened or should happen, dated, with its reason in one sentence."""
+
+    at: datetime
+    kind: Kind
+    why: str
+    rule: str = ""
+    invoice: Key | None = None
+    number: str | None = None
+    amount: Decimal | None = None
+    step: Step | None = None
+    anchor: str = ""
+    causes: frozenset[Key] = frozenset()
+    episode: int | None = None
+    lifted: bool = False
+    reference: str = ""
+
+    @property
+    def on(self) -> date:
+        """Return the local day the event belongs to."""
+        return self.at.date()
+
+    @property
+    def shown(self) -> bool:
+        """Tell whether a timeline lists it."""
+        return not self.kind.startswith("_")
+
+    @property
+    def step_key(self) -> str | None:
+        """Return the key of the step as the policy file writes it."""
+        return self.step.key if self.step is not None and self.step.written else None

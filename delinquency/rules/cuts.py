@@ -1,0 +1,134 @@
+"""Cutting: restrictions and status switches, and what they wait for (D9, A6, A30)."""
+
+from datetime import date
+from decimal import Decimal
+
+from .actions import Kind
+from .facts import Cut, InvoiceState, Proof
+from .messages import Messages
+from .policy import HARD_LEVELS, Do, Step
+from .when import cut_date, flag_allows, step_amount
+
+
+class Cuts(Messages):
+    """Runs the steps that take service away."""
+
+    def cut(self, step: Step, *, early: bool = False) -> None:
+        """Run a step that takes service away, for each invoice or once for the episode (E5, E8, S12, S16)."""
+        state = self.state
+        if not step.per_invoice:
+            if state.episode is not None and self.cut_is_time(step, state.case_anchor, self.episode_date(step), early):
+                causes = [
+                    i
+                    for i in state.delinquent()
+                    if i.remaining >= self.policy.threshold and not i.frozen and flag_allows(state, step, i)
+                ]
+                if causes and sum(i.remaining for i in causes) >= step_amount(self.policy, step):
+                    self.try_cut(step, state.case_anchor, causes)
+            return
+        for invoice in self.invoices:
+            on = cut_date(state, step, invoice)
+            if on is None or invoice.frozen or not self.cut_is_time(step, invoice.anchor, on, early):
+                continue
+            if invoice.remaining >= step_amount(self.policy, step) and flag_allows(state, step, invoice):
+                self.try_cut(step, invoice.anchor, [invoice])
+
+    def cut_is_time(self, step: Step, anchor: str, on: date | None, early: bool) -> bool:
+        """Tell whether a cut may be made now: its date, its time of day, and no exclusion that it honours (A6)."""
+        if on is None or (step.honours_exclusions and not self.policy.calendar.is_open(self.on)):
+            return False
+        if step.action is Do.STATUS_SWITCH and not self.state.may_switch:
+            return False
+        if early:
+            return on <= self.on and (step.key, anchor) not in self.state.done
+        return self.is_time(step, anchor, on)
+
+    def try_cut(self, step: Step, anchor: str, causes: list[InvoiceState]) -> None:
+        """Cut, unless the notice it requires has not been accepted: then hold, and say so (D9, A30)."""
+        state, place = self.state, (step.key, anchor)
+        proof = self.proof(step, causes)
+        if proof is Proof.WAITING and state.waiting.setdefault(place, self.on) == self.on:
+            return
+        if proof is not Proof.ACCEPTED:
+            if place not in state.held:
+                state.held.add(place)
+                self.emit(
+                    Kind.HELD,
+                    f"Held back: {step.requires_notice} must have been accepted first, and was not.",
+                    rule="A30",
+                    step=step,
+                    anchor=anchor,
+                    **_one(causes),
+                )
+            return
+        state.waiting.pop(place, None)
+        state.held.discard(place)
+        state.done.add(place)
+        cut = Cut(step.key, anchor, step.action, step.level, frozenset(i.key for i in causes))
+        unpaid = sum((i.remaining for i in causes), start=Decimal("0.00"))
+        since = f"since {state.delinquent_since}" if state.delinquent_since else "in advance, as the account is flagged"
+        why = f"{unpaid} is unpaid on {', '.join(i.number for i in causes)}; delinquent {since}."
+        if step.action is Do.STATUS_SWITCH:
+            self.do_switch(step, cut, why, **_one(causes if step.per_invoice else []))
+            return
+        state.cuts.append(cut)
+        state.reached_cut = state.reached_cut or step.level in HARD_LEVELS
+        self.emit(
+            Kind.RESTRICTED,
+            why,
+            rule="S16",
+            step=step,
+            anchor=anchor,
+            causes=cut.causes,
+            **_one(causes if step.per_invoice else []),
+        )
+
+    def do_switch(self, step: Step, cut: Cut, why: str, **rest: object) -> None:
+        """Switch the status, if it is not switched already; either way the cause is kept."""
+        state = self.state
+        kind = Kind.STEP_DONE if state.switched else Kind.STATUS_SWITCH
+        state.cuts.append(cut)
+        state.switched = state.reached_cut = True
+        self.emit(kind, why, rule="S12", step=step, anchor=cut.anchor, causes=cut.causes, **rest)
+
+    def proof(self, step: Step, causes: list[InvoiceState]) -> Proof:
+        """Tell whether the notice or ticket that a cut requires went out, for its invoice or its episode."""
+        if not step.requires_notice:
+            return Proof.ACCEPTED
+        anchors = [invoice.anchor for invoice in causes]
+        if self.state.episode is not None:
+            anchors.append(self.state.case_anchor)
+        done = [anchor for anchor in anchors if (step.requires_notice, anchor) in self.state.done]
+        if not done:
+            return Proof.FAILED
+        if self.state.proof is None:
+            return Proof.ACCEPTED
+        proofs = {self.state.proof(step.requires_notice, anchor) for anchor in done}
+        return next(proof for proof in (Proof.ACCEPTED, Proof.WAITING, Proof.FAILED) if proof in proofs)
+
+    def hold_again(self, entering: list[InvoiceState], *, resumed: bool) -> None:
+        """Put back released cuts that are due again: after a reversal, or a grant that ran out (A23, E11)."""
+        state = self.state
+        anchors = {invoice.anchor for invoice in entering} | ({state.case_anchor} if resumed else set())
+        for cut in [cut for cut in state.released_cuts if cut.anchor in anchors]:
+            state.released_cuts.remove(cut)
+            causes = cut.causes | ({i.key for i in entering} if cut.anchor == state.case_anchor else set())
+            if all(
+                self.state.invoices[key].remaining < self.policy.threshold for key in causes if key in state.invoices
+            ):
+                continue
+            again = Cut(cut.step_key, cut.anchor, cut.action, cut.level, causes)
+            step = next((step for step in self.steps if step.key == cut.step_key), None)
+            if step is None:
+                continue
+            why = "What had been released holds again, because the invoice is delinquent again."
+            if step.action is Do.STATUS_SWITCH:
+                self.do_switch(step, again, why)
+            else:
+                state.cuts.append(again)
+                state.reached_cut = state.reached_cut or cut.level in HARD_LEVELS
+                self.emit(Kind.HOLD_AGAIN, why, rule="A23", step=step, anchor=cut.anchor, causes=causes)
+
+
+def _one(causes: list[InvoiceState]) -> dict[str, object]:
+    return {"invoice": causes[0].key, "number": causes[0].number} if len(causes) == 1 else {}

@@ -1,0 +1,33 @@
+"""One look at an account: what it stands on, and whether it is time."""
+
+from datetime import date, datetime
+
+from .actions import Event, Kind
+from .facts import AccountState
+from .policy import CHECK_TIME, Do, Policy, Step
+from .when import all_steps
+
+
+class Looking:
+    """The moment of a look, with what every decision of it needs."""
+
+    def __init__(self, policy: Policy, state: AccountState, at: datetime, events: list[Event]) -> None:
+        """Prepare a look at a local time."""
+        self.policy, self.state, self.at, self.events = policy, state, at, events
+        self.on, self.is_check = at.date(), at.time() == CHECK_TIME
+        self.steps = all_steps(policy)
+        self.invoices = state.in_order()
+
+    def emit(self, kind: Kind, why: str, **rest: object) -> None:
+        """Append an event of this moment."""
+        self.events.append(Event(self.at, kind, why, episode=self.state.episode, **rest))  # type: ignore[arg-type]
+
+    def steps_that(self, *actions: Do) -> list[Step]:
+        """Return the steps of some actions, in the policy's order."""
+        return [step for step in self.steps if step.action in actions]
+
+    def is_time(self, step: Step, anchor: str, on: date | None) -> bool:
+        """Tell whether a step of that date may run at this look: at its own time, or at a later check."""
+        if on is None or (step.key, anchor) in self.state.done or datetime.combine(on, step.at) > self.at:
+            return False
+        return self.is_check or step.at == self.at.time() or (step.key, anchor) in self.state.waiting

@@ -1,0 +1,95 @@
+"""Writing, asking and charging: the steps that leave service alone."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+from .actions import Kind
+from .facts import InvoiceState
+from .looking import Looking
+from .policy import Do, Step
+from .when import flag_allows, step_amount
+
+MESSAGES = {
+    Do.NOTICE: Kind.NOTICE,
+    Do.TICKET: Kind.TICKET_OPENED,
+    Do.CALL_TASK: Kind.CALL_TASK,
+    Do.REQUEST_SECONDARY: Kind.SECONDARY_SOURCE_REQUESTED,
+    Do.CHARGE: Kind.CHARGE,
+}
+
+
+class Messages(Looking):
+    """Runs the steps that write, ask or charge."""
+
+    def message(self, step: Step) -> None:
+        """Run a step that writes, asks or charges."""
+        if not step.per_invoice:
+            self.message_for_episode(step)
+            return
+        for invoice in self.invoices:
+            on = step.date_for(issued_on=invoice.issued_on, due_on=invoice.due_on, delinquent_on=invoice.delinquent_on)
+            if on is None or invoice.frozen or not self.is_time(step, invoice.anchor, on):
+                continue
+            if not self.still_wanted(step, invoice, on) or not flag_allows(self.state, step, invoice):
+                continue
+            if step.action is Do.REQUEST_SECONDARY and self.state.asked_on is None:
+                self.state.asked_on = self.on
+            self.say(step, invoice.anchor, frozenset({invoice.key}), invoice)
+
+    def still_wanted(self, step: Step, invoice: InvoiceState, on: date) -> bool:
+        """Tell whether a message about an invoice still makes sense at this look."""
+        if step.action is Do.CHARGE and (on != self.on or step.at != self.at.time()):
+            return False  # a charge belongs to its day and hour: missed is missed (E8)
+        if on <= invoice.due_on < self.on:
+            return False  # a reminder of a due date is of no use after it
+        if step.honours_exclusions and not self.policy.calendar.is_open(self.on):
+            return False
+        enough = step_amount(self.policy, step)
+        return invoice.remaining >= enough and (
+            not step.as_of_midnight or invoice.unpaid_at_midnight(self.on) >= enough
+        )
+
+    def message_for_episode(self, step: Step) -> None:
+        """Run a message step once for the running episode."""
+        state = self.state
+        if state.episode is None or not self.is_time(step, state.case_anchor, self.episode_date(step)):
+            return
+        if step.honours_exclusions and not self.policy.calendar.is_open(self.on):
+            return
+        causes = [invoice for invoice in state.delinquent() if flag_allows(state, step, invoice)]
+        if causes and sum(i.remaining for i in causes) >= step_amount(self.policy, step):
+            if step.action is Do.REQUEST_SECONDARY and state.asked_on is None:
+                state.asked_on = self.on
+            self.say(step, state.case_anchor, frozenset(i.key for i in causes), None)
+
+    def episode_date(self, step: Step) -> date | None:
+        """Return the date of a step counted from the day the account became delinquent (A12, A22)."""
+        since = self.state.delinquent_since
+        return None if since is None else since + timedelta(days=step.offset_days)
+
+    def say(self, step: Step, anchor: str, causes: frozenset[object], invoice: InvoiceState | None) -> None:
+        """Emit a message step's event; a second ticket comments on the open one (contract section 3)."""
+        state = self.state
+        state.done.add((step.key, anchor))
+        kind = MESSAGES[step.action]
+        if step.action is Do.TICKET:
+            if state.ticket is not None:
+                kind = Kind.TICKET_COMMENT
+            state.ticket = (state.ticket or frozenset()) | causes
+        unpaid = sum((state.invoices[key].remaining for key in causes), start=Decimal("0.00"))
+        about = (
+            f"invoice {invoice.number}, due on {invoice.due_on}"
+            if invoice
+            else f"delinquent since {state.delinquent_since}"
+        )
+        self.emit(
+            kind,
+            f"{unpaid} is unpaid: {about}.",
+            rule={Do.TICKET: "E2", Do.NOTICE: "E3", Do.CALL_TASK: "E3", Do.CHARGE: "E8"}.get(step.action, "E7"),
+            invoice=invoice.key if invoice else None,
+            number=invoice.number if invoice else None,
+            amount=unpaid if step.action is Do.CHARGE else None,
+            step=step,
+            anchor=anchor,
+            causes=causes,
+        )

@@ -1,0 +1,156 @@
+"""Counting stories: the summary, the months and the flagged accounts of a backtest (contract section 5)."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from billing_project.kernel import money
+
+from .actions import Event, Kind
+from .calendar import ONE_DAY, months_later
+
+COUNTED = {
+    Kind.PAST_DUE: "past_due_invoices",
+    Kind.DELINQUENT: "delinquent_invoices",
+    Kind.ACCOUNT_DELINQUENT: "episodes",
+    Kind.LATE_FEE: "late_fees",
+    Kind.STATUS_SWITCH: "status_switches",
+    Kind.RESTRICTED: "restrictions",
+    Kind.ISSUED: "invoices",
+}
+
+
+@dataclass(slots=True)
+class Counts:
+    """The counts of one span of days."""
+
+    numbers: Counter[str] = field(default_factory=Counter)
+    late_fee_total: Decimal = money.ZERO
+    days_delinquent: int = 0
+    episodes_closed: int = 0
+    flagged: set[str] = field(default_factory=set)
+
+    def take(self, event: Event) -> None:
+        """Count one event."""
+        name = COUNTED.get(event.kind)
+        if name is not None:
+            self.numbers[name] += 1
+        if event.kind is Kind.LATE_FEE and event.amount is not None:
+            self.late_fee_total += event.amount
+
+    def close(self, days: int) -> None:
+        """Count an episode that was closed after so many days."""
+        self.days_delinquent += days
+        self.episodes_closed += 1
+
+    def document(self, peak: int, peak_on: date | None) -> dict[str, Any]:
+        """Return the counts as the answer writes them."""
+        mean = None
+        if self.episodes_closed:
+            mean = float(money.quantize(Decimal(self.days_delinquent) / self.episodes_closed))
+        return {
+            "invoices": self.numbers["invoices"],
+            "past_due_invoices": self.numbers["past_due_invoices"],
+            "delinquent_invoices": self.numbers["delinquent_invoices"],
+            "episodes": self.numbers["episodes"],
+            "late_fees": self.numbers["late_fees"],
+            "late_fee_total": money.text(self.late_fee_total),
+            "status_switches": self.numbers["status_switches"],
+            "restrictions": self.numbers["restrictions"],
+            "peak_delinquent_accounts": peak,
+            "peak_on": peak_on.isoformat() if peak_on else None,
+            "mean_days_delinquent": mean,
+            "flagged_accounts": len(self.flagged),
+        }
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts the stories of many accounts between two dates, inclusive."""
+
+    from_on: date
+    to_on: date
+    whole: Counts = field(default_factory=Counts)
+    months: dict[str, Counts] = field(default_factory=dict)
+    changes: Counter[date] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Make every month of the span, also those in which nothing happens."""
+        month = self.from_on.replace(day=1)
+        while month <= self.to_on:
+            self.months[_name(month)] = Counts()
+            month = months_later(month, 1)
+
+    def take(self, account: str, events: Iterable[Event]) -> None:
+        """Count the story of one account."""
+        since: date | None = None
+        flagged_on: date | None = None
+        for event in events:
+            inside = self.from_on <= event.on <= self.to_on
+            if inside:
+                self.whole.take(event)
+                self.months[_name(event.on)].take(event)
+            if event.kind is Kind.ACCOUNT_DELINQUENT:
+                since = event.on
+            elif event.kind is Kind.ACCOUNT_CURED and since is not None:
+                self._episode(since, event.on, inside=inside)
+                since = None
+            elif event.kind is Kind.FLAGGED:
+                flagged_on = event.on
+            elif event.kind is Kind.UNFLAGGED and flagged_on is not None:
+                self._flagged(account, flagged_on, event.on - ONE_DAY)
+                flagged_on = None
+        if since is not None:
+            self._episode(since, None, inside=False)
+        if flagged_on is not None:
+            self._flagged(account, flagged_on, self.to_on)
+
+    def _episode(self, since: date, cured_on: date | None, *, inside: bool) -> None:
+        """Count an episode's days: delinquent at the end of each day from its first to the one before its cure."""
+        self.changes[since] += 1
+        if cured_on is not None:
+            self.changes[cured_on] -= 1
+            if inside:
+                self.whole.close((cured_on - since).days)
+                self.months[_name(cured_on)].close((cured_on - since).days)
+
+    def _flagged(self, account: str, first_on: date, last_on: date) -> None:
+        first_on, last_on = max(first_on, self.from_on), min(last_on, self.to_on)
+        if first_on > last_on:
+            return
+        self.whole.flagged.add(account)
+        month = first_on.replace(day=1)
+        while month <= last_on:
+            self.months[_name(month)].flagged.add(account)
+            month = months_later(month, 1)
+
+    def document(self) -> dict[str, Any]:
+        """Return summary, months and flagged accounts as the answer writes them."""
+        peaks, highest = self._peaks()
+        return {
+            "summary": self.whole.document(*highest),
+            "monthly": {name: counts.document(*peaks[name]) for name, counts in self.months.items()},
+            "flagged": sorted(self.whole.flagged),
+        }
+
+    def _peaks(self) -> tuple[dict[str, tuple[int, date | None]], tuple[int, date | None]]:
+        """Return the most accounts delinquent at the end of a day, and the first such day: by month and in all."""
+        running = sum(change for on, change in self.changes.items() if on < self.from_on)
+        peaks: dict[str, tuple[int, date | None]] = dict.fromkeys(self.months, (0, None))
+        highest: tuple[int, date | None] = (0, None)
+        on = self.from_on
+        while on <= self.to_on:
+            running += self.changes[on]
+            if running > peaks[_name(on)][0]:
+                peaks[_name(on)] = (running, on)
+            if running > highest[0]:
+                highest = (running, on)
+            on += ONE_DAY
+        return peaks, highest
+
+
+def _name(on: date) -> str:
+    return f"{on:%Y-%m}"

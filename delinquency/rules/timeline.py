@@ -1,0 +1,171 @@
+"""The story of an account: facts and policy in, dated events out, past and to come (D2).
+
+`advance` plays an account forward from where its state stands. The sweeps call it with the state from rows and stop at
+the present; `timeline` calls it with an empty state and stops where it is told. Nothing is stepped day by day: after
+each moment the next one at which something can be due is computed, so idle time costs nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from invoicing.rules.allocation import Fact, Issued, Received, Returned, replay
+
+from .actions import Event, Kind
+from .facts import AccountState, Grant, InvoiceState
+from .outlook import Moment, next_look
+from .plan import Look, granted
+from .policy import Policy
+from .release import settle
+from .when import (
+    DUE,
+    FACT,
+    ISSUE,
+    LOOK,
+    MIDNIGHT,
+    SWITCH,
+)
+
+START: Moment = (datetime.min, MIDNIGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """The facts of one account, whole: what `timeline` and `backtest` are given."""
+
+    invoices: tuple[Issued, ...] = ()
+    payments: tuple[Received, ...] = ()
+    reversals: tuple[Returned, ...] = ()
+    grants: tuple[Grant, ...] = ()
+
+
+def timeline(scenario: Scenario, policy: Policy, until: date) -> list[Event]:
+    """Return every event of a scenario up to and including a date, after that day's check."""
+    invoices = [
+        Issued(i.key, i.number, i.issued_on, policy.due_on(i.issued_on, i.due_on), i.amount, i.frozen)
+        for i in scenario.invoices
+    ]
+    facts: list[Fact | Grant] = [*replay(invoices, scenario.payments, scenario.reversals), *scenario.grants]
+    bill_dates = frozenset(i.issued_on for i in invoices) if policy.bill_day is None else frozenset()
+    state = AccountState(bill_day=policy.bill_day, bill_dates=bill_dates)
+    events = advance(state, facts, policy, (datetime.combine(until, time.max), LOOK))
+    return [event for event in events if event.shown]
+
+
+def advance(
+    state: AccountState, facts: Iterable[Fact | Grant], policy: Policy, until: Moment, *, after: Moment = START
+) -> list[Event]:
+    """Play an account forward to a moment, inclusive; the state moves along and the events are returned.
+
+    `after` is the moment up to which the state has been played already. Facts from before it take effect right after
+    it, so that what was decided stands (A36).
+    """
+    queue = sorted((_moment(fact, after) for fact in facts), key=lambda item: item[:3])
+    # In the hour that a clock change repeats, local time stands still: what arrives counts at once all the same.
+    until = max(until, after)
+    events: list[Event] = []
+    index = 0
+    while True:
+        look = next_look(state, policy, after)
+        fact = queue[index] if index < len(queue) else None
+        if fact is not None and (look is None or fact[:2] <= look):
+            if fact[:2] > until:
+                break
+            after, index = fact[:2], index + 1
+            _apply(fact[3], fact[0], policy, state, events)
+        elif look is not None and look <= until:
+            after = look
+            _look(look, policy, state, events)
+        else:
+            break
+    return events
+
+
+_FACT_ORDER = {"payment": 0, "reversal": 1, "adjusted": 2}
+
+
+def _moment(fact: Fact | Grant, after: Moment) -> tuple[datetime, int, int, Fact | Grant]:
+    """Return when a fact is played: never before what has been played already."""
+    if isinstance(fact, Grant):
+        phase, order = FACT, 3
+    elif fact.kind == "issued":
+        phase, order = ISSUE, 0
+    else:
+        phase, order = FACT, _FACT_ORDER[fact.kind]
+    at, phase = max((fact.at, phase), after) if fact.at >= datetime.min else after
+    return (at, phase, order, fact)
+
+
+def _apply(fact: Fact | Grant, at: datetime, policy: Policy, state: AccountState, events: list[Event]) -> None:
+    if isinstance(fact, Grant):
+        granted(policy, state, fact, events)
+        return
+    if fact.kind == "issued":
+        _issue(fact, at, state, events)
+    elif fact.kind in (Kind.PAYMENT, Kind.REVERSAL):
+        named = state.invoices.get(fact.named) if fact.named is not None else None
+        words = "was received" if fact.kind == "payment" else "was returned by the bank; what it paid is owed again"
+        events.append(
+            Event(
+                at,
+                Kind(fact.kind),
+                f"Payment {fact.reference} of {fact.amount} {words}.",
+                rule="A21" if fact.kind == "payment" else "A23",
+                invoice=fact.named,
+                number=named.number if named else (fact.named if isinstance(fact.named, str) else None),
+                amount=fact.amount,
+                episode=state.episode,
+                reference=fact.reference,
+            )
+        )
+    for key, change in fact.moves:
+        if key in state.invoices:
+            state.invoices[key].move(at, change)
+    settle(policy, state, at, events)
+
+
+def _issue(fact: Fact, at: datetime, state: AccountState, events: list[Event]) -> None:
+    invoice = fact.invoice
+    assert invoice is not None
+    state.invoices[invoice.key] = InvoiceState(
+        key=invoice.key,
+        number=invoice.number,
+        issued_on=invoice.issued_on,
+        due_on=invoice.due_on,
+        amount=invoice.amount,
+        remaining=invoice.amount,
+        frozen=invoice.frozen,
+    )
+    events.append(
+        Event(
+            at,
+            Kind.ISSUED,
+            f"Invoice {invoice.number} over {invoice.amount} is due on {invoice.due_on}.",
+            rule="S13",
+            invoice=invoice.key,
+            number=invoice.number,
+            amount=invoice.amount,
+            episode=state.episode,
+        )
+    )
+
+
+def _look(moment: Moment, policy: Policy, state: AccountState, events: list[Event]) -> None:
+    at, phase = moment
+    look = Look(policy, state, at, events)
+    if phase == MIDNIGHT:
+        look.midnight()
+    elif phase == SWITCH:
+        look.switch_before_bill()
+    elif phase == DUE:
+        look.due()
+    else:
+        look.look()
+
+
+def look_at_waiting(policy: Policy, state: AccountState, at: datetime) -> list[Event]:
+    """Try the cuts that waited for a notice to be accepted, at any time of their day."""
+    events: list[Event] = []
+    if state.waiting:
+        Look(policy, state, at, events).look()
+    return events

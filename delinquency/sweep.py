@@ -1,0 +1,136 @@
+"""The delinquency tick: every account at which something may be due, in chunks (S14, S15, A4)."""
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import DatabaseError, transaction
+
+from accounts.models import Account
+from accounts.operations import park_account
+from billing_project.kernel import clock
+from billing_project.kernel.errors import Refused, StaleState
+
+from .models import Standing, Sweep
+from .operations.reassess import Looked, reassess_many
+from .rules.actions import Event
+from .rules.scenario import document
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 500
+
+
+@dataclass(slots=True)
+class SweepResult:
+    """What a tick did, or would do."""
+
+    tick_at: datetime
+    dry_run: bool = False
+    accounts_looked_at: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    events: list[tuple[Account, Event]] = field(default_factory=list)
+    parked: list[str] = field(default_factory=list)
+
+    def take(self, looked: Looked) -> None:
+        """Add what was found at a chunk."""
+        self.accounts_looked_at += looked.accounts
+        self.counts.update(looked.counts)
+        self.events.extend(looked.events)
+
+    def document(self) -> dict[str, Any]:
+        """Return the answer for programs."""
+        return {
+            "tick_at": self.tick_at.isoformat(),
+            "dry_run": self.dry_run,
+            "accounts_looked_at": self.accounts_looked_at,
+            "events_count": len(self.events),
+            "counts": dict(sorted(self.counts.items())),
+            "parked": self.parked,
+            "events": [{"account": account.number} | document(event) for account, event in self.events],
+        }
+
+
+def sweep(
+    at: datetime,
+    *,
+    account_number: str | None = None,
+    dry_run: bool = False,
+    outside: bool = True,
+    zones: Collection[str] | None = None,
+) -> SweepResult:
+    """Do one delinquency tick as of an instant; doing it again finds nothing more to do.
+
+    With `outside` false nothing is sent: history is being made. `zones` limits it to accounts of some zones. A dry
+    run does all of it and takes it back. Raises Refused for an account that does not exist.
+    """
+    result = SweepResult(at, dry_run=dry_run)
+    with clock.at(at):
+        if dry_run:
+            with transaction.atomic():
+                _tick(_due(at, account_number, zones), at, outside, result)
+                transaction.set_rollback(True)
+        else:
+            _tick(_due(at, account_number, zones), at, outside, result)
+            if account_number is None and result.accounts_looked_at:
+                _record(result)
+    return result
+
+
+def _due(at: datetime, account_number: str | None, zones: Collection[str] | None) -> list[int]:
+    rows = Standing.objects.filter(next_look_at__lte=at, account__parked_at__isnull=True)
+    if account_number is not None:
+        if not Account.objects.filter(number=account_number).exists():
+            raise Refused("unknown_account", f"There is no account {account_number!r}; give an account's number.")
+        rows = rows.filter(account__number=account_number)
+    if zones is not None:
+        rows = rows.filter(account__timezone__in=zones)
+    return list(rows.order_by("account_id").values_list("account_id", flat=True))
+
+
+def _tick(ids: Sequence[int], at: datetime, outside: bool, result: SweepResult) -> None:
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        try:
+            with transaction.atomic():
+                result.take(reassess_many(chunk, at=at, outside=outside))
+        except Exception as error:  # noqa: BLE001 - whatever it was, only the account that caused it may suffer
+            logger.warning("looking at %d accounts is done one by one: %s", len(chunk), error)
+            _one_by_one(chunk, at, outside, result)
+
+
+def _one_by_one(account_ids: Sequence[int], at: datetime, outside: bool, result: SweepResult) -> None:
+    for account_id in account_ids:
+        try:
+            with transaction.atomic():
+                result.take(reassess_many([account_id], at=at, outside=outside))
+        except StaleState as busy:
+            logger.warning("account %d is left for the next tick: %s", account_id, busy)
+        except DatabaseError as error:
+            # A deadlock or a restart is nobody's fault: the next tick takes the account again.
+            if getattr(error.__cause__, "sqlstate", None) not in {"40001", "40P01", "57P01", None}:
+                _park(account_id, error, result)
+        except Exception as error:  # noqa: BLE001 - the one place that parks: this account cannot be decided
+            _park(account_id, error, result)
+
+
+def _park(account_id: int, error: Exception, result: SweepResult) -> None:
+    why = f"its delinquency could not be decided: {type(error).__name__}: {error}"
+    logger.error("account %d is parked: %s", account_id, why, exc_info=error)
+    park_account(account_id, why[:500])
+    result.parked.append(Account.objects.values_list("number", flat=True).get(pk=account_id))
+
+
+def _record(result: SweepResult) -> None:
+    tick_at = result.tick_at.replace(second=0, microsecond=0)
+    run, _ = Sweep.objects.get_or_create(tick_at=tick_at)
+    run.finished_at = clock.now()
+    run.accounts_looked_at += result.accounts_looked_at
+    run.events_written += len(result.events)
+    run.counts = dict(Counter(run.counts) + result.counts)
+    run.parked += len(result.parked)
+    run.log = "\n".join([*run.log.splitlines(), *(f"Parked: {number}." for number in result.parked)])
+    run.save()

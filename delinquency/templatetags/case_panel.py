@@ -1,0 +1,34 @@
+"""Tags that tell where an account stands, for the portal's pages."""
+
+from typing import Any
+
+from django import template
+
+from accounts.models import Account
+from delinquency.glance import FOR_CUSTOMERS, Glance, Step, glance, upcoming
+
+register = template.Library()
+STEPS_SHOWN = 5
+
+
+@register.simple_tag
+def standing_of(account: Account) -> Glance:
+    """Return an account at a glance, read once for a page."""
+    seen = getattr(account, "_glance", None)
+    if seen is None:
+        seen = glance(account)
+        account._glance = seen  # type: ignore[attr-defined]
+    return seen
+
+
+@register.inclusion_tag("portal/status_box.html")
+def status_box(account: Account) -> dict[str, Any]:
+    """Show whether service is limited, why, and exactly how much brings it back."""
+    return {"at": standing_of(account), "account": account}
+
+
+@register.simple_tag
+def next_steps(account: Account) -> list[Step]:
+    """Return what a customer is to expect if nothing is paid, soonest first."""
+    steps = upcoming(account, standing_of(account).standing, most=40)
+    return [step for step in steps if step.kind in FOR_CUSTOMERS][:STEPS_SHOWN]
