@@ -4,20 +4,20 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-
-from accounts.access import make_link_token
 from accounts.outreach.outbox import NoticeRequest
 from accounts.outreach.rendering import known_templates
-from billing_project.kernel import clock, money
+from billing_project.kernel import clock
 from invoicing.operations.collect import ChargeAttemptOrder
 
 from ..models import CallTask
 from ..reading import Position
 from ..rules.actions import Event
 from ..rules.facts import CENT
+from ..rules.outlook import Moment
 from ..rules.policy import Step
+from ..rules.when import LOOK
 from .effects import Effects
+from .letters import letter
 
 WHY_LENGTH = 300
 RANKS = {"primary": 1, "secondary": 2}
@@ -34,6 +34,8 @@ class Messages:
         # A bill date that is caught up is decided as of its own morning; what leaves, leaves now or not at all.
         self.now = max(at, clock.now())
         self.today = clock.local(self.now, self.zone).date()
+
+        self.until: Moment = (clock.local(self.now, self.zone), LOOK)
 
     def _instant(self, event: Event) -> datetime:
         return clock.instant(event.at, self.zone)
@@ -74,25 +76,10 @@ class Messages:
                 due_at=max(self._instant(event), self.now),
                 send=not kept,
                 not_sent_why=kept.strip(),
-                context=self._letter(event),
+                context={} if kept else letter(self.position, event.causes, self.until),
             )
         )
         return event.why + kept if kept else None
-
-    def _letter(self, event: Event) -> dict[str, str]:
-        """Return the texts that a letter may use."""
-        invoices = [self.position.state.invoices[key] for key in event.causes if key in self.position.state.invoices]
-        oldest = min(invoices, key=lambda invoice: (invoice.due_on, invoice.number), default=None)
-        unpaid = money.text(self._unpaid(event))
-        return {
-            "amount_due": unpaid,
-            "restore_amount": unpaid,
-            "currency": self.account.company.currency,
-            "oldest_due_on": oldest.due_on.isoformat() if oldest else "",
-            "oldest_invoice": oldest.number if oldest else "",
-            "next_step": "",
-            "pay_url": f"{settings.PUBLIC_BASE_URL}/portal/enter/{make_link_token(self.account)}/",
-        }
 
     def _on_call_task(self, event: Event) -> str | None:
         assert event.step is not None

@@ -220,3 +220,15 @@ def test_an_account_without_a_policy_is_put_before_the_clerks_once() -> None:
     bill_by(account, "2026-01-01")
     assert not Standing.objects.filter(account=account).exists()
     assert Attention.objects.filter(code="no-policy", account=account).count() == 1
+
+
+def test_a_letter_says_what_is_so_already_and_what_comes_next_in_the_contacts_language() -> None:
+    for number, language in (("1", "en"), ("2", "es")):
+        story = Story(sonar(), first_bill_on="2026-01-01", sends=True, number=number)
+        story.account.contacts.update(language=language)
+    story.days("2026-01-01", "2026-01-21")
+    english, spanish = Notice.objects.order_by("account__number")
+    assert "USD 100.00" in english.body
+    words = "Your line is slowed from today. If nothing is paid, billing and service stop on 2026-01-28."
+    assert words in english.body
+    assert "Si no se paga nada, se detendrán la facturación y el servicio el 2026-01-28." in spanish.body

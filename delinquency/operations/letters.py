@@ -1,0 +1,93 @@
+"""What a letter tells the customer: what is owed, what is so already, and what comes next."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from datetime import timedelta
+from decimal import Decimal
+
+from django.conf import settings
+
+from accounts.access import make_link_token
+from billing_project.kernel import money
+
+from ..reading import Position
+from ..rules.actions import Event, Kind
+from ..rules.facts import InvoiceState
+from ..rules.outlook import Moment
+from ..rules.policy import Do
+from ..rules.timeline import advance
+from ..rules.when import LOOK
+
+LOOKS_AHEAD = timedelta(days=60)
+# In the customer's words, by language: what a restriction or a switch means, now and ahead.
+NOW = {
+    "en": {
+        "throttle": "Your line is slowed from today.",
+        "walled_garden": "From today only our payment page can be reached.",
+        "suspend": "Your service is suspended from today.",
+    },
+    "es": {
+        "throttle": "Desde hoy su línea es más lenta.",
+        "walled_garden": "Desde hoy solo se puede abrir nuestra página de pago.",
+        "suspend": "Desde hoy su servicio está suspendido.",
+    },
+}
+AHEAD = {
+    "en": {
+        "throttle": "your line is slowed",
+        "walled_garden": "only our payment page can be reached",
+        "suspend": "your service is suspended",
+        "status_switch": "billing and service stop",
+        "late_fee": "a late fee of {amount} is charged",
+    },
+    "es": {
+        "throttle": "su línea será más lenta",
+        "walled_garden": "solo se podrá abrir nuestra página de pago",
+        "suspend": "su servicio se suspenderá",
+        "status_switch": "se detendrán la facturación y el servicio",
+        "late_fee": "se cobrará un recargo de {amount}",
+    },
+}
+SENTENCE = {"en": "If nothing is paid, {what} on {on}.", "es": "Si no se paga nada, {what} el {on}."}
+
+
+def letter(position: Position, causes: Iterable[object], until: Moment) -> dict[str, str]:
+    """Return the texts that a letter about some unpaid invoices may use."""
+    account, held = position.account, position.state.invoices
+    invoices = [held[key] for key in causes if key in held]
+    oldest = min(invoices, key=lambda invoice: (invoice.due_on, invoice.number), default=None)
+    unpaid = money.text(sum((invoice.remaining for invoice in invoices), start=Decimal("0.00")))
+    ahead = _next_harm(position, until)
+    return {
+        "amount_due": unpaid,
+        "restore_amount": unpaid,
+        "currency": account.company.currency,
+        "oldest_due_on": _due_on(oldest),
+        "oldest_invoice": oldest.number if oldest else "",
+        "next_step": _words("en", position, ahead),
+        "next_step_es": _words("es", position, ahead),
+        "pay_url": f"{settings.PUBLIC_BASE_URL}/portal/enter/{make_link_token(account)}/",
+    }
+
+
+def _due_on(invoice: InvoiceState | None) -> str:
+    return invoice.due_on.isoformat() if invoice else ""
+
+
+def _next_harm(position: Position, until: Moment) -> Event | None:
+    """Return the next fee, restriction or switch that will happen if nothing is paid: the same rules, ahead (D2)."""
+    end = (until[0] + LOOKS_AHEAD, LOOK)
+    events = advance(deepcopy(position.state), [], position.policy, end, after=until)
+    harms = (Kind.LATE_FEE, Kind.RESTRICTED, Kind.STATUS_SWITCH)
+    return next((event for event in events if event.kind in harms), None)
+
+
+def _words(language: str, position: Position, ahead: Event | None) -> str:
+    levels = [cut.level for cut in position.state.cuts if cut.action == Do.RESTRICT]
+    words = [NOW[language][max(levels, key=list(NOW[language]).index)]] if levels else []
+    if ahead is not None:
+        level = ahead.step.level if ahead.kind is Kind.RESTRICTED and ahead.step else str(ahead.kind)
+        amount = "" if ahead.amount is None else f"{position.account.company.currency} {money.text(ahead.amount)}"
+        what = AHEAD[language][level].format(amount=amount)
+        words.append(SENTENCE[language].format(what=what, on=ahead.on.isoformat()))
+    return " ".join(words)
