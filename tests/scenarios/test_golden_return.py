@@ -157,3 +157,37 @@ def test_g22_a_status_set_by_hand_during_delinquency_stays_after_payment() -> No
         ("2026-02-03", "account_cured"),
     ]
     assert (story.status, story.next_bill_on) == ("Vacation", "2026-02-01")
+
+
+def test_a15_invoices_held_while_delinquent_are_never_made_up_for() -> None:
+    policy = sonar(status_switch_days=None, hold_invoices_while_delinquent=True)
+    story = Story(policy, first_bill_on="2026-01-01")
+    story.days("2026-01-01", "2026-02-02")
+    assert (story.status, story.next_bill_on) == ("Active", "2026-03-01")
+    story.pays("2026-02-10 12:00", "100.00")
+    story.days("2026-02-10", "2026-03-01")
+    assert [on for on, _ in story.invoices()] == ["2026-01-01", "2026-03-01"]
+
+
+def test_a23_a_returned_payment_costs_its_fee_once_and_waits_for_the_next_invoice() -> None:
+    story = Story(sonar(nsf_fee="30.00", status_switch_days=None), first_bill_on="2026-01-01")
+    story.days("2026-01-01", "2026-01-10")
+    payment = story.pays("2026-01-10 12:00", "100.00")
+    story.bounces("2026-01-14 12:00", payment)
+    story.days("2026-01-14", "2026-01-20")
+    assert [(charge.kind, str(charge.amount), charge.invoice) for charge in Charge.objects.all()] == [
+        ("nsf_fee", "30.00", None)
+    ]
+    story.pays("2026-01-20 12:00", "130.00")
+    story.days("2026-01-20", "2026-02-01")
+    assert story.story("account_delinquent") == []
+    assert story.invoices() == [("2026-01-01", "100.00"), ("2026-02-01", "130.00")]
+
+
+def test_a35_the_reconnection_fee_is_charged_once_and_is_no_part_of_what_restores_service() -> None:
+    story = Story(sonar(reconnection_fee="25.00"), first_bill_on="2026-01-01")
+    story.days("2026-01-01", "2026-02-03")
+    story.pays("2026-02-03 12:00", "100.00")
+    story.days("2026-02-03", "2026-02-10")
+    assert story.status == "Active"
+    assert [(charge.kind, str(charge.amount)) for charge in Charge.objects.all()] == [("reconnection_fee", "25.00")]
