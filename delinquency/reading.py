@@ -98,7 +98,9 @@ def read_positions(accounts: Sequence[Account]) -> list[Position]:
     entries = _read_entries(positions)
     _read_invoices(positions, entries)
     for pk, position in positions.items():
-        position.facts.extend(_facts(position, entries[pk]))
+        facts = _facts(position, entries[pk])
+        position.state.bill_dates = frozenset(fact.invoice.issued_on for fact in facts if fact.invoice is not None)
+        position.facts.extend(facts)
     _read_cases(positions)
     _read_seriously_late(positions)
     _read_proofs(positions)

@@ -235,7 +235,7 @@ class Carrier(Cutting):
     # --- what is remembered -----------------------------------------------------------------------------------
 
     def _invoices(self) -> None:
-        for key, state in self.position.state.invoices.items():
+        for key, state in (self.position.state.invoices | self.position.state.settled).items():
             snapshot = _snapshot(state)
             if snapshot == self.invoices_before.get(key) and whole(key) in self.position.invoice_standings:
                 continue

@@ -4,6 +4,7 @@ from calendar import isleap, monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ONE_DAY = timedelta(days=1)
@@ -83,6 +84,7 @@ def clamped(year: int, month: int, day: int) -> date:
     return date(year, month, min(day, monthrange(year, month)[1]))
 
 
+@lru_cache(maxsize=8192)
 def day_of_month_from(on: date, day: int) -> date:
     """Return the first such day of the month on or after a date."""
     this_month = clamped(on.year, on.month, day)

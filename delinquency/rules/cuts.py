@@ -7,7 +7,7 @@ from .actions import Kind
 from .facts import Cut, InvoiceState, Proof
 from .messages import Messages
 from .policy import HARD_LEVELS, Do, Step
-from .when import cut_date, flag_allows, step_amount
+from .when import cut_date, flag_allows, proof_of, step_amount
 
 
 class Cuts(Messages):
@@ -46,7 +46,7 @@ class Cuts(Messages):
     def try_cut(self, step: Step, anchor: str, causes: list[InvoiceState]) -> None:
         """Cut, unless the notice it requires has not been accepted: then hold, and say so (D9, A30)."""
         state, place = self.state, (step.key, anchor)
-        proof = self.proof(step, causes)
+        proof = proof_of(state, step, causes)
         if proof is Proof.WAITING and state.waiting.setdefault(place, self.on) == self.on:
             return
         if proof is not Proof.ACCEPTED:
@@ -91,20 +91,11 @@ class Cuts(Messages):
         state.switched = state.reached_cut = True
         self.emit(kind, why, rule="S12", step=step, anchor=cut.anchor, causes=cut.causes, **rest)
 
-    def proof(self, step: Step, causes: list[InvoiceState]) -> Proof:
-        """Tell whether the notice or ticket that a cut requires went out, for its invoice or its episode."""
-        if not step.requires_notice:
-            return Proof.ACCEPTED
-        anchors = [invoice.anchor for invoice in causes]
-        if self.state.episode is not None:
-            anchors.append(self.state.case_anchor)
-        done = [anchor for anchor in anchors if (step.requires_notice, anchor) in self.state.done]
-        if not done:
-            return Proof.FAILED
-        if self.state.proof is None:
-            return Proof.ACCEPTED
-        proofs = {self.state.proof(step.requires_notice, anchor) for anchor in done}
-        return next(proof for proof in (Proof.ACCEPTED, Proof.WAITING, Proof.FAILED) if proof in proofs)
+    def switch_again(self) -> None:
+        """Make the switches that hold again, in their place among the cuts of the check."""
+        for step, cut, why in self.returning:
+            held = [self.state.invoices[key] for key in cut.causes if key in self.state.invoices]
+            self.do_switch(step, cut, why, **_one(held if step.per_invoice else []))
 
     def hold_again(self, entering: list[InvoiceState], *, resumed: bool) -> None:
         """Put back released cuts that are due again: after a reversal, or a grant that ran out (A23, E11)."""
@@ -123,7 +114,7 @@ class Cuts(Messages):
                 continue
             why = "What had been released holds again, because the invoice is delinquent again."
             if step.action is Do.STATUS_SWITCH:
-                self.do_switch(step, again, why)
+                self.returning.append((step, again, why))
             else:
                 state.cuts.append(again)
                 state.reached_cut = state.reached_cut or cut.level in HARD_LEVELS

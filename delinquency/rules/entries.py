@@ -8,7 +8,16 @@ from .cuts import Cuts
 from .facts import CENT, InvoiceState
 from .policy import HARD_LEVELS, Step
 from .release import settle
-from .when import entry_natural_on, entry_unpaid, fee_on, flag_allows, flag_drops_on, serious_on, step_amount
+from .when import (
+    entry_natural_on,
+    entry_unpaid,
+    fee_on,
+    fee_unpaid,
+    flag_allows,
+    flag_drops_on,
+    serious_on,
+    step_amount,
+)
 
 
 class Entries(Cuts):
@@ -30,17 +39,17 @@ class Entries(Cuts):
                 )
 
     def late_fee(self, step: Step) -> None:
-        """Charge a late fee, once for each invoice, whatever the weekday (A6, E4)."""
+        """Charge a late fee, once for each invoice, whatever the weekday unless it says otherwise (A6, E4)."""
+        if step.honours_exclusions and not self.policy.calendar.is_open(self.on):
+            return
         for invoice in self.invoices:
-            on = fee_on(self.policy, self.state, step, invoice, self.on)
-            if (
-                invoice.frozen
-                or not self.is_time(step, invoice.anchor, on)
-                or not flag_allows(self.state, step, invoice)
-            ):
+            # A fee counted from delinquency may fall on the very check at which that begins.
+            since = invoice.delinquent_on or (self.entry_date(invoice) if self.is_check else None)
+            found = fee_on(self.policy, self.state, step, invoice, self.on, since)
+            if found is None or invoice.frozen or not self.is_time(step, invoice.anchor, found[0]):
                 continue
-            unpaid = invoice.unpaid_at_midnight(self.on) if step.as_of_midnight else invoice.remaining
-            if unpaid < step_amount(self.policy, step):
+            unpaid = fee_unpaid(step, invoice, self.on, deferred=found[1] or found[0] < self.on)
+            if unpaid < step_amount(self.policy, step) or not flag_allows(self.state, step, invoice):
                 continue
             amount = step.fee(unpaid)
             self.state.done.add((step.key, invoice.anchor))
@@ -67,6 +76,12 @@ class Entries(Cuts):
             return False
         return entry_unpaid(self.policy, invoice, self.on) >= self.policy.threshold
 
+    def entry_date(self, invoice: InvoiceState) -> date | None:
+        """Return the day an invoice that enters at this check counts from; None if it does not enter (A23)."""
+        if not self.may_enter(invoice):
+            return None
+        return invoice.first_delinquent_on if self.policy.resumes and invoice.first_delinquent_on else self.on
+
     def enter(self) -> None:
         """Make invoices delinquent, and the account with them; what was paid since midnight is cured at once."""
         state = self.state
@@ -83,8 +98,7 @@ class Entries(Cuts):
         if not was_delinquent:
             self.open_episode(resumed=resumed)
         for invoice in entering:
-            back = self.policy.resumes and invoice.first_delinquent_on is not None
-            invoice.delinquent_on = invoice.first_delinquent_on if back else self.on
+            invoice.delinquent_on = self.entry_date(invoice)
             invoice.first_delinquent_on = invoice.first_delinquent_on or self.on
             self.emit(
                 Kind.DELINQUENT,
@@ -103,8 +117,17 @@ class Entries(Cuts):
                 else "The account is delinquent"
             )
             self.emit(Kind.ACCOUNT_DELINQUENT, f"{how}, because of {numbers}.", rule="A23" if resumed else "S9")
+        self.tell_ticket(entering)
         self.hold_again(entering, resumed=resumed)
         settle(self.policy, state, self.at, self.events)
+
+    def tell_ticket(self, entering: list[InvoiceState]) -> None:
+        """Make an open ticket one about the invoices that are delinquent now as well (A32)."""
+        new = frozenset(invoice.key for invoice in entering)
+        if self.state.ticket is not None and not new <= self.state.ticket:
+            self.state.ticket |= new
+            numbers = ", ".join(invoice.number for invoice in entering)
+            self.emit(Kind.TICKET_COMMENT, f"{numbers}: delinquent too.", rule="A32", causes=new)
 
     def open_episode(self, *, resumed: bool) -> None:
         """Begin an episode, or go on with the last one after a reversal (A23)."""

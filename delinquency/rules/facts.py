@@ -75,10 +75,12 @@ class InvoiceState:
         """Change what remains at a local time; a rise reopens the invoice (A18, A23)."""
         if self.day != at.date():
             self.day, self.opening = at.date(), self.remaining
+        settled = self.remaining < CENT or not self.may_enter
         self.remaining += change
         if change > 0:
-            self.reopened_at = at
             self.may_enter = True
+            if settled:
+                self.reopened_at = at
 
     def unpaid_at_midnight(self, on: date) -> Decimal:
         """Return what was unpaid when a day began; after a reversal on that day, what is unpaid now."""
@@ -92,6 +94,7 @@ class AccountState:
     """One account under its policy."""
 
     invoices: dict[Key, InvoiceState] = field(default_factory=dict)
+    settled: dict[Key, InvoiceState] = field(default_factory=dict)
     bill_day: int | None = None
     bill_dates: frozenset[date] = frozenset()
     grace_until: date | None = None
@@ -122,6 +125,17 @@ class AccountState:
     def case_anchor(self) -> str:
         """Return what the steps of the running episode are keyed by."""
         return f"case:{self.episode}"
+
+    def put_by(self, keys: Iterable[Key]) -> None:
+        """Take invoices that are settled out of every look; a reversal brings them back."""
+        for key in keys:
+            self.settled[key] = self.invoices.pop(key)
+
+    def touch(self, key: Key) -> InvoiceState | None:
+        """Return an invoice that money moves on, brought back if it was put by."""
+        if key in self.settled:
+            self.invoices[key] = self.settled.pop(key)
+        return self.invoices.get(key)
 
     def delinquent(self) -> list[InvoiceState]:
         """Return the invoices that are delinquent now, oldest due first."""

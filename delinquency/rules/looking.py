@@ -3,9 +3,8 @@
 from datetime import date, datetime
 
 from .actions import Event, Kind
-from .facts import AccountState
+from .facts import CENT, AccountState, Cut
 from .policy import CHECK_TIME, Do, Policy, Step
-from .when import all_steps
 
 
 class Looking:
@@ -15,8 +14,10 @@ class Looking:
         """Prepare a look at a local time."""
         self.policy, self.state, self.at, self.events = policy, state, at, events
         self.on, self.is_check = at.date(), at.time() == CHECK_TIME
-        self.steps = all_steps(policy)
-        self.invoices = state.in_order()
+        self.steps = policy.ladder
+        # What was paid before today is settled; what was paid today may still be decided as of last midnight.
+        self.invoices = [i for i in state.in_order() if i.remaining >= CENT or i.day == self.on]
+        self.returning: list[tuple[Step, Cut, str]] = []
 
     def emit(self, kind: Kind, why: str, **rest: object) -> None:
         """Append an event of this moment."""
@@ -28,6 +29,8 @@ class Looking:
 
     def is_time(self, step: Step, anchor: str, on: date | None) -> bool:
         """Tell whether a step of that date may run at this look: at its own time, or at a later check."""
-        if on is None or (step.key, anchor) in self.state.done or datetime.combine(on, step.at) > self.at:
+        if on is None or on > self.on or (step.key, anchor) in self.state.done:
+            return False
+        if on == self.on and step.at > self.at.time():
             return False
         return self.is_check or step.at == self.at.time() or (step.key, anchor) in self.state.waiting

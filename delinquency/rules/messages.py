@@ -38,7 +38,7 @@ class Messages(Looking):
 
     def still_wanted(self, step: Step, invoice: InvoiceState, on: date) -> bool:
         """Tell whether a message about an invoice still makes sense at this look."""
-        if step.action is Do.CHARGE and (on != self.on or step.at != self.at.time()):
+        if step.action is Do.CHARGE and (self.charge_day(step, on) != self.on or step.at != self.at.time()):
             return False  # a charge belongs to its day and hour: missed is missed (E8)
         if on <= invoice.due_on < self.on:
             return False  # a reminder of a due date is of no use after it
@@ -48,6 +48,10 @@ class Messages(Looking):
         return invoice.remaining >= enough and (
             not step.as_of_midnight or invoice.unpaid_at_midnight(self.on) >= enough
         )
+
+    def charge_day(self, step: Step, on: date) -> date:
+        """Return the day of a charge: its own, or the next open one if it honours exclusions."""
+        return self.policy.calendar.next_open(on) if step.honours_exclusions else on
 
     def message_for_episode(self, step: Step) -> None:
         """Run a message step once for the running episode."""

@@ -1,10 +1,9 @@
 """When to look next: the earliest moment at which something may be due, so that idle time costs nothing."""
 
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 
 from .calendar import ONE_DAY
-from .facts import CENT, AccountState, InvoiceState
+from .facts import CENT, AccountState, InvoiceState, Proof
 from .policy import CHECK_TIME, Do, Policy, Step
 from .when import (
     DUE,
@@ -12,13 +11,13 @@ from .when import (
     LOOK,
     MIDNIGHT,
     SWITCH,
-    all_steps,
     cut_date,
     entry_natural_on,
     fee_on,
     flag_allows,
     flag_drops_on,
     is_bill_day,
+    proof_of,
     serious_on,
     step_amount,
 )
@@ -54,8 +53,6 @@ class Outlook:
         at = step.at
         if datetime.combine(on, at) <= self.after[0]:
             on, at = max(on, self.check_on), CHECK_TIME
-            if step.at > CHECK_TIME:
-                at = step.at if datetime.combine(on, CHECK_TIME) < datetime.combine(on, step.at) else CHECK_TIME
         if exclusions:
             on = self.policy.calendar.next_open(on)
         if on < date.max:
@@ -63,14 +60,18 @@ class Outlook:
 
     def earliest(self) -> Moment | None:
         """Return the earliest moment over all invoices, the episode and the flag."""
-        for invoice in self.state.invoices.values():
+        settled = []
+        for key, invoice in self.state.invoices.items():
             live = invoice.remaining >= CENT
             # Paid today: what was decided as of last midnight is still to be recorded at today's check.
             echo = not live and invoice.day == self.today == self.check_on and invoice.opening >= CENT
             if live or echo:
                 self._invoice(invoice, live=live)
+            elif invoice.delinquent_on is None and invoice.day != self.today:
+                settled.append(key)
+        self.state.put_by(settled)
         if self.state.episode is not None and self.state.delinquent_since is not None:
-            for step in all_steps(self.policy):
+            for step in self.policy.ladder:
                 if not step.per_invoice and (step.key, self.state.case_anchor) not in self.state.done:
                     self._episode_step(step, self.state.delinquent_since)
         drops_on = flag_drops_on(self.state)
@@ -91,7 +92,7 @@ class Outlook:
             on = max(serious_on(policy, invoice) + ONE_DAY, self.check_on)
             if on <= last:
                 self.offer(on, CHECK_TIME)
-        for step in all_steps(policy):
+        for step in policy.ladder:
             if step.per_invoice and (step.key, invoice.anchor) not in state.done:
                 self._invoice_step(step, invoice, live=live, last=last)
 
@@ -116,36 +117,45 @@ class Outlook:
     def _invoice_step(self, step: Step, invoice: InvoiceState, *, live: bool, last: date) -> None:
         state, policy = self.state, self.policy
         if step.action is Do.LATE_FEE:
-            on = fee_on(policy, state, step, invoice, self.check_on)
-            enough: Decimal = invoice.remaining if live else invoice.opening
-            reachable = on is not None and max(on, self.check_on) <= last and (live or step.as_of_midnight)
-            if on is not None and reachable and enough >= step_amount(policy, step):
-                self.offer_step(on, step, exclusions=False)
+            self._fee(step, invoice, live=live, last=last)
             return
         if not live or invoice.remaining < step_amount(policy, step):
             return
         if step.cuts:
             on = cut_date(state, step, invoice)
             if on is not None and flag_allows(state, step, invoice):
-                self._cut(step, invoice.anchor, on)
+                self._cut(step, invoice.anchor, on, [invoice])
             return
         on = step.date_for(issued_on=invoice.issued_on, due_on=invoice.due_on, delinquent_on=invoice.delinquent_on)
         if on is None or not flag_allows(state, step, invoice):
             return
         if step.action is Do.CHARGE:
-            self.offer(on, step.at)
-        elif not on <= invoice.due_on < max(on, self.check_on):
+            day = policy.calendar.next_open(on) if step.honours_exclusions else on
+            if day < date.max:
+                self.offer(day, step.at)
+            return
+        missed = datetime.combine(on, step.at) <= self.after[0]
+        if not (missed and on <= invoice.due_on < self.check_on):
             self.offer_step(on, step, exclusions=step.honours_exclusions)
+
+    def _fee(self, step: Step, invoice: InvoiceState, *, live: bool, last: date) -> None:
+        """Offer a fee's moment, as grace stands now and as it stood when the day of the next check began."""
+        if (invoice.remaining if live else invoice.opening) < step_amount(self.policy, step):
+            return
+        for day in (self.check_on, self.check_on + ONE_DAY):
+            found = fee_on(self.policy, self.state, step, invoice, day, invoice.delinquent_on)
+            if found is not None and max(found[0], self.check_on) <= last and (live or step.as_of_midnight):
+                self.offer_step(found[0], step, exclusions=step.honours_exclusions)
 
     def _episode_step(self, step: Step, since: date) -> None:
         on = since + timedelta(days=step.offset_days)
         if step.cuts:
-            self._cut(step, self.state.case_anchor, on)
+            self._cut(step, self.state.case_anchor, on, self.state.delinquent())
         else:
             self.offer_step(on, step, exclusions=step.honours_exclusions)
 
-    def _cut(self, step: Step, anchor: str, on: date) -> None:
-        """Offer a cut's moment; one that is held back waits for its notice, not for a date."""
+    def _cut(self, step: Step, anchor: str, on: date, causes: list[InvoiceState]) -> None:
+        """Offer a cut's moment; one that is held back waits for its notice, and then for the next check."""
         if step.action is Do.STATUS_SWITCH:
             if not self.state.may_switch:
                 return
@@ -155,5 +165,5 @@ class Outlook:
                     not step.honours_exclusions or self.policy.calendar.is_open(candidate)
                 ):
                     self.offer(candidate, ISSUE_TIME, SWITCH)
-        if (step.key, anchor) not in self.state.held:
+        if (step.key, anchor) not in self.state.held or proof_of(self.state, step, causes) is Proof.ACCEPTED:
             self.offer_step(on, step, exclusions=step.honours_exclusions)

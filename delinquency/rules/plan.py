@@ -51,6 +51,7 @@ class Look(Entries):
         for step in self.steps_that(*MESSAGES):
             self.message(step)
         if harms:
+            self.switch_again()
             for step in (*self.steps_that(Do.STATUS_SWITCH), *self.steps_that(Do.RESTRICT)):
                 self.cut(step)
 

@@ -55,16 +55,18 @@ class Step:
     honours_exclusions: bool = False
     requires_notice: str = ""
     written: bool = True  # False for the step that status_switch_days stands for: the journal names no step then
+    # Once for each invoice, rather than once for an episode (contract section 3).
+    per_invoice: bool = field(init=False, compare=False, default=True)
+
+    def __post_init__(self) -> None:
+        """Work out what every look asks."""
+        once = self.anchor != "delinquent" or self.action in (Do.LATE_FEE, Do.CHARGE)
+        object.__setattr__(self, "per_invoice", once)
 
     @property
     def cuts(self) -> bool:
         """Tell whether the step takes service away."""
         return self.action in CUTTING
-
-    @property
-    def per_invoice(self) -> bool:
-        """Tell whether the step runs once for each invoice rather than once for an episode (contract section 3)."""
-        return self.anchor != "delinquent" or self.action in (Do.LATE_FEE, Do.CHARGE)
 
     @property
     def as_of_midnight(self) -> bool:
@@ -111,6 +113,13 @@ class Policy:
     hold_invoices_while_delinquent: bool = False
     window: tuple[time, time] = (time(9, 0), time(21, 0))
     steps: tuple[Step, ...] = ()
+    # The steps, with the one that the status switch days stand for (S11, S12).
+    ladder: tuple[Step, ...] = field(init=False, compare=False, default=())
+
+    def __post_init__(self) -> None:
+        """Work out the whole ladder."""
+        days = self.status_switch_days
+        object.__setattr__(self, "ladder", self.steps if days is None else (*self.steps, switch_step(days)))
 
     @property
     def threshold(self) -> Decimal:

@@ -63,7 +63,8 @@ def settle(policy: Policy, state: AccountState, at: datetime, events: list[Event
                 episode=episode,
             )
         )
-    _close_ticket(policy, state, at, events, still_delinquent=still_delinquent, episode=episode)
+    if not lift:
+        _close_ticket(policy, state, at, events, still_delinquent=still_delinquent, episode=episode)
 
 
 def _balance_clears(policy: Policy, state: AccountState) -> bool:
@@ -142,9 +143,14 @@ def _close_ticket(
 ) -> None:
     if state.ticket is None or still_delinquent:
         return
-    if any(state.invoices[key].remaining >= policy.threshold for key in state.ticket if key in state.invoices):
+    if any(_is_owed(policy, state.invoices[key]) for key in state.ticket if key in state.invoices):
         return
     state.ticket = None
     events.append(
         Event(at, Kind.TICKET_CLOSED, "Everything the ticket was about is paid.", rule="A32", episode=episode)
     )
+
+
+def _is_owed(policy: Policy, invoice: InvoiceState) -> bool:
+    """Tell whether a ticket's invoice is still unpaid; below the policy's minimum only once it was cured (A18, A32)."""
+    return invoice.remaining >= (CENT if invoice.may_enter else policy.threshold)

@@ -46,8 +46,7 @@ def timeline(scenario: Scenario, policy: Policy, until: date) -> list[Event]:
         for i in scenario.invoices
     ]
     facts: list[Fact | Grant] = [*replay(invoices, scenario.payments, scenario.reversals), *scenario.grants]
-    bill_dates = frozenset(i.issued_on for i in invoices) if policy.bill_day is None else frozenset()
-    state = AccountState(bill_day=policy.bill_day, bill_dates=bill_dates)
+    state = AccountState(bill_day=policy.bill_day, bill_dates=frozenset(i.issued_on for i in invoices))
     events = advance(state, facts, policy, (datetime.combine(until, time.max), LOOK))
     return [event for event in events if event.shown]
 
@@ -119,8 +118,9 @@ def _apply(fact: Fact | Grant, at: datetime, policy: Policy, state: AccountState
             )
         )
     for key, change in fact.moves:
-        if key in state.invoices:
-            state.invoices[key].move(at, change)
+        invoice = state.touch(key)
+        if invoice is not None:
+            invoice.move(at, change)
     settle(policy, state, at, events)
 
 

@@ -1,22 +1,16 @@
 """When what may happen to an invoice: dates and amounts that both the look and the outlook ask for."""
 
+from collections.abc import Iterable
 from datetime import date, time, timedelta
 from decimal import Decimal
 
 from .calendar import is_bill_date, months_later
-from .facts import CENT, AccountState, InvoiceState
-from .policy import Policy, Step, switch_step
+from .facts import CENT, AccountState, InvoiceState, Proof
+from .policy import Policy, Step
 
 # Order within one local time: midnight, money, a switch before the bill, invoices, due, everything else.
 MIDNIGHT, FACT, SWITCH, ISSUE, DUE, LOOK = range(6)
 ISSUE_TIME = time(0, 5)
-
-
-def all_steps(policy: Policy) -> tuple[Step, ...]:
-    """Return the policy's steps, with the one that its status switch days stand for."""
-    if policy.status_switch_days is None:
-        return policy.steps
-    return (*policy.steps, switch_step(policy.status_switch_days))
 
 
 def step_amount(policy: Policy, step: Step) -> Decimal:
@@ -44,13 +38,38 @@ def entry_unpaid(policy: Policy, invoice: InvoiceState, on: date) -> Decimal:
     return invoice.remaining if policy.after_day_of_month is None else invoice.unpaid_at_midnight(on)
 
 
-def fee_on(policy: Policy, state: AccountState, step: Step, invoice: InvoiceState, check_on: date) -> date | None:
-    """Return the date of a late fee: its own, or Grace Until if that defers it (A9, G16)."""
-    own = step.date_for(issued_on=invoice.issued_on, due_on=invoice.due_on, delinquent_on=invoice.delinquent_on)
-    if own is None or not policy.grace_until_defers_fees:
-        return own
+def fee_on(
+    policy: Policy, state: AccountState, step: Step, invoice: InvoiceState, check_on: date, delinquent_on: date | None
+) -> tuple[date, bool] | None:
+    """Return the date of a late fee and whether Grace Until puts it off; only grants made before it count (A9, G16)."""
+    own = step.date_for(issued_on=invoice.issued_on, due_on=invoice.due_on, delinquent_on=delinquent_on)
+    if own is None:
+        return None
     grace = state.grace_at_midnight(check_on) if step.as_of_midnight else state.grace_until
-    return own if grace is None else max(own, grace)
+    if grace is None or grace <= own or not policy.grace_until_defers_fees:
+        return own, False
+    return grace, True
+
+
+def fee_unpaid(step: Step, invoice: InvoiceState, on: date, *, deferred: bool) -> Decimal:
+    """Return the unpaid amount that a fee is decided by; one that was put off looks at the check itself (A9)."""
+    return invoice.unpaid_at_midnight(on) if step.as_of_midnight and not deferred else invoice.remaining
+
+
+def proof_of(state: AccountState, step: Step, causes: Iterable[InvoiceState]) -> Proof:
+    """Tell whether the notice or ticket that a cut requires went out, for its invoice or its episode (A30)."""
+    if not step.requires_notice:
+        return Proof.ACCEPTED
+    anchors = [invoice.anchor for invoice in causes]
+    if state.episode is not None:
+        anchors.append(state.case_anchor)
+    done = [anchor for anchor in anchors if (step.requires_notice, anchor) in state.done]
+    if not done:
+        return Proof.FAILED
+    if state.proof is None:
+        return Proof.ACCEPTED
+    proofs = {state.proof(step.requires_notice, anchor) for anchor in done}
+    return next(proof for proof in (Proof.ACCEPTED, Proof.WAITING, Proof.FAILED) if proof in proofs)
 
 
 def serious_on(policy: Policy, invoice: InvoiceState) -> date:
