@@ -75,13 +75,17 @@ def run_days(
 
 
 def _tick(at: datetime, zones: set[str], outside: bool, history: History) -> None:
-    billed = bill(at, zones=zones)
-    looked = sweep(at, outside=outside, zones=zones)
     history.ticks += 1
-    history.invoices_issued += len(billed.issued)
-    history.amount_issued += billed.amount
-    history.counts.update(looked.counts)
-    history.parked += [*billed.parked, *looked.parked]
+    again = True
+    while again:
+        billed = bill(at, zones=zones)
+        looked = sweep(at, outside=outside, zones=zones)
+        history.invoices_issued += len(billed.issued)
+        history.amount_issued += billed.amount
+        history.counts.update(looked.counts)
+        history.parked += [*billed.parked, *looked.parked]
+        # Who returned by a payment of the last hour is billed at this tick, not an hour later (S25).
+        again = looked.counts["status_restored"] > 0
 
 
 def _grid(at: datetime) -> datetime:

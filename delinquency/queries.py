@@ -9,12 +9,13 @@ from accounts.models import Account
 from accounts.queries import notice_states
 from billing_project.kernel import clock
 
-from .models import Standing
 from .reading import read_positions
 from .rules.actions import Event
 from .rules.policy import Do
 from .rules.timeline import advance
 from .rules.when import LOOK
+
+NOTICE_MISSING = "The notice that must come first was not accepted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,4 @@ def why_not_cut(account_id: int) -> str:
             return ""
         if any("accepted" in states.get((account_id, anchor, required), set()) for anchor in anchors):
             return ""
-    return "The notice that must come first was not accepted."
-
-
-def pending_looks(at: datetime) -> int:
-    """Return how many accounts have something due at an instant."""
-    return Standing.objects.filter(next_look_at__lte=at, account__parked_at__isnull=True).count()
+    return NOTICE_MISSING

@@ -223,6 +223,10 @@ def _place(fact: Fact) -> date:
 
 
 def _fact(position: Position, kind: str, at: datetime, rows: list[LedgerEntry]) -> Fact:
+    until = position.standing.looked_until_at
+    if until is not None and at <= until:
+        # It came after its time was decided: it counts from when it was recorded.
+        at = max(at, min(max(row.recorded_at for row in rows), clock.now()))
     local = clock.local(at, position.account.timezone)
     moves = tuple(
         (row.invoice_id, row.amount)

@@ -7,6 +7,7 @@ from django.db.models.signals import post_migrate, post_save
 from django.dispatch import receiver
 
 from accounts.models import Notice
+from accounts.operations import raise_attention
 from accounts.signals import about_to_send, notice_settled, status_changed
 from invoicing.models import BillingParameters, Invoice
 from invoicing.signals import about_to_bill, balance_changed, billing_started, charge_settled
@@ -15,7 +16,7 @@ from netenforce.signals import about_to_restrict
 
 from .models import Case, Standing, StepRun
 from .operations import ensure_standings, load_shipped, look_again, reassess_many
-from .queries import why_not_cut
+from .queries import NOTICE_MISSING, why_not_cut
 from .rules.policy import Do
 
 
@@ -99,8 +100,17 @@ def veto_letter(notice_id: int, **_: Any) -> str | None:
 @receiver(about_to_restrict, dispatch_uid="delinquency.about_to_restrict")
 def veto_cut(task_id: int, **_: Any) -> str | None:
     """Keep back an order to cut that is not due any more (D9, I9). Holds with another cause are not ours to judge."""
-    task = EnforcementTask.objects.select_related("line").get(pk=task_id)
+    task = EnforcementTask.objects.select_related("line__account").get(pk=task_id)
     holds = Hold.objects.filter(account=task.line.account_id, lifted_at__isnull=True)
     if holds.exclude(cause=Hold.Cause.NON_PAYMENT).exists():
         return None
-    return why_not_cut(task.line.account_id) or None
+    why = why_not_cut(task.line.account_id)
+    if why == NOTICE_MISSING:
+        raise_attention(
+            code="cut-held",
+            key=f"line:{task.line_id}",
+            account=task.line.account,
+            words=f"The line {task.line} of account {task.line.account.number} should be restricted, but is not: {why}"
+            " Write to the customer, or settle it by hand.",
+        )
+    return why or None

@@ -78,9 +78,11 @@ def _reconcile_device(device: Device, dry_run: bool) -> DeviceReport:
             driver = driver_for(device)
             held = dict(driver.read_all(device))
         except (Refused, Rejected, Unavailable, OutcomeUnknown) as error:
-            note_contact(device, str(error))
+            if not dry_run:
+                note_contact(device, str(error))
             return DeviceReport(device=device.name, failure=str(error))
-        note_contact(device, "")
+        if not dry_run:
+            note_contact(device, "")
         lines = _lines_on(device, driver)
         drift = _drift(lines, held)
         repaired = 0

@@ -1,6 +1,7 @@
 """The customer's line: what a network device knows them by."""
 
 import ipaddress
+from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -55,3 +56,22 @@ class ServiceLine(models.Model):
 
     def __str__(self) -> str:
         return self.ipv4 or self.ipv6 or self.radius_username or self.label
+
+    def clean(self) -> None:
+        """Refuse addresses that lie inside another line's, or around them; raises ValidationError."""
+        others = [line for line in lines_overlapping([self.ipv4, self.ipv6]) if line.pk != self.pk]
+        if others:
+            other = others[0]
+            raise ValidationError(
+                f"This overlaps with {other}, a line of account {other.account.number}; mend one of them."
+            )
+
+
+def lines_overlapping(prefixes: Iterable[str]) -> list[ServiceLine]:
+    """Return the lines that share an address with one of the prefixes, in one query."""
+    wanted = [text for text in prefixes if text]
+    if not wanted:
+        return []
+    # Only our own columns are written into the condition; the prefixes are parameters.
+    shares = "(ipv4 <> '' AND ipv4::inet && ANY(%s::inet[])) OR (ipv6 <> '' AND ipv6::inet && ANY(%s::inet[]))"
+    return list(ServiceLine.objects.extra(where=[shares], params=[wanted, wanted]).select_related("account"))  # noqa: S610

@@ -279,11 +279,18 @@ def add_dry_run(parser: CommandParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show what would happen, write nothing")
 
 
+# Beyond these no business is done, and sums of dates run over.
+YEARS = (1970, 2200)
+
+
 def iso_instant(text: str) -> datetime:
     """Read an ISO date or date-time as an instant; without an offset it is UTC."""
     try:
         moment = datetime.fromisoformat(text.strip())
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if not YEARS[0] <= moment.year <= YEARS[1]:
+            raise ValueError(moment)
+        return moment
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not an ISO instant; write it like 2026-01-31T09:00 or 2026-01-31T09:00-05:00"
@@ -293,7 +300,10 @@ def iso_instant(text: str) -> datetime:
 def iso_date(text: str) -> date:
     """Read an ISO date."""
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
+        if not YEARS[0] <= day.year <= YEARS[1]:
+            raise ValueError(day)
+        return day
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not an ISO date; write it like 2026-01-31") from None
 

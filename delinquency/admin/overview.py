@@ -212,6 +212,10 @@ class AccountPage(AccountAdmin):
         shown = badge(words[account.cut_level], BAD) if account.cut_level else badge("open", GOOD)
         return shown + SafeString(" ") + badge("not confirmed yet", WARN) if account.unconfirmed else shown
 
+    def has_grant_grace_permission(self, request: HttpRequest, _obj: object = None) -> bool:
+        """Tell whether the user may help a caller: more time, a link to pay, another look (A9)."""
+        return bool(request.user.has_perm("delinquency.add_gracegrant"))
+
     @action(description="Record payment", icon="payments", permissions=["operate"])
     def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for amount and reference, and record the payment through billing's operation."""
@@ -229,7 +233,7 @@ class AccountPage(AccountAdmin):
             form_kwargs=_of_account, words=_what_restores, carry_out=carry_out,
         )  # fmt: skip
 
-    @action(description="Grace until", icon="event_upcoming", permissions=["operate"])
+    @action(description="Grace until", icon="event_upcoming", permissions=["grant_grace"])
     def grace(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask until when and why, and grant it (S10, A7)."""
 
@@ -265,7 +269,7 @@ class AccountPage(AccountAdmin):
             words="What it paid is owed again, with the old due dates; its card or bank account is charged no more.",
         )  # fmt: skip
 
-    @action(description="Send pay link", icon="link", permissions=["operate"])
+    @action(description="Send pay link", icon="link", permissions=["grant_grace"])
     def pay_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Write the billing contact a letter with a link to the portal."""
 
@@ -284,7 +288,7 @@ class AccountPage(AccountAdmin):
             words="The billing contact gets a link to see and pay, by every channel that is allowed.",
         )  # fmt: skip
 
-    @action(description="Look again now", icon="refresh", permissions=["operate"])
+    @action(description="Look again now", icon="refresh", permissions=["grant_grace"])
     def look_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Work the account out again at once instead of at the next check."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import phonenumbers
 from django.core.exceptions import ValidationError
@@ -80,6 +81,7 @@ def _work(sheet: Sheet, report: Report) -> None:
     for column in ("ipv4", "radius_username"):
         refuse_twice(sheet.rows, column)
     _refuse_taken(rows)
+    _refuse_overlaps(rows)
     if sheet.problems:
         return
     existing = accounts_write.load_existing([row.number for row in rows])
@@ -219,6 +221,25 @@ def _refuse_taken(rows: list[AccountRow]) -> None:
         for value, owner in taken:
             if owner != wanted[value].number:
                 wanted[value].row.refuse(column, f"is a line of account {owner} already; mend one of the two.")
+
+
+def _refuse_overlaps(rows: list[AccountRow]) -> None:
+    """Note addresses that lie inside another account's line, or around it, in the database or in the file."""
+    by_number = {row.number: row for row in rows if row.ipv4}
+    lines = ServiceLine.objects.exclude(ipv4="").exclude(account__number__in=by_number)
+    held = [(ip_network(text), number) for text, number in lines.values_list("ipv4", "account__number")]
+    held += [(ip_network(row.ipv4 or ""), row.number) for row in by_number.values()]
+    # Prefixes only ever nest: in this order an overlap is with the last one that reaches as far as here.
+    held.sort(key=lambda pair: (pair[0].network_address, pair[0].prefixlen))
+    cover: tuple[IPv4Network | IPv6Network, str] | None = None
+    for network, number in held:
+        if cover is not None and network.network_address <= cover[0].broadcast_address:  # type: ignore[operator]
+            row = by_number.get(number) or by_number.get(cover[1])
+            other = cover if row is not None and row.number == number else (network, number)
+            if row is not None and network != cover[0] and number != cover[1]:
+                row.row.refuse("ipv4", f"overlaps with {other[0]} of account {other[1]}; mend one of the two.")
+        else:
+            cover = (network, number)
 
 
 def _monthly_charge() -> CatalogItem:

@@ -16,6 +16,7 @@ from billing_project.kernel.locks import lock_rows
 from invoicing.models import BillingParameters, CatalogItem, Invoice, Subscription
 from invoicing.operations.terms import Start, start_billing_many
 from netenforce.models import LinePlacement
+from netenforce.operations import place_line
 
 if TYPE_CHECKING:
     from .accounts import AccountRow
@@ -249,8 +250,9 @@ def _update_lines(rows: Sequence[AccountRow], existing: Existing) -> set[int]:
     touched |= {by_line[placement.line_id] for placement in (*placed, *moved)}
     update_with_history(changed, ["ipv4", "radius_username"], reason=DETAILS)
     _add_lines(fresh)
-    insert_with_history(placed, reason=IMPORTED)
-    update_with_history(moved, ["device"], reason=DETAILS)
+    # One by one through the network room: a line that should be restricted is ordered so on its new device.
+    for placement in (*placed, *moved):
+        place_line(placement.line, placement.device)
     return touched
 
 

@@ -156,7 +156,8 @@ class Row:
         if name in known:
             return known[name]
         message = "is blank" if not name else f"is no {what}"
-        self.refuse(column, f"{message}; use {some_names(known)}.")
+        mend = f"use {some_names(known)}" if known else "there is none yet, so make one first"
+        self.refuse(column, f"{message}; {mend}.")
         return None
 
     def _plausible(self, column: str, day: date) -> bool:
@@ -230,8 +231,6 @@ def refuse_card_numbers(row: Row, *columns: str) -> None:
 def some_names(known: Mapping[str, object] | Sequence[str]) -> str:
     """Return known names for a refusal: "A, B or C", at most ten."""
     names = sorted(known)
-    if not names:
-        return "nothing: there is none yet, so make one first"
     shown = names[:NAMES_SHOWN]
     if len(names) > NAMES_SHOWN:
         return f"one of {len(names)}, such as {', '.join(shown)}"

@@ -260,11 +260,15 @@ class Carrier(Cutting):
         standing.delinquent_since, standing.flagged_on = state.delinquent_since, state.flagged_on
         standing.unflagged_on, standing.second_source_asked_on = state.unflagged_on, state.asked_on
         # The instant itself, not the local time turned back: in a repeated hour that would be an hour too early.
-        standing.looked_until_at = self.at
-        standing.looked_until_phase = until[1]
+        # It never goes back either: a bill date that is caught up is an earlier instant than the last look.
+        if standing.looked_until_at is None or (standing.looked_until_at, standing.looked_until_phase) < (
+            self.at,
+            until[1],
+        ):
+            standing.looked_until_at, standing.looked_until_phase = self.at, until[1]
         standing.ledger_seen = max(standing.ledger_seen, self.position.ledger_newest)
         standing.grants_seen = max(standing.grants_seen, self.position.grants_newest)
-        standing.next_look_at = self._next_look_at(until)
+        standing.next_look_at = self._next_look_at(max(until, self.position.after))
         if self._standing_values(STANDING_FIELDS) != self.standing_before:
             self.effects.standings_changed.append(standing)
         else:

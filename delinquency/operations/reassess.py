@@ -56,6 +56,7 @@ def reassess_many(
     phase = SWITCH if before_bill else LOOK
     for position in positions:
         carrier = Carrier(position, effects, at=moment, outside=outside, statuses=statuses)
+        position.state.leaves_on = carrier.today if outside else None
         events = _play(position, moment, phase)
         carrier.carry(events, (clock.local(moment, position.account.timezone), phase))
         looked.accounts += 1

@@ -119,6 +119,9 @@ class AccountState:
     held: set[tuple[str, str]] = field(default_factory=set)
     waiting: dict[tuple[str, str], date] = field(default_factory=dict)
     proof: Callable[[str, str], Proof] | None = None
+    # Messages of this playing forward, by day: those of the day on which letters leave are still on their way.
+    said: dict[tuple[str, str], date] = field(default_factory=dict)
+    leaves_on: date | None = None
     unsettled: bool = False
 
     @property

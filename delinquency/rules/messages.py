@@ -75,6 +75,8 @@ class Messages(Looking):
         """Emit a message step's event; a second ticket comments on the open one (contract section 3)."""
         state = self.state
         state.done.add((step.key, anchor))
+        if step.action is not Do.TICKET:
+            state.said[step.key, anchor] = self.on
         kind = MESSAGES[step.action]
         if step.action is Do.TICKET:
             if state.ticket is not None:

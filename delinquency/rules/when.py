@@ -68,7 +68,14 @@ def proof_of(state: AccountState, step: Step, causes: Iterable[InvoiceState]) ->
         return Proof.FAILED
     if state.proof is None:
         return Proof.ACCEPTED
-    proofs = {state.proof(step.requires_notice, anchor) for anchor in done}
+    proofs = set()
+    for anchor in done:
+        said_on = state.said.get((step.requires_notice, anchor))
+        if said_on is None:
+            proofs.add(state.proof(step.requires_notice, anchor))
+        else:
+            # Written just now: on its way if letters leave today, else recorded as of its day (contract section 4).
+            proofs.add(Proof.WAITING if said_on == state.leaves_on else Proof.ACCEPTED)
     return next(proof for proof in (Proof.ACCEPTED, Proof.WAITING, Proof.FAILED) if proof in proofs)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from accounts.models import AccountStatus, Attention
 from accounts.operations import change_status
+from billing_project.kernel import clock
 from invoicing.models import Charge
 from tests.worlds import Story, sonar
 
@@ -191,3 +192,13 @@ def test_a35_the_reconnection_fee_is_charged_once_and_is_no_part_of_what_restore
     story.days("2026-02-03", "2026-02-10")
     assert story.status == "Active"
     assert [(charge.kind, str(charge.amount)) for charge in Charge.objects.all()] == [("reconnection_fee", "25.00")]
+
+
+def test_g10_the_payment_of_a_bill_day_is_told_once_and_the_bill_comes_at_the_next_tick() -> None:
+    story = switched()
+    story.days("2026-02-01")
+    story.pays("2026-02-01 10:15", "86.80")
+    story.days("2026-02-01", "2026-02-05")
+    assert story.story("payment") == [("2026-02-01", "payment")]
+    issued_at = story.account.invoices.get(issued_on="2026-02-01").issued_at
+    assert clock.local(issued_at, "America/New_York").isoformat(timespec="minutes") == "2026-02-01T11:05"

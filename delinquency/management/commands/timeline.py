@@ -41,6 +41,8 @@ def read_json(path: str) -> Any:
         raise Refused(
             "bad_json", f"{path}: line {error.lineno}, column {error.colno}: not JSON: {error.msg}."
         ) from error
+    except RecursionError as error:
+        raise Refused("bad_json", f"{path}: is nested far too deeply for a policy or a scenario; mend it.") from error
 
 
 def _lines(events: list[dict[str, Any]]) -> list[str]:
