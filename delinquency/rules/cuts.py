@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 from .actions import Kind
-from .facts import Cut, InvoiceState, Proof
+from .facts import CENT, Cut, InvoiceState, Proof
 from .messages import Messages
 from .policy import HARD_LEVELS, Do, Step
 from .when import cut_date, flag_allows, proof_of, step_amount
@@ -27,6 +27,8 @@ class Cuts(Messages):
                     self.try_cut(step, state.case_anchor, causes)
             return
         for invoice in self.invoices:
+            if invoice.remaining < CENT or (step.key, invoice.anchor) in state.done:
+                continue
             on = cut_date(state, step, invoice)
             if on is None or invoice.frozen or not self.cut_is_time(step, invoice.anchor, on, early):
                 continue

@@ -43,6 +43,8 @@ class Entries(Cuts):
         if step.honours_exclusions and not self.policy.calendar.is_open(self.on):
             return
         for invoice in self.invoices:
+            if (step.key, invoice.anchor) in self.state.done:
+                continue
             # A fee counted from delinquency may fall on the very check at which that begins.
             since = invoice.delinquent_on or (self.entry_date(invoice) if self.is_check else None)
             found = fee_on(self.policy, self.state, step, invoice, self.on, since)

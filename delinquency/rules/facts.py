@@ -65,11 +65,12 @@ class InvoiceState:
     counts: bool = True
     day: date | None = None
     opening: Decimal = ZERO
+    # What its steps are keyed by.
+    anchor: str = field(init=False)
 
-    @property
-    def anchor(self) -> str:
-        """Return what its steps are keyed by."""
-        return f"invoice:{self.key}"
+    def __post_init__(self) -> None:
+        """Work out the anchor once: every look asks for it."""
+        self.anchor = f"invoice:{self.key}"
 
     def move(self, at: datetime, change: Decimal) -> None:
         """Change what remains at a local time; a rise reopens the invoice (A18, A23)."""

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from .actions import Kind
-from .facts import InvoiceState
+from .facts import CENT, InvoiceState
 from .looking import Looking
 from .policy import Do, Step
 from .when import flag_allows, step_amount
@@ -27,6 +27,8 @@ class Messages(Looking):
             self.message_for_episode(step)
             return
         for invoice in self.invoices:
+            if invoice.remaining < CENT or (step.key, invoice.anchor) in self.state.done:
+                continue
             on = step.date_for(issued_on=invoice.issued_on, due_on=invoice.due_on, delinquent_on=invoice.delinquent_on)
             if on is None or invoice.frozen or not self.is_time(step, invoice.anchor, on):
                 continue

@@ -7,9 +7,11 @@ from decimal import Decimal
 from unittest.mock import patch
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Account
+from accounts.models import Account, User
 from billing_project.kernel import clock
 from delinquency.models import CallTask, GraceGrant, PolicyVersion, Ticket
 from invoicing.models import Invoice, Payment
@@ -133,6 +135,17 @@ def test_grace_is_granted_with_a_reason_and_says_both_days() -> None:
     assert "Protected through" in response.content.decode()
     grant = GraceGrant.objects.get(reason="payday on Friday")
     assert (grant.until_on, grant.granted_by.username) == (until, "boss")
+
+
+def test_support_may_give_a_caller_more_time_but_not_record_money() -> None:
+    account = make_customer("10001", make_version())
+    support = User.objects.create(username="sandy", is_staff=True)
+    names = ("view_account", "add_gracegrant")
+    support.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client = Client()
+    client.force_login(support)
+    assert client.get(reverse("admin:accounts_account_grace", args=[account.pk])).status_code == 200
+    assert client.get(reverse("admin:accounts_account_record_payment", args=[account.pk])).status_code == 403
 
 
 def test_a_ticket_is_taken_noted_and_closed() -> None:

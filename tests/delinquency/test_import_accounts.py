@@ -5,15 +5,18 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 
-from accounts.models import Account, AccountStatus, Contact, ServiceLine
+from accounts.models import Account, AccountStatus, Attention, Contact, ServiceLine
 from accounts.operations import change_status
 from billing_project.kernel import clock
 from delinquency.imports import accounts, devices
 from delinquency.models import Standing
 from invoicing.models import BillingParameters, Subscription
 from invoicing.sweep import bill
-from netenforce.models import LinePlacement
+from netenforce.models import EnforcementTask, LinePlacement
+from netenforce.operations import place_hold
 from tests.csv_files import ACCOUNT, DEVICE, Files, local, mistakes
 
 pytestmark = pytest.mark.django_db
@@ -145,3 +148,38 @@ def test_a_bill_date_that_was_billed_already_cannot_be_asked_for_again(write: Fi
     for day, expected in (("2026-01-15", [(2, "next_bill_on")]), ("2026-02-15", [])):
         assert mistakes(accounts.import_accounts(write("accounts", row | {"next_bill_on": day}))) == expected
     assert BillingParameters.objects.get().next_bill_on == date(2026, 2, 15)
+
+
+def test_addresses_that_overlap_with_another_line_are_refused(write: Files) -> None:
+    accounts.import_accounts(write("accounts", ACCOUNT | {"ipv4": "100.64.0.6"}))
+    around = ACCOUNT | {"number": "0018", "ipv4": "100.64.0.4/30"}
+    inside = ACCOUNT | {"number": "0019", "ipv4": "100.64.0.5"}
+    apart = ACCOUNT | {"number": "0020", "ipv4": "100.64.0.8"}
+    found = accounts.import_accounts(write("accounts", around, inside, apart))
+    assert mistakes(found) == [(2, "ipv4"), (3, "ipv4")]
+    assert Account.objects.count() == 1
+
+
+def test_the_database_itself_keeps_lines_apart(write: Files) -> None:
+    accounts.import_accounts(write("accounts", ACCOUNT | {"ipv4": "100.64.0.6"}))
+    line = ServiceLine(account=Account.objects.get(), ipv4="100.64.0.4/30")
+    with pytest.raises(ValidationError, match="overlaps"):
+        line.full_clean()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        line.save()
+
+
+def test_a_line_that_should_be_slowed_is_ordered_so_when_it_gets_a_device(write: Files) -> None:
+    devices.import_devices(write("devices", DEVICE))
+    accounts.import_accounts(write("accounts", ACCOUNT | {"ipv4": "100.64.0.6"}))
+    place_hold(
+        account_id=Account.objects.get().pk,
+        cause="non_payment",
+        cause_key="case:1/slow",
+        level="throttle",
+        why="unpaid",
+    )
+    assert not EnforcementTask.objects.exists()
+    accounts.import_accounts(write("accounts", ACCOUNT | {"ipv4": "100.64.0.6", "device": "north"}))
+    assert EnforcementTask.objects.get().level == "throttle"
+    assert not Attention.objects.filter(code="line-without-device", resolved_at=None).exists()

@@ -198,3 +198,11 @@ def test_the_tasks_are_doors_to_all_this(town: Device) -> None:
         assert door() == 4
         restrict(ServiceLine.objects.get(ipv4="100.64.0.4"))
         assert dispatch() == 1
+
+
+def test_a_dry_run_does_not_even_note_that_the_device_answered(town: Device) -> None:
+    Device.objects.update(last_contact_at=None)
+    reconcile(dry_run=True)
+    assert Device.objects.get(pk=town.pk).last_contact_at is None
+    reconcile()
+    assert Device.objects.get(pk=town.pk).last_contact_at is not None
