@@ -25,7 +25,7 @@ from .rules.facts import AccountState, Cut, Grant, InvoiceState, Proof
 from .rules.outlook import Moment
 from .rules.policy import Do, Policy
 from .rules.timeline import START
-from .rules.when import ISSUE, LOOK
+from .rules.when import ISSUE
 
 ZERO = Decimal("0.00")
 _FACT_ORDER = {"payment": 0, "reversal": 1, "adjusted": 2, "issued": 3}
@@ -316,8 +316,3 @@ def _read_proofs(positions: dict[int, Position]) -> None:
             return Proof.WAITING if found & _WAITING else Proof.FAILED
 
         position.state.proof = proof
-
-
-def until_moment(at: datetime, zone: str) -> Moment:
-    """Return the moment an account is played to: everything at that instant included."""
-    return (clock.local(at, zone), LOOK)
