@@ -99,6 +99,40 @@ def test_g7b_without_lift_now_a_grant_changes_nothing_while_delinquent() -> None
     assert play(sonar(), A, until="2026-02-02", grace=grace) == play(sonar(), A, until="2026-02-02")
 
 
+@pytest.mark.parametrize(("minimum", "entered"), [("0.01", ["2026-01-21"]), ("50.00", [])])
+def test_g8_a_part_payment_leaves_the_rest_and_the_last_cent_clears(minimum: str, entered: list[str]) -> None:
+    payments = [paid("2026-01-19", "60.00"), paid("2026-01-24T14:10", "40.00", reference="P-2")]
+    events = play(sonar(minimum_amount_due=minimum), A, until="2026-02-02", payments=payments)
+    assert [on for on, kind in events if kind == "account_delinquent"] == entered
+    assert only(events, "past_due") == [("2026-01-17", "past_due")]
+    after = only(events, "released", "cured", "account_cured", "ticket_closed", "status_switch")
+    kinds = ("released", "cured", "account_cured", "ticket_closed") if entered else ()
+    assert after == [("2026-01-24", kind) for kind in kinds]
+
+
+@pytest.mark.parametrize("received", ["2026-02-01T10:15", "2026-02-03", "2026-03-01T12:00"])
+def test_g10_g12_payment_brings_the_status_back_whenever_it_comes(received: str) -> None:
+    events = play(sonar(), A, until="2026-03-31", payments=[paid(received, "100.00")])
+    assert only(events, "account_cured", "status_restored") == [
+        (received[:10], "account_cured"),
+        (received[:10], "status_restored"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bill_day", "issued", "entry", "switch"),
+    [
+        (31, "2026-01-31", "2026-02-20", "2026-02-27"),
+        (9, "2028-02-09", "2028-03-01", "2028-03-08"),
+        (9, "2027-02-09", "2027-03-01", "2027-03-08"),
+    ],
+)
+def test_g13_month_ends_and_the_leap_day(bill_day: int, issued: str, entry: str, switch: str) -> None:
+    leap_day = [{"name": "Leap day", "month": 2, "day": 29, "year": None}]
+    events = play(sonar(bill_day=bill_day, exclusions=leap_day), ("A", issued, "100.00"), until="2028-12-31")
+    assert only(events, *ENTRY) == [(entry, "account_delinquent"), (switch, "status_switch")]
+
+
 @pytest.mark.parametrize(
     ("received", "entered"), [("2026-01-21T08:59", False), ("2026-01-21T09:00", False), ("2026-01-21T09:20", True)]
 )
