@@ -1,34 +1,13 @@
-"""The golden timelines of both policies through the pure timeline, and the corners of its rules."""
+"""The golden timelines of both policies through the pure timeline."""
 
 from typing import Any
 
 import pytest
 
-from delinquency.rules.scenario import parse_scenario
+from tests.timelines import A, B, only, paid, play
 from tests.worlds import WORKDAYS, exchange, sonar
 
 ENTRY = ("account_delinquent", "account_cured", "status_switch", "status_restored")
-
-
-def play(policy: dict[str, Any], *invoices: tuple[str, str, str], until: str, **facts: Any) -> list[tuple[str, str]]:
-    """Return (date, kind) of every event; an invoice is (number, issued on, amount)."""
-    rows = [{"number": n, "issued_on": on, "due_on": on, "amount": amount} for n, on, amount in invoices]
-    scenario = {"timezone": "America/New_York", "policy": policy, "invoices": rows, "until": until} | facts
-    return [(str(event.on), str(event.kind)) for event in parse_scenario(scenario).answer()]
-
-
-def only(events: list[tuple[str, str]], *kinds: str) -> list[tuple[str, str]]:
-    """Return the events of some kinds."""
-    return [event for event in events if event[1] in kinds]
-
-
-def paid(received: str, amount: str, invoice: str | None = None, reference: str = "P-1") -> dict[str, Any]:
-    """Return a payment."""
-    return {"reference": reference, "received": received, "amount": amount, "invoice": invoice}
-
-
-A = ("A", "2026-01-01", "100.00")
-B = ("B", "2026-02-01", "100.00")
 
 
 def test_g1_base() -> None:
@@ -280,97 +259,3 @@ def test_a35_the_reconnection_fee_is_due_once_for_an_episode_that_reached_a_swit
     ]
     slowed = play(policy, A, until="2026-03-31", payments=[paid("2026-01-25", "100.00")])
     assert only(slowed, "reconnection_fee") == []
-
-
-def test_a_cut_before_the_notice_it_requires_is_held() -> None:
-    steps = [
-        {"key": "wall", "action": "restrict", "anchor": "delinquent", "offset_days": 1, "level": "walled_garden",
-         "requires_notice": "note"},
-        {"key": "note", "action": "notice", "anchor": "delinquent", "offset_days": 4, "channels": ["email"]},
-    ]  # fmt: skip
-    events = play(sonar(status_switch_days=None, steps=steps), A, until="2026-02-28")
-    assert only(events, "held", "notice", "restricted") == [
-        ("2026-01-22", "held"),
-        ("2026-01-25", "notice"),
-        ("2026-01-25", "restricted"),
-    ]
-
-
-def test_every_event_says_why_in_one_sentence() -> None:
-    scenario = {"timezone": "Asia/Kathmandu", "policy": exchange(), "until": "2026-08-31", "invoices": [
-        {"number": "A", "issued_on": "2026-05-01", "due_on": "2026-05-01", "amount": "100.00"}]}  # fmt: skip
-    for event in parse_scenario(scenario).answer():
-        assert event.why.endswith(".")
-        assert len(event.why) > 20
-        assert event.rule
-
-
-def test_a_held_cut_is_made_at_the_first_check_after_its_notice_went_out() -> None:
-    steps = [
-        {"key": "t", "action": "notice", "anchor": "due", "offset_days": 9, "at": "10:30", "channels": ["email"]},
-        {"key": "r", "action": "restrict", "level": "suspend", "anchor": "delinquent", "offset_days": 0,
-         "requires_notice": "t"},
-    ]  # fmt: skip
-    events = play(sonar(due_days=0, status_switch_days=None, steps=steps), A, until="2026-03-01")
-    assert only(events, "held", "notice", "restricted") == [
-        ("2026-01-06", "held"),
-        ("2026-01-10", "notice"),
-        ("2026-01-11", "restricted"),
-    ]
-
-
-def test_a_reminder_of_the_due_date_keeps_its_hour_though_something_else_is_due_at_nine() -> None:
-    steps = [
-        {"key": "n", "action": "notice", "anchor": "due", "offset_days": 0, "at": "10:30", "channels": ["email"]},
-        {"key": "m", "action": "notice", "anchor": "due", "offset_days": 0, "channels": ["email"]},
-    ]
-    events = play(sonar(due_days=0, status_switch_days=None, steps=steps), A, until="2026-01-03")
-    assert only(events, "notice") == [("2026-01-01", "notice"), ("2026-01-01", "notice")]
-
-
-@pytest.mark.parametrize(("offset", "fee_on"), [(0, "2026-01-21"), (1, "2026-01-22")])
-def test_a_fee_counted_from_delinquency_may_fall_on_the_very_day(offset: int, fee_on: str) -> None:
-    fee = {"key": "fee", "action": "late_fee", "anchor": "delinquent", "offset_days": offset, "flat": "10.00"}
-    assert only(play(sonar(steps=[fee]), A, until="2026-03-01"), "late_fee") == [(fee_on, "late_fee")]
-
-
-def test_fees_and_charges_wait_for_an_open_day_only_if_told_to() -> None:
-    weekend = {"anchor": "due", "offset_days": 2, "honours_exclusions": True}
-    steps = [
-        {"key": "fee", "action": "late_fee", "flat": "10.00"} | weekend,
-        {"key": "card", "action": "charge", "source": "primary"} | weekend,
-    ]
-    told = sonar(due_days=0, status_switch_days=None, check_weekdays=WORKDAYS, steps=steps)
-    assert only(play(told, A, until="2026-01-31"), "late_fee", "charge") == [
-        ("2026-01-05", "charge"),
-        ("2026-01-05", "late_fee"),
-    ]
-
-
-def test_a9_the_last_grant_counts_for_a_deferred_fee_and_the_check_of_its_date_decides() -> None:
-    fee = {"key": "fee", "action": "late_fee", "after_day_of_month": 5, "flat": "10.00"}
-    policy = sonar(due_days=0, grace_days=60, status_switch_days=None, steps=[fee])
-    grace = [{"granted": "2026-01-02", "until": "2026-01-20"}, {"granted": "2026-01-04", "until": "2026-01-12"}]
-    assert only(play(policy, A, until="2026-02-15", grace=grace), "late_fee") == [("2026-01-12", "late_fee")]
-    paid_before = [paid("2026-01-12T08:00", "100.00")]
-    assert only(play(policy, A, until="2026-02-15", grace=grace, payments=paid_before), "late_fee") == []
-
-
-def test_a32_a_ticket_closes_for_money_only() -> None:
-    ticket = {"key": "t", "action": "ticket", "anchor": "due", "offset_days": 1}
-    policy = sonar(due_days=0, minimum_amount_due="50.00", steps=[ticket])
-    small = ("S", "2026-01-01", "40.00")
-    assert only(play(policy, small, B, until="2026-02-01"), "ticket_closed") == []
-    lifted = play(
-        sonar(status_switch_days=None), A, B, until="2026-03-05", payments=[paid("2026-02-25", "100.00", "A")],
-        grace=[{"granted": "2026-03-01", "until": "2026-03-10", "lift_now": True}],
-    )  # fmt: skip
-    assert only(lifted, "account_cured", "ticket_closed") == [("2026-03-01", "account_cured")]
-
-
-def test_a27_the_first_of_two_reversals_says_on_which_day_it_counts() -> None:
-    policy = sonar(due_days=0, status_switch_days=None, seriously_late_limit=0, steps=[])
-    payments = [paid("2026-01-02T10:00", "60.00", reference="P0"), paid("2026-01-03T10:00", "40.00")]
-    reversals = [{"payment": "P-1", "recorded": "2026-02-21T14:10"}, {"payment": "P0", "recorded": "2026-02-22T08:59"}]
-    events = play(policy, A, until="2026-03-31", payments=payments, reversals=reversals)
-    assert only(events, "flagged") == [("2026-02-22", "flagged")]
