@@ -144,3 +144,36 @@ def test_in_the_hour_that_a_clock_change_repeats_money_counts_at_once() -> None:
     again = Fact(datetime(2026, 11, 1, 1, 10), "payment", Decimal("100.00"), "P", moves=(("A", Decimal("-100.00")),))
     events = advance(state, [again], policy, (datetime(2026, 11, 1, 1, 10), LOOK), after=look)
     assert [str(event.kind) for event in events][:2] == ["payment", "released"]
+
+
+def test_a_switch_that_returns_keeps_its_place_after_the_letters_and_its_invoice() -> None:
+    steps = [
+        {"key": "switch", "action": "status_switch", "anchor": "due", "offset_days": 6},
+        {"key": "letter", "action": "notice", "anchor": "due", "offset_days": 12, "channels": ["email"]},
+    ]
+    policy = sonar(due_days=0, status_switch_days=None, on_reversal="resume", steps=steps)
+    payments, reversals = [paid("2026-01-08T12:00", "100.00")], [{"payment": "P-1", "recorded": "2026-01-20T12:00"}]
+    events = play(policy, A, until="2026-01-21", payments=payments, reversals=reversals)
+    assert [kind for on, kind in events if on == "2026-01-21"] == [
+        "delinquent",
+        "account_delinquent",
+        "notice",
+        "status_switch",
+    ]
+
+
+def test_d5_an_issue_date_is_a_bill_date_also_where_the_policy_names_another_day() -> None:
+    invoices = (("A", "2026-11-15", "100.00"), ("B", "2026-12-15", "100.00"))
+    events = play(sonar(status_switch_days=10), *invoices, until="2026-12-15")
+    assert [kind for on, kind in events if on == "2026-12-15"] == ["status_switch", "issued"]
+
+
+@pytest.mark.parametrize(("mode", "switch"), [("restart", "2026-02-05"), ("resume", "2026-01-29")])
+def test_g15_a_return_restarts_or_resumes_the_episode(mode: str, switch: str) -> None:
+    payments, reversals = [paid("2026-01-23T12:00", "100.00")], [{"payment": "P-1", "recorded": "2026-01-29T08:30"}]
+    events = play(sonar(on_reversal=mode), A, until="2026-02-28", payments=payments, reversals=reversals)
+    assert only(events, "account_delinquent", "status_switch") == [
+        ("2026-01-21", "account_delinquent"),
+        ("2026-01-29", "account_delinquent"),
+        (switch, "status_switch"),
+    ]
