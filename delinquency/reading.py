@@ -59,8 +59,11 @@ class Position:
     ticket: Ticket | None = None
 
 
-def read_positions(accounts: Sequence[Account]) -> list[Position]:
-    """Read accounts that the caller has locked; those without a standing are left out."""
+def read_positions(accounts: Sequence[Account], *, instead: Policy | None = None) -> list[Position]:
+    """Read accounts that the caller has locked; those without a standing are left out.
+
+    With `instead` they are read under that policy rather than their own, for a forecast.
+    """
     by_id = {account.pk: account for account in accounts}
     positions: dict[int, Position] = {}
     bill_days = dict(BillingParameters.objects.filter(account__in=by_id).values_list("account_id", "bill_day"))
@@ -77,7 +80,7 @@ def read_positions(accounts: Sequence[Account]) -> list[Position]:
         positions[account.pk] = Position(
             account=account,
             standing=standing,
-            policy=policies[version.pk],
+            policy=instead or policies[version.pk],
             version=version,
             after=after,
             state=AccountState(
@@ -174,6 +177,19 @@ def _read_invoices(positions: dict[int, Position], entries: dict[int, list[Ledge
         for invoice in position.invoice_rows.values():
             if invoice.pk not in coming:
                 position.state.invoices[invoice.pk] = _invoice_state(position, invoice, ahead[invoice.pk])
+
+
+def add_invoices(position: Position, invoice_ids: Iterable[int]) -> None:
+    """Add settled invoices to what was read, for a forecast in which they are owed again."""
+    missing = set(invoice_ids) - position.invoice_rows.keys()
+    for row in Invoice.objects.filter(account=position.account, pk__in=missing).select_related("standing"):
+        position.invoice_rows[row.pk] = row
+        if hasattr(row, "standing"):
+            position.invoice_standings[row.pk] = row.standing
+        position.state.settled[row.pk] = _invoice_state(position, row, ZERO)
+    anchors = [f"invoice:{pk}" for pk in missing]
+    for run in StepRun.objects.filter(account=position.account, anchor_key__in=anchors, in_force=False).order_by("pk"):
+        _take_run(position, run)
 
 
 def _moved_since(positions: Iterable[Position]) -> date:

@@ -80,19 +80,18 @@ def advance(
     return events
 
 
-_FACT_ORDER = {"payment": 0, "reversal": 1, "adjusted": 2}
+_FACT_ORDER = {"payment": 0, "reversal": 1, "adjusted": 2, "issued": 0}
+
+
+def moment_of(fact: Fact | Grant) -> Moment:
+    """Return the moment at which a fact takes effect: bills after everything else of their minute."""
+    return (fact.at, FACT if isinstance(fact, Grant) or fact.kind != "issued" else ISSUE)
 
 
 def _moment(fact: Fact | Grant, after: Moment) -> tuple[datetime, int, int, Fact | Grant]:
     """Return when a fact is played: never before what has been played already."""
-    if isinstance(fact, Grant):
-        phase, order = FACT, 3
-    elif fact.kind == "issued":
-        phase, order = ISSUE, 0
-    else:
-        phase, order = FACT, _FACT_ORDER[fact.kind]
-    at, phase = max((fact.at, phase), after) if fact.at >= datetime.min else after
-    return (at, phase, order, fact)
+    at, phase = max(moment_of(fact), after)
+    return (at, phase, 3 if isinstance(fact, Grant) else _FACT_ORDER[fact.kind], fact)
 
 
 def _apply(fact: Fact | Grant, at: datetime, policy: Policy, state: AccountState, events: list[Event]) -> None:
