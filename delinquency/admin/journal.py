@@ -5,11 +5,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.admin.base import BAD, GOOD, QUIET, WARN, ReadOnlyAdmin, admin_link, badge, local_time, money
+from delinquency.explained import facts_in_words, same_decision
 from delinquency.glance import EVENT_TONES, EVENT_WORDS
 from delinquency.models import Event, Sweep
+from delinquency.policy_file import policy_of
 
 
 def event_badge(kind: str) -> SafeString:
@@ -44,10 +47,10 @@ class EventAdmin(ReadOnlyAdmin):
     ordering = ("-on", "-pk")
     empty_words = "The story begins with the first invoice; each check adds to it."
     fields = (
-        "account_shown", "sequence", "on", "local_at", "what", "invoice", "amount_shown", "why", "rule", "step", "case",
-        "policy_version", "recorded",
+        "account_shown", "sequence", "on", "local_at", "what", "invoice", "amount_shown", "why", "rule", "step",
+        "policy_version", "compared", "again", "case", "recorded",
     )  # fmt: skip
-    readonly_fields = ("account_shown", "what", "amount_shown", "recorded")
+    readonly_fields = ("account_shown", "what", "amount_shown", "compared", "again", "recorded")
 
     @admin.display(description="account", ordering="account__number")
     def account_shown(self, event: Event) -> SafeString | str:
@@ -63,6 +66,23 @@ class EventAdmin(ReadOnlyAdmin):
     def amount_shown(self, event: Event) -> SafeString | str:
         """Return the amount, if the event has one."""
         return money(event.amount, event.account.company.currency) if event.amount is not None else ""
+
+    @admin.display(description="what was compared")
+    def compared(self, event: Event) -> SafeString | str:
+        """Return the facts of the decision, as a table."""
+        if not event.facts:
+            return "This was recorded before facts were kept with it."
+        rows = format_html_join("", '<tr><th scope="row">{}</th><td>{}</td></tr>', facts_in_words(event.facts))
+        return format_html('<table class="desk-table">{}</table>', rows)
+
+    @admin.display(description="decided again")
+    def again(self, event: Event) -> SafeString | str:
+        """Tell whether these facts lead to the same decision under that policy version."""
+        if not event.facts or event.policy_version is None:
+            return ""
+        if same_decision(event, policy_of(event.policy_version)):
+            return badge("the same facts lead to the same decision", GOOD)
+        return badge("these facts do not lead to it: have it looked into", BAD)
 
     @admin.display(description="recorded (UTC)")
     def recorded(self, event: Event) -> SafeString | str:

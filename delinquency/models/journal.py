@@ -22,6 +22,9 @@ class Event(models.Model):
     step = models.CharField(max_length=60, blank=True)
     rule = models.CharField(max_length=12, blank=True, help_text="The rule it follows, such as A3.")
     why = models.CharField(max_length=400)
+    facts = models.JSONField(
+        default=dict, blank=True, help_text="What was compared; read again, it leads to the same decision."
+    )
     case = models.ForeignKey("delinquency.Case", null=True, blank=True, on_delete=models.PROTECT, related_name="events")
     policy_version = models.ForeignKey(
         "delinquency.PolicyVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+"

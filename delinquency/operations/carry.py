@@ -14,6 +14,7 @@ from .. import models
 from ..models import Case, InvoiceStanding, StepRun, Ticket, TicketComment
 from ..reading import Position
 from ..rules.actions import Event, Kind
+from ..rules.explain import freeze
 from ..rules.facts import InvoiceState
 from ..rules.messages import MESSAGES
 from ..rules.outlook import Moment, next_look
@@ -90,6 +91,7 @@ class Carrier(Cutting):
                     step=event.step_key or "",
                     rule=event.rule,
                     why=why[:400],
+                    facts=freeze(event.facts),
                     case=self.cases.get(event.episode or 0),
                     policy_version_id=self.standing.policy_version_id,
                 )

@@ -10,6 +10,7 @@ from billing_project.kernel.errors import Refused
 from billing_project.kernel.locks import lock_row
 
 from ..models import Event, GraceGrant, InvoiceStanding, Standing
+from ..rules.words import sentence
 from .reassess import reassess
 from .standings import look_again
 
@@ -82,7 +83,8 @@ def _record_unflagged(standing: Standing, account: Account, reason: str, moment:
         recorded_at=moment,
         kind="unflagged",
         rule="A28",
-        why=f"A clerk took the flag off: {reason}"[:400],
+        why=sentence("unflagged", {"reason": reason})[:400],
+        facts={"reason": reason},
         policy_version_id=standing.policy_version_id,
     )
 

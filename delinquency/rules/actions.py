@@ -1,12 +1,15 @@
 """What should happen: the events of contract section 4, with what is needed to carry them out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from .facts import Key
 from .policy import Step
+from .words import sentence
 
 
 class Kind(StrEnum):
@@ -44,11 +47,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened or should happen, dated, with its reason in one sentence."""
+    """One thing that happened or should happen, dated, with the rule it follows and the facts that were compared."""
 
     at: datetime
     kind: Kind
-    why: str
+    facts: Mapping[str, Any] = field(hash=False)
     rule: str = ""
     invoice: Key | None = None
     number: str | None = None
@@ -64,6 +67,11 @@ class Event:
     def on(self) -> date:
         """Return the local day the event belongs to."""
         return self.at.date()
+
+    @property
+    def why(self) -> str:
+        """Return the reason in one sentence, told from the facts."""
+        return sentence(self.kind, self.facts, number=self.number, amount=self.amount)
 
     @property
     def shown(self) -> bool:

@@ -1,7 +1,9 @@
 """Cutting: restrictions and status switches, and what they wait for (D9, A6, A30)."""
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from .actions import Kind
 from .facts import CENT, Cut, InvoiceState, Proof
@@ -56,7 +58,7 @@ class Cuts(Messages):
                 state.held.add(place)
                 self.emit(
                     Kind.HELD,
-                    f"Held back: {step.requires_notice} must have been accepted first, and was not.",
+                    self.cut_facts(step, causes) | {"requires": step.requires_notice, "proof": str(proof)},
                     rule="A30",
                     step=step,
                     anchor=anchor,
@@ -67,17 +69,17 @@ class Cuts(Messages):
         state.held.discard(place)
         state.done.add(place)
         cut = Cut(step.key, anchor, step.action, step.level, frozenset(i.key for i in causes))
-        unpaid = sum((i.remaining for i in causes), start=Decimal("0.00"))
-        since = f"since {state.delinquent_since}" if state.delinquent_since else "in advance, as the account is flagged"
-        why = f"{unpaid} is unpaid on {', '.join(i.number for i in causes)}; delinquent {since}."
+        facts = self.cut_facts(step, causes)
+        if step.requires_notice:
+            facts |= {"requires": step.requires_notice, "proof": str(proof)}
         if step.action is Do.STATUS_SWITCH:
-            self.do_switch(step, cut, why, **_one(causes if step.per_invoice else []))
+            self.do_switch(step, cut, facts, **_one(causes if step.per_invoice else []))
             return
         state.cuts.append(cut)
         state.reached_cut = state.reached_cut or step.level in HARD_LEVELS
         self.emit(
             Kind.RESTRICTED,
-            why,
+            facts,
             rule="S16",
             step=step,
             anchor=anchor,
@@ -85,19 +87,38 @@ class Cuts(Messages):
             **_one(causes if step.per_invoice else []),
         )
 
-    def do_switch(self, step: Step, cut: Cut, why: str, **rest: object) -> None:
+    def cut_facts(self, step: Step, causes: list[InvoiceState]) -> dict[str, Any]:
+        """Return what decides a cut: what is unpaid on which invoices, and since when."""
+        own = self.invoice_facts(causes[0], causes[0].delinquent_on) if step.per_invoice and causes else {}
+        grace = {"grace_until_on": self.state.grace_until} if step.only_flagged else {}
+        return (
+            own
+            | grace
+            | self.flag_facts(step)
+            | {
+                "since_on": self.state.delinquent_since,
+                "unpaid": sum((i.remaining for i in causes), start=Decimal("0.00")),
+                "least": step_amount(self.policy, step),
+                "invoices": {i.number: i.remaining for i in causes},
+                "excluded": self.policy.calendar.why_closed(self.on) if step.honours_exclusions else "",
+            }
+        )
+
+    def do_switch(self, step: Step, cut: Cut, facts: Mapping[str, Any], **rest: object) -> None:
         """Switch the status, if it is not switched already; either way the cause is kept."""
         state = self.state
         kind = Kind.STEP_DONE if state.switched else Kind.STATUS_SWITCH
         state.cuts.append(cut)
         state.switched = state.reached_cut = True
-        self.emit(kind, why, rule="S12", step=step, anchor=cut.anchor, causes=cut.causes, **rest)
+        self.emit(kind, facts, rule="S12", step=step, anchor=cut.anchor, causes=cut.causes, **rest)
 
     def switch_again(self) -> None:
         """Make the switches that hold again, in their place among the cuts of the check."""
-        for step, cut, why in self.returning:
+        for step, cut in self.returning:
             held = [self.state.invoices[key] for key in cut.causes if key in self.state.invoices]
-            self.do_switch(step, cut, why, **_one(held if step.per_invoice else []))
+            self.do_switch(
+                step, cut, self.cut_facts(step, held) | {"again": True}, **_one(held if step.per_invoice else [])
+            )
 
     def hold_again(self, entering: list[InvoiceState], *, resumed: bool) -> None:
         """Put back released cuts that are due again: after a reversal, or a grant that ran out (A23, E11)."""
@@ -114,13 +135,12 @@ class Cuts(Messages):
             step = next((step for step in self.steps if step.key == cut.step_key), None)
             if step is None:
                 continue
-            why = "What had been released holds again, because the invoice is delinquent again."
             if step.action is Do.STATUS_SWITCH:
-                self.returning.append((step, again, why))
+                self.returning.append((step, again))
             else:
                 state.cuts.append(again)
                 state.reached_cut = state.reached_cut or cut.level in HARD_LEVELS
-                self.emit(Kind.HOLD_AGAIN, why, rule="A23", step=step, anchor=cut.anchor, causes=causes)
+                self.emit(Kind.HOLD_AGAIN, {"again": True}, rule="A23", step=step, anchor=cut.anchor, causes=causes)
 
 
 def _one(causes: list[InvoiceState]) -> dict[str, object]:

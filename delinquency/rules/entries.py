@@ -1,6 +1,8 @@
 """Becoming late: past due, fees, the entry into delinquency, the flag."""
 
 from datetime import date
+from decimal import Decimal
+from typing import Any
 
 from .actions import Kind
 from .calendar import months_later
@@ -30,8 +32,7 @@ class Entries(Cuts):
                 invoice.past_due_on = self.on
                 self.emit(
                     Kind.PAST_DUE,
-                    f"Invoice {invoice.number} was due on {invoice.due_on} and {invoice.remaining} of it "
-                    "was unpaid at the end of that day.",
+                    {"due_on": invoice.due_on, "unpaid": invoice.remaining},
                     rule="A2",
                     invoice=invoice.key,
                     number=invoice.number,
@@ -58,8 +59,7 @@ class Entries(Cuts):
             if amount > 0:
                 self.emit(
                     Kind.LATE_FEE,
-                    f"{unpaid} of invoice {invoice.number}, due on {invoice.due_on}, was still unpaid; "
-                    f"the late fee is {amount}.",
+                    self.fee_facts(invoice, unpaid, since, put_off=found[1]),
                     rule="E4",
                     invoice=invoice.key,
                     number=invoice.number,
@@ -68,7 +68,15 @@ class Entries(Cuts):
                     anchor=invoice.anchor,
                 )
             else:
-                self.emit(Kind.STEP_DONE, "The fee rounds to nothing.", step=step, anchor=invoice.anchor)
+                self.emit(Kind.STEP_DONE, {"unpaid": unpaid}, step=step, anchor=invoice.anchor)
+
+    def fee_facts(self, invoice: InvoiceState, unpaid: Decimal, since: date | None, *, put_off: bool) -> dict[str, Any]:
+        """Return what decides a late fee: what is unpaid, since when, and whether grace put it off."""
+        return self.invoice_facts(invoice, since) | {
+            "unpaid": unpaid,
+            "put_off": put_off,
+            "grace_until_on": self.state.grace_until if put_off else None,
+        }
 
     def may_enter(self, invoice: InvoiceState) -> bool:
         """Tell whether an invoice becomes delinquent at this check (S9, S15, A3, A7)."""
@@ -104,7 +112,7 @@ class Entries(Cuts):
             invoice.first_delinquent_on = invoice.first_delinquent_on or self.on
             self.emit(
                 Kind.DELINQUENT,
-                self.why_delinquent(invoice),
+                self.entry_facts(invoice, resumed=resumed),
                 rule="A3" if self.policy.grace_days is not None else "A24",
                 invoice=invoice.key,
                 number=invoice.number,
@@ -112,13 +120,12 @@ class Entries(Cuts):
             )
         state.delinquent_since = min(i.delinquent_on for i in state.delinquent() if i.delinquent_on)
         if not was_delinquent:
-            numbers = ", ".join(invoice.number for invoice in entering)
-            how = (
-                f"The episode that began on {state.delinquent_since} goes on"
-                if resumed
-                else "The account is delinquent"
-            )
-            self.emit(Kind.ACCOUNT_DELINQUENT, f"{how}, because of {numbers}.", rule="A23" if resumed else "S9")
+            facts = {
+                "invoices": [invoice.number for invoice in entering],
+                "since_on": state.delinquent_since,
+                "resumed": resumed,
+            }
+            self.emit(Kind.ACCOUNT_DELINQUENT, facts, rule="A23" if resumed else "S9")
         self.tell_ticket(entering)
         self.hold_again(entering, resumed=resumed)
         settle(self.policy, state, self.at, self.events)
@@ -128,8 +135,7 @@ class Entries(Cuts):
         new = frozenset(invoice.key for invoice in entering)
         if self.state.ticket is not None and not new <= self.state.ticket:
             self.state.ticket |= new
-            numbers = ", ".join(invoice.number for invoice in entering)
-            self.emit(Kind.TICKET_COMMENT, f"{numbers}: delinquent too.", rule="A32", causes=new)
+            self.emit(Kind.TICKET_COMMENT, {"joined": [i.number for i in entering]}, rule="A32", causes=new)
 
     def open_episode(self, *, resumed: bool) -> None:
         """Begin an episode, or go on with the last one after a reversal (A23)."""
@@ -139,22 +145,25 @@ class Entries(Cuts):
             state.reached_cut = any(cut.level in HARD_LEVELS for cut in state.cuts) or state.switched
         state.episode, state.resumable = state.episodes_count, False
 
-    def why_delinquent(self, invoice: InvoiceState) -> str:
-        """Say in one sentence why an invoice is delinquent today and not earlier."""
-        unpaid = entry_unpaid(self.policy, invoice, self.on)
-        if self.policy.grace_days is not None:
-            rule = f"due on {invoice.due_on} with {self.policy.grace_days} days of grace"
-        else:
-            rule = f"due on {invoice.due_on} and unpaid at the end of day {self.policy.after_day_of_month}"
+    def entry_facts(self, invoice: InvoiceState, *, resumed: bool) -> dict[str, Any]:
+        """Return what decides that an invoice is delinquent today and not earlier (A3, A5, A7, A23)."""
         natural = entry_natural_on(self.policy, self.state, invoice)
-        if natural == self.on:
-            late = f", granted until {natural}" if natural == self.state.grace_until else ""
-        elif invoice.reopened_at is not None:
-            late = f"; it was reopened on {invoice.reopened_at.date()}"
-        else:
-            reason = self.policy.calendar.why_closed(natural) or "no check was due"
-            late = f"; put off from {natural}, as {reason}"
-        return f"{unpaid} of invoice {invoice.number} is unpaid: {rule}{late}."
+        anchors = {invoice.anchor} | ({self.state.case_anchor} if resumed else set())
+        again = sorted(cut.step_key for cut in self.state.released_cuts if cut.anchor in anchors)
+        return {
+            "on": self.on,
+            "due_on": invoice.due_on,
+            "grace_days": self.policy.grace_days,
+            "after_day_of_month": self.policy.after_day_of_month,
+            "grace_until_on": self.state.grace_until,
+            "natural_on": natural,
+            "reopened_on": invoice.reopened_at.date() if invoice.reopened_at else None,
+            "closed_why": "" if natural == self.on else self.policy.calendar.why_closed(natural),
+            "excluded": self.policy.calendar.why_closed(self.on),
+            "unpaid": entry_unpaid(self.policy, invoice, self.on),
+            "least": self.policy.threshold,
+            **({"holds_again": again} if again else {}),
+        }
 
     def count_seriously_late(self) -> None:
         """Count invoices unpaid at the end of due + N days, and raise or drop the flag (E6, A27, A28)."""
@@ -170,19 +179,18 @@ class Entries(Cuts):
             counted = self.counted(late_on)
             if state.flagged_on is None and len(counted) > policy.seriously_late_limit:
                 state.flagged_on = self.on
-                days = ", ".join(str(day) for day in counted)
                 self.emit(
                     Kind.FLAGGED,
-                    f"Seriously late {len(counted)} times ({days}), more than the {policy.seriously_late_limit} "
-                    "that the policy allows.",
+                    {"days_on": counted, "limit": policy.seriously_late_limit},
                     rule="E6",
                     invoice=invoice.key,
                     number=invoice.number,
                 )
         drops_on = flag_drops_on(state)
         if drops_on is not None and drops_on <= self.on:
+            facts = {"last_on": max(state.seriously_late, default=state.flagged_on)}
             state.flagged_on, state.unflagged_on, state.asked_on = None, self.on, None
-            self.emit(Kind.UNFLAGGED, "Twelve months have passed since the last seriously late invoice.", rule="A28")
+            self.emit(Kind.UNFLAGGED, facts, rule="A28")
 
     def counted(self, late_on: date) -> list[date]:
         """Return the seriously late days that count together with one of them (A28)."""

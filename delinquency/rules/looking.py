@@ -1,6 +1,8 @@
 """One look at an account: what it stands on, and whether it is time."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any
 
 from .actions import Event, Kind
 from .facts import CENT, AccountState, Cut
@@ -17,11 +19,11 @@ class Looking:
         self.steps = policy.ladder
         # What was paid before today is settled; what was paid today may still be decided as of last midnight.
         self.invoices = [i for i in state.in_order() if i.remaining >= CENT or i.day == self.on]
-        self.returning: list[tuple[Step, Cut, str]] = []
+        self.returning: list[tuple[Step, Cut]] = []
 
-    def emit(self, kind: Kind, why: str, **rest: object) -> None:
-        """Append an event of this moment."""
-        self.events.append(Event(self.at, kind, why, episode=self.state.episode, **rest))  # type: ignore[arg-type]
+    def emit(self, kind: Kind, facts: Mapping[str, Any], **rest: object) -> None:
+        """Append an event of this moment, with the facts that decided it."""
+        self.events.append(Event(self.at, kind, facts, episode=self.state.episode, **rest))  # type: ignore[arg-type]
 
     def steps_that(self, *actions: Do) -> list[Step]:
         """Return the steps of some actions, in the policy's order."""

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from .actions import Kind
 from .facts import CENT, InvoiceState
@@ -73,6 +74,14 @@ class Messages(Looking):
         since = self.state.delinquent_since
         return None if since is None else since + timedelta(days=step.offset_days)
 
+    def invoice_facts(self, invoice: InvoiceState, delinquent_on: date | None) -> dict[str, Any]:
+        """Return the dates of an invoice from which a step's own date is counted."""
+        return {"issued_on": invoice.issued_on, "due_on": invoice.due_on, "delinquent_on": delinquent_on}
+
+    def flag_facts(self, step: Step) -> dict[str, Any]:
+        """Return what decides whether an only-flagged step may run (E7, E8, A29); nothing for other steps."""
+        return {"flagged_on": self.state.flagged_on, "asked_on": self.state.asked_on} if step.only_flagged else {}
+
     def say(self, step: Step, anchor: str, causes: frozenset[object], invoice: InvoiceState | None) -> None:
         """Emit a message step's event; a second ticket comments on the open one (contract section 3)."""
         state = self.state
@@ -85,14 +94,10 @@ class Messages(Looking):
                 kind = Kind.TICKET_COMMENT
             state.ticket = (state.ticket or frozenset()) | causes
         unpaid = sum((state.invoices[key].remaining for key in causes), start=Decimal("0.00"))
-        about = (
-            f"invoice {invoice.number}, due on {invoice.due_on}"
-            if invoice
-            else f"delinquent since {state.delinquent_since}"
-        )
+        facts = self.invoice_facts(invoice, invoice.delinquent_on) if invoice else {"since_on": state.delinquent_since}
         self.emit(
             kind,
-            f"{unpaid} is unpaid: {about}.",
+            facts | self.flag_facts(step) | {"unpaid": unpaid},
             rule={Do.TICKET: "E2", Do.NOTICE: "E3", Do.CALL_TASK: "E3", Do.CHARGE: "E8"}.get(step.action, "E7"),
             invoice=invoice.key if invoice else None,
             number=invoice.number if invoice else None,

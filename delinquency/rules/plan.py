@@ -23,7 +23,7 @@ class Look(Entries):
                 if invoice.remaining >= CENT:
                     self.emit(
                         Kind.DUE,
-                        f"Invoice {invoice.number} is due today; {invoice.remaining} of it is unpaid.",
+                        {"due_on": invoice.due_on, "unpaid": invoice.remaining},
                         rule="S14",
                         invoice=invoice.key,
                         number=invoice.number,

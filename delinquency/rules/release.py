@@ -1,9 +1,11 @@
 """What ends when money arrives: releases, cures, the way back (A18, A19, S31). Never blocked by a calendar (A6)."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from .actions import Event, Kind
-from .facts import CENT, AccountState, InvoiceState
+from .facts import CENT, AccountState, InvoiceState, Key
 from .policy import Do, Policy
 
 
@@ -20,10 +22,10 @@ def settle(policy: Policy, state: AccountState, at: datetime, events: list[Event
     episode = state.episode
     clears = episode is not None and len(cured) == len(delinquent) and (lift or _balance_clears(policy, state))
     still_delinquent = episode is not None and not clears
-    why = "lifted: a clerk granted more time." if lift else "what was owed for it is paid."
-    restored = _release(policy, state, at, events, still_delinquent=still_delinquent, lift=lift, why=why)
+    facts = {"lifted": lift, "delinquent": still_delinquent}
+    restored = _release(policy, state, at, events, facts, still_delinquent=still_delinquent, lift=lift)
     for invoice in cured:
-        _cure(invoice, at, events, lift=lift, why=why, episode=episode)
+        _cure(policy, invoice, at, events, lift=lift, episode=episode)
     if clears:
         state.episode, state.delinquent_since = None, None
         state.resumable = not lift
@@ -31,7 +33,7 @@ def settle(policy: Policy, state: AccountState, at: datetime, events: list[Event
             Event(
                 at,
                 Kind.ACCOUNT_CURED,
-                f"No delinquent invoice is left: {why}",
+                {"lifted": lift, "cured": {i.number: i.remaining for i in cured}, "least": policy.threshold},
                 rule="A8" if lift else "A18",
                 episode=episode,
                 lifted=lift,
@@ -45,7 +47,7 @@ def settle(policy: Policy, state: AccountState, at: datetime, events: list[Event
             Event(
                 at,
                 Kind.STATUS_RESTORED,
-                "The account returns to the status it is due: " + why,
+                facts | {"switches_left": 0},
                 rule="A19",
                 episode=episode,
                 lifted=lift,
@@ -57,7 +59,7 @@ def settle(policy: Policy, state: AccountState, at: datetime, events: list[Event
             Event(
                 at,
                 Kind.RECONNECTION_FEE,
-                f"Service had been cut; reconnecting costs {policy.reconnection_fee}.",
+                {"reached_cut": state.reached_cut, "fee": policy.reconnection_fee},
                 rule="A35",
                 amount=policy.reconnection_fee,
                 episode=episode,
@@ -78,10 +80,10 @@ def _release(
     state: AccountState,
     at: datetime,
     events: list[Event],
+    facts: Mapping[str, Any],
     *,
     still_delinquent: bool,
     lift: bool,
-    why: str,
 ) -> bool:
     """Release the cuts with no unpaid invoice left in their cause; tell whether the status returns too."""
     if still_delinquent or not state.cuts:
@@ -94,14 +96,16 @@ def _release(
     state.released_cuts.extend(going)
     lines = [cut for cut in going if cut.action == Do.RESTRICT]
     if lines and not any(cut.action == Do.RESTRICT for cut in state.cuts):
+        causes = frozenset[Key]().union(*(cut.causes for cut in lines))
+        held = [state.invoices[key] for key in causes if key in state.invoices]
         events.append(
             Event(
                 at,
                 Kind.RELEASED,
-                f"The line is released: {why}",
+                {**facts, "invoices": {i.number: i.remaining for i in held}, "least": policy.threshold},
                 rule="A8" if lift else "S31",
                 episode=state.episode,
-                causes=frozenset().union(*(cut.causes for cut in lines)),
+                causes=causes,
                 lifted=lift,
             )
         )
@@ -112,7 +116,7 @@ def _release(
 
 
 def _cure(
-    invoice: InvoiceState, at: datetime, events: list[Event], *, lift: bool, why: str, episode: int | None
+    policy: Policy, invoice: InvoiceState, at: datetime, events: list[Event], *, lift: bool, episode: int | None
 ) -> None:
     invoice.delinquent_on = None
     invoice.may_enter = lift
@@ -122,7 +126,7 @@ def _cure(
         Event(
             at,
             Kind.CURED,
-            f"Invoice {invoice.number} is no longer delinquent: {why}",
+            {"lifted": lift, "unpaid": invoice.remaining, "least": policy.threshold},
             rule="A8" if lift else "A18",
             invoice=invoice.key,
             number=invoice.number,
@@ -143,12 +147,12 @@ def _close_ticket(
 ) -> None:
     if state.ticket is None or still_delinquent:
         return
-    if any(_is_owed(policy, state.invoices[key]) for key in state.ticket if key in state.invoices):
+    about = [state.invoices[key] for key in state.ticket if key in state.invoices]
+    if any(_is_owed(policy, invoice) for invoice in about):
         return
     state.ticket = None
-    events.append(
-        Event(at, Kind.TICKET_CLOSED, "Everything the ticket was about is paid.", rule="A32", episode=episode)
-    )
+    facts = {"invoices": {i.number: i.remaining for i in about}, "least": max(policy.threshold, CENT)}
+    events.append(Event(at, Kind.TICKET_CLOSED, facts, rule="A32", episode=episode))
 
 
 def _is_owed(policy: Policy, invoice: InvoiceState) -> bool:

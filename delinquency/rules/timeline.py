@@ -8,6 +8,7 @@ each moment the next one at which something can be due is computed, so idle time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from typing import Any
 
 from invoicing.rules.allocation import Fact, Issued, Received, Returned, replay
 
@@ -102,12 +103,14 @@ def _apply(fact: Fact | Grant, at: datetime, policy: Policy, state: AccountState
         _issue(fact, at, state, events)
     elif fact.kind in (Kind.PAYMENT, Kind.REVERSAL):
         named = state.invoices.get(fact.named) if fact.named is not None else None
-        words = "was received" if fact.kind == "payment" else "was returned by the bank; what it paid is owed again"
+        facts: dict[str, Any] = {"reference": fact.reference, "moves": [[str(key), part] for key, part in fact.moves]}
+        if fact.kind == "reversal" and policy.nsf_fee > 0:
+            facts["nsf_fee"] = policy.nsf_fee
         events.append(
             Event(
                 at,
                 Kind(fact.kind),
-                f"Payment {fact.reference} of {fact.amount} {words}.",
+                facts,
                 rule="A21" if fact.kind == "payment" else "A23",
                 invoice=fact.named,
                 number=named.number if named else (fact.named if isinstance(fact.named, str) else None),
@@ -139,7 +142,7 @@ def _issue(fact: Fact, at: datetime, state: AccountState, events: list[Event]) -
         Event(
             at,
             Kind.ISSUED,
-            f"Invoice {invoice.number} over {invoice.amount} is due on {invoice.due_on}.",
+            {"issued_on": invoice.issued_on, "due_on": invoice.due_on},
             rule="S13",
             invoice=invoice.key,
             number=invoice.number,

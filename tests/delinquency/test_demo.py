@@ -23,6 +23,7 @@ from delinquency.demo import staff
 from delinquency.demo.lateness import BUSINESSES, HOUSEHOLDS, Manner, Payer
 from delinquency.demo.people import CARD_SHARE, Habit, Stage, people
 from delinquency.demo.seed import Size, State, seed, state, summary
+from delinquency.explained import unexplained
 from delinquency.invariants import check_invariants
 from delinquency.models import Case, Event, GraceGrant, Standing
 from invoicing.models import Invoice, Payment, PaymentAttempt, SandboxCharge
@@ -63,6 +64,7 @@ def test_the_town_is_in_every_stage_and_its_log_ins_are_printed(capfd: pytest.Ca
     _check_stages(out)
     _check_outside_world()
     assert check_invariants() == []
+    _check_explanations()
     for username in ("admin", "clerk", "support"):
         assert f"{username} / password of {username}" in out
         assert User.objects.get(username=username).check_password(f"password of {username}")
@@ -102,6 +104,13 @@ def _check_outside_world() -> None:
     assert PaymentAttempt.objects.filter(state="declined").exists()
     held = Hold.objects.filter(lifted_at=None).values("account_id").distinct().count()
     assert SimulatedEntry.objects.count() == held > 0
+
+
+def _check_explanations() -> None:
+    """Every effect is in the journal (I10), and what was compared leads to the same decision again."""
+    events = list(Event.objects.order_by("pk"))
+    assert len(events) > 500
+    assert [(event.kind, event.on, event.facts) for event in unexplained(events)] == []
 
 
 def _check_second_start(first: str) -> None:
