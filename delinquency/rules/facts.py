@@ -87,7 +87,7 @@ class InvoiceState:
         """Return what was unpaid when a day began; after a reversal on that day, what is unpaid now."""
         if self.day != on or (self.reopened_at is not None and self.reopened_at.date() == on):
             return self.remaining
-        return self.opening
+        return max(self.opening, self.remaining)  # what rose since then rose by a reversal, and counts (A23)
 
 
 @dataclass(slots=True)

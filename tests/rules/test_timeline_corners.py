@@ -177,3 +177,16 @@ def test_g15_a_return_restarts_or_resumes_the_episode(mode: str, switch: str) ->
         ("2026-01-29", "account_delinquent"),
         (switch, "status_switch"),
     ]
+
+
+def test_a_return_that_lifts_an_invoice_over_the_minimum_counts_at_that_days_check_though_it_was_never_settled() -> (
+    None
+):
+    policy = sonar(due_days=0, grace_days=None, after_day_of_month=5, minimum_amount_due="50.00",
+                   status_switch_days=None, steps=[])  # fmt: skip
+    events = play(
+        policy, ("C", "2029-02-01", "80.00"), until="2029-05-31", payments=[paid("2029-04-10T00:03", "60.00")],
+        reversals=[{"payment": "P-1", "recorded": "2029-04-27"}],
+        grace=[{"granted": "2029-04-07T08:59", "until": "2029-04-26", "lift_now": True}],
+    )  # fmt: skip
+    assert only(events, "delinquent") == [("2029-02-06", "delinquent"), ("2029-04-27", "delinquent")]
