@@ -118,7 +118,8 @@ def _and_when(plays: Plays, broken: list[tuple[Play, Event, Event, date]]) -> st
 
 def _suspended_still_billed(plays: Plays) -> Iterator[Finding]:
     """Find months in which the line is cut and the next bill comes all the same (S1, S18)."""
-    for stories in (plays.ordinary, [plays.late_payer]):
+    flagged = any(step.only_flagged and step.level in HARD_LEVELS for step in plays.policy.steps)
+    for stories in (plays.ordinary, [plays.late_payer] if flagged else []):
         broken = [(play, *found) for play in stories if (found := _billed_while_cut(plays, play))]
         if broken:
             break

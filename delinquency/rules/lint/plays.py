@@ -139,7 +139,10 @@ class Plays:
         amount = max([LARGE, policy.minimum_amount_due, *(step.minimum_amount for step in policy.steps)])
         invoices = [Issued(str(on), str(on), on, policy.due_on(on, on), amount) for on in bills]
         state = AccountState(bill_day=policy.bill_day, bill_dates=frozenset(bills))
-        until = datetime.combine(bills[-1] + self._horizon, time.max)
+        # The switch days, which may be years, are looked for in the ordinary stories alone.
+        ladder = policy.ladder if len(bills) == 1 else policy.steps
+        offsets = max((step.offset_days for step in ladder), default=0)
+        until = datetime.combine(bills[-1] + self._horizon + timedelta(days=offsets), time.max)
         payments = [
             Received(f"for {on}", datetime.combine(on + self._paid_late, time(12)), amount, str(on)) for on in paid
         ]
@@ -147,9 +150,8 @@ class Plays:
 
     @cached_property
     def _horizon(self) -> timedelta:
-        """Return by when everything that an unpaid invoice leads to has happened."""
+        """Return by when everything that an unpaid invoice leads to has happened, but for the offsets of its steps."""
         policy = self.played
-        offsets = max((step.offset_days for step in policy.ladder), default=0)
         longest = 0 if self.never_open else max((length for _, length in self.closed_runs), default=0)
         # Twice: the entry is put off, and then a step that honours the exclusions too. A month for days of the month.
-        return timedelta(days=(policy.due_days or 0) + (policy.grace_days or 31) + 2 * longest + offsets + 62)
+        return timedelta(days=(policy.due_days or 0) + (policy.grace_days or 31) + 2 * longest + 62)
