@@ -120,6 +120,14 @@ def test_a_flagged_account_that_is_cut_early_and_never_switched_is_found_too() -
     assert billed.path == f"steps[{len(steps) - 1}]"
 
 
+def test_a_flagged_account_that_paid_before_is_not_covered_by_a_switch_of_then() -> None:
+    """One that never paid has been switched long ago; one that pays late each time is cut again, and billed."""
+    steps = [step for step in exchange()["steps"] if step["key"] not in ("switch", "disconnect")]
+    switch = {"key": "switch", "action": "status_switch", "anchor": "due", "offset_days": 40}
+    billed = one(exchange(steps=[*steps, switch]), "suspended-still-billed")
+    assert "its status switches only on" in billed.words
+
+
 def test_five_closed_days_pass_and_six_are_named_with_what_closes_them() -> None:
     def closed(*days: int) -> dict[str, Any]:
         rows = [{"name": f"Feast {day}", "month": 12, "day": day, "year": 2026} for day in days]

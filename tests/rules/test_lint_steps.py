@@ -50,6 +50,7 @@ def test_a_cut_that_requires_a_notice_for_flagged_accounts_only_is_held_for_the_
 def test_slowing_without_a_word_is_a_warning_and_switching_without_a_word_an_error() -> None:
     free = SLOW | {"requires_notice": None}
     assert one(ladder(free, status_switch_days=None), "cut-before-notice").severity is Severity.WARNING
+    assert one(ladder(free, NOTICE | {"offset_days": 3}), "cut-before-notice").severity is Severity.ERROR
     assert one(ladder(), "cut-before-notice").path == "status_switch_days"
     assert one(ladder(), "cut-before-notice").severity is Severity.ERROR
 
@@ -122,6 +123,7 @@ def test_a_minimum_that_nobody_owes_keeps_a_step_from_running() -> None:
 def test_slowing_after_suspending_changes_nothing() -> None:
     vain = one(ladder(NOTICE, CUT, SLOW | {"offset_days": 2}), "changes-nothing")
     assert (vain.path, vain.on) == ("steps[2]", date(2026, 1, 23))
+    assert codes(ladder(NOTICE, CUT, CUT | {"key": "again", "offset_days": 2})) == ["changes-nothing"]
     assert codes(ladder(NOTICE, SLOW, CUT | {"offset_days": 2})) == []
 
 

@@ -23,7 +23,7 @@ def lint_dates(plays: Plays) -> Iterator[Finding]:
     yield from _long_delays(plays)
     if not plays.policy.hold_invoices_while_delinquent:  # then nobody is billed again before paying (A15)
         for step in plays.policy.ladder:
-            if step.action is Do.STATUS_SWITCH and not step.only_flagged:
+            if step.action is Do.STATUS_SWITCH:
                 yield from _switch_after_bill(plays, step)
         yield from _suspended_still_billed(plays)
 
