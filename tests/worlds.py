@@ -9,8 +9,8 @@ from accounts.models import Account
 from accounts.outreach.dispatch import dispatch_notices
 from billing_project.kernel import clock
 from delinquency.history import run_days
-from delinquency.models import Event, Policy
-from delinquency.operations import grant_grace, import_version, publish
+from delinquency.models import Event, Policy, PolicyVersion
+from delinquency.operations import grant_grace, import_version
 from invoicing.models import BillingDefault, BillingParameters, Invoice, Payment
 from invoicing.operations.imports import ImportedInvoice, record_imported_invoices
 from invoicing.operations.payments import record_payment, reverse_payment
@@ -63,6 +63,13 @@ def exchange(**changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
+def in_force(version: PolicyVersion) -> PolicyVersion:
+    """Put a version in force as it stands: stories are told under odd policies too, which the linter would refuse."""
+    version.state, version.published_at = PolicyVersion.State.PUBLISHED, clock.now()
+    version.save()
+    return version
+
+
 @dataclass
 class Story:
     """One customer, and what happens to them."""
@@ -86,7 +93,7 @@ class Story:
         )
         if made:
             policy = Policy.objects.create(name=name, billing_default=default)
-            publish(import_version(self.policy, policy=policy))
+            in_force(import_version(self.policy, policy=policy))
         self.account = make_account(number=self.number, timezone=self.zone)
         make_contact(self.account)
         first_on = date.fromisoformat(self.first_bill_on) if self.first_bill_on else None

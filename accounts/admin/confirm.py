@@ -45,6 +45,7 @@ def confirm_one(
     form_class: type[forms.Form] = ReasonForm,
     form_kwargs: Callable[[Any], Mapping[str, Any]] | None = None,
     back: Callable[[Any], str] | None = None,
+    facts: Callable[[Any], Sequence[str]] | None = None,
     danger: bool = False,
 ) -> HttpResponse:
     """Show a confirm page for one row, and on POST run ``carry_out(row, cleaned_data)``.
@@ -71,7 +72,7 @@ def confirm_one(
     context = {
         **desk.admin_site.each_context(request),
         "opts": desk.opts, "original": row, "title": title, "words": words(row) if callable(words) else words,
-        "submit": submit, "form": form, "back": home, "danger": danger,
+        "submit": submit, "form": form, "back": home, "danger": danger, "facts": facts(row) if facts else (),
     }  # fmt: skip
     return TemplateResponse(request, "admin/confirm.html", context)
 

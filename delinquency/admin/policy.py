@@ -1,6 +1,5 @@
 """Policies, their files, and the exclusions."""
 
-import json
 from typing import Any
 
 from django import forms
@@ -22,9 +21,11 @@ from accounts.admin.base import (
     number_of,
 )
 from accounts.admin.confirm import confirm_one
+from billing_project.kernel.errors import Refused
 from delinquency.admin.policy_version import policy_as_file, version_badge
 from delinquency.models import Exclusion, Policy, PolicyVersion
 from delinquency.operations import policies
+from delinquency.rules import json_text
 
 FILE_BYTES_MAX = 1_000_000
 
@@ -86,20 +87,37 @@ class PolicyFileForm(forms.Form):
         help_text="Paste the JSON of a policy file, or choose a file below. It becomes a draft.",
     )
     file = forms.FileField(required=False, help_text="A .json file of at most 1 MB.")
+    shipped = forms.ChoiceField(
+        required=False,
+        label="Or a policy that comes with the program",
+        help_text="Its content becomes the draft of this policy, whatever this one is called.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the policies that come with the program."""
+        super().__init__(*args, **kwargs)
+        chosen = self.fields["shipped"]
+        assert isinstance(chosen, forms.ChoiceField)
+        chosen.choices = [("", "–"), *((name, name) for name in policies.shipped())]
 
     def clean(self) -> dict[str, Any]:
         """Read the JSON; what is wrong is said with its line."""
         cleaned = super().clean() or self.cleaned_data
-        sent = cleaned.get("file")
+        sent, name = cleaned.get("file"), cleaned.get("shipped")
+        if bool(sent) + bool(name) + bool(cleaned.get("document")) != 1:
+            raise forms.ValidationError("Give one of the three: a pasted text, a file, or a policy from the list.")
+        if name:
+            cleaned["policy"] = policies.shipped()[name]
+            return cleaned
         if sent and sent.size > FILE_BYTES_MAX:
             raise forms.ValidationError("The file is larger than 1 MB; a policy is a few kilobytes.")
         try:
             written = sent.read().decode("utf-8-sig") if sent else cleaned.get("document") or ""
-            cleaned["policy"] = json.loads(written)
+            cleaned["policy"] = json_text.read(written)
         except UnicodeDecodeError as error:
             raise forms.ValidationError("The file is not UTF-8 text; save it as UTF-8.") from error
-        except ValueError as error:
-            raise forms.ValidationError(f"This is not JSON: {error}") from error
+        except Refused as refusal:
+            raise forms.ValidationError(f"This is not JSON that can be read: {refusal.words}") from refusal
         return cleaned
 
 

@@ -27,6 +27,7 @@ from accounts.admin.base import (
 )
 from accounts.admin.confirm import confirm_one
 from billing_project.kernel.errors import Refused
+from delinquency.admin import lint
 from delinquency.admin.ladder import WEEKDAYS, ladder, weekdays_of
 from delinquency.models import PolicyStep, PolicyVersion
 from delinquency.operations import policies
@@ -210,9 +211,11 @@ class PolicyVersionAdmin(DeskAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Add the ladder in words."""
+        """Add the ladder in words, and what the linter finds in a draft."""
         version = self.get_object(request, object_id)
         found = {"ladder": ladder(version), "weekdays": weekdays_of(version)} if version else {}
+        if version and is_draft(version):
+            found |= lint.panel(version)
         return super().change_view(request, object_id, form_url, {**found, **(extra_context or {})})
 
     def get_fieldsets(self, request: HttpRequest, obj: PolicyVersion | None = None) -> Any:
@@ -271,14 +274,15 @@ class PolicyVersionAdmin(DeskAdmin):
 
     @action(description="Publish", icon="publish", permissions=["operate"])
     def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for confirmation, and publish the draft."""
+        """Ask for confirmation, with what the linter found, and publish the draft."""
 
         def carry_out(version: PolicyVersion, _data: dict[str, Any]) -> str:
             policies.publish(version, by=staff_user(request))
             return f"{version} is published. New accounts start under it; accounts that exist keep theirs (A36)."
 
         return confirm_one(
-            self, request, object_id, title="Publish", submit="Publish it", form_class=forms.Form, carry_out=carry_out,
+            self, request, object_id, title="Publish", submit="Publish it", carry_out=carry_out,
+            form_class=lint.PublishForm, form_kwargs=lint.form_kwargs, facts=lint.facts,
             words="From then on it cannot be edited. Accounts keep their version until a clerk moves them (A36).",
         )  # fmt: skip
 

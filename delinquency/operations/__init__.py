@@ -1,7 +1,8 @@
 """The verbs of the delinquency room. Each locks the account, decides by the pure rules, and writes rows only."""
 
 from .grace import do_not_count, grant_grace, unflag
-from .policies import import_version, load_shipped, new_draft, publish
+from .linting import lint_version
+from .policies import import_version, load_shipped, new_draft, publish, shipped
 from .reassess import reassess, reassess_many
 from .standings import ensure_standings, look_again
 
@@ -10,11 +11,13 @@ __all__ = [
     "ensure_standings",
     "grant_grace",
     "import_version",
+    "lint_version",
     "load_shipped",
     "look_again",
     "new_draft",
     "publish",
     "reassess",
     "reassess_many",
+    "shipped",
     "unflag",
 ]

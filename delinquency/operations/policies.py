@@ -1,6 +1,5 @@
 """Policies are edited as drafts and published; published versions never change (A36)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ from invoicing.models import BillingDefault
 
 from ..models import Exclusion, Policy, PolicyStep, PolicyVersion
 from ..policy_file import export_version
-from ..rules import document
+from ..rules import document, json_text
 from ..rules import policy as rules
+from ..rules.fields import refuse
+from .linting import lint_version, refuse_errors
 
 SHIPPED = Path(__file__).resolve().parent.parent / "shipped"
 
@@ -45,6 +46,7 @@ def _add_exclusions(policy: Policy, read: rules.Policy) -> None:
     known = set(rows.values_list("month", "day", "year"))
     for e in read.calendar.exclusions:
         if (e.month, e.day, e.year) not in known:
+            known.add((e.month, e.day, e.year))  # a file may give one date two names
             Exclusion.objects.create(policy=policy, name=e.name, month=e.month, day=e.day, year=e.year)
 
 
@@ -54,7 +56,7 @@ def _check_statuses(read: rules.Policy) -> None:
     wanted = {"delinquency_status": read.delinquency_status if switches else "", "removal_status": read.removal_status}
     for path, name in wanted.items():
         if name and name not in known:
-            raise document.refuse(path, f"there is no account status {name!r}; known are {', '.join(sorted(known))}.")
+            raise refuse(path, f"there is no account status {name!r}; known are {', '.join(sorted(known))}.")
 
 
 def _columns(read: rules.Policy) -> dict[str, Any]:
@@ -111,11 +113,14 @@ def _step_columns(step: rules.Step) -> dict[str, Any]:
 
 @transaction.atomic
 def publish(version: PolicyVersion, *, by: User | None = None) -> PolicyVersion:
-    """Publish a draft: new accounts start under it, and nobody is moved (A36). Raises Refused if it cannot work."""
+    """Publish a draft: new accounts start under it, and nobody is moved (A36).
+
+    Raises Refused for one that is published already, and ("lint_errors") for one in which the linter finds an error.
+    """
     locked = PolicyVersion.objects.select_for_update().get(pk=version.pk)
     if locked.state == PolicyVersion.State.PUBLISHED:
         raise Refused("already_published", f"{locked} is published already; published versions never change.")
-    _check_statuses(document.parse(export_version(locked)))
+    refuse_errors(lint_version(locked))
     locked.state, locked.published_at, locked.published_by = PolicyVersion.State.PUBLISHED, clock.now(), by
     locked.save()
     return locked
@@ -127,15 +132,20 @@ def new_draft(version: PolicyVersion) -> PolicyVersion:
     return import_version(export_version(version), policy=version.policy)
 
 
+def shipped() -> dict[str, Any]:
+    """Return the policy files that come with the program, by name."""
+    found = (json_text.read(path.read_text(encoding="utf-8")) for path in sorted(SHIPPED.glob("*.json")))
+    return {data["name"]: data for data in found}
+
+
 def load_shipped() -> None:
     """Load the shipped policies, each with a billing default of its name, where there is no policy yet (S33)."""
     if Policy.objects.exists():
         return
-    for path in sorted(SHIPPED.glob("*.json")):
-        data = json.loads(path.read_text(encoding="utf-8"))
+    for name, data in shipped().items():
         with transaction.atomic():
             default, _ = BillingDefault.objects.get_or_create(
-                name=data["name"], defaults={"bill_day": data["bill_day"], "due_days": data["due_days"]}
+                name=name, defaults={"bill_day": data["bill_day"], "due_days": data["due_days"]}
             )
-            policy = Policy.objects.create(name=data["name"], billing_default=default)
+            policy = Policy.objects.create(name=name, billing_default=default)
             publish(import_version(data, policy=policy))

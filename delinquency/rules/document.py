@@ -1,23 +1,34 @@
 """The policy file of contract section 3: read with every mistake named by its path, and written again."""
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import date, time
-from decimal import Decimal, InvalidOperation
+from datetime import time
+from decimal import Decimal
 from typing import Any
 
 from billing_project.kernel import money
-from billing_project.kernel.errors import Refused
 
 from .calendar import WEEKDAYS, Calendar, ExcludedDate, date_exists, weekday_numbers
+from .fields import (
+    Reader,
+    a_flag,
+    a_number,
+    a_percentage,
+    a_short_text,
+    a_text,
+    a_time,
+    an_amount,
+    list_of,
+    one_of,
+    refuse,
+)
 from .policy import CHARGE_TIME, CHECK_TIME, Do, Policy, Step
 
 LEVELS = ("throttle", "walled_garden", "suspend")
 CHANNELS = ("email", "sms", "voice")
 DAYS_MAX = 366
+# The newest format of policy files that is known here; a file may say which it is of.
+FORMAT = 1
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,60}")
-_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-_MISSING: Any = object()
 # Keys that only one action knows; on another they would be a misunderstanding.
 _ONLY_FOR = {
     "channels": Do.NOTICE,
@@ -29,138 +40,9 @@ _ONLY_FOR = {
 }
 
 
-def refuse(path: str, words: str) -> Refused:
-    """Return the refusal of a value, naming its path."""
-    return Refused("bad_policy", f"{path or 'the policy'}: {words}")
-
-
-class Reader:
-    """Reads one JSON object field by field and refuses what nobody asked for."""
-
-    def __init__(self, data: Any, path: str) -> None:
-        """Take the object; raises Refused if it is none."""
-        if not isinstance(data, Mapping):
-            raise refuse(path, f"must be an object, not {_named(data)}.")
-        self.data, self.path, self.seen = data, path, set[str]()
-
-    def at(self, key: str) -> str:
-        """Return the path of a field."""
-        return f"{self.path}.{key}" if self.path else key
-
-    def read(self, key: str, kind: Callable[[Any, str], Any], default: Any = _MISSING) -> Any:
-        """Return a field read by `kind`; a null or absent field is its default, if there is one."""
-        self.seen.add(key)
-        value = self.data.get(key)
-        if value is None:
-            if default is _MISSING:
-                raise refuse(self.at(key), "is required.")
-            return default
-        return kind(value, self.at(key))
-
-    def done(self) -> None:
-        """Refuse keys that were not read."""
-        for key in self.data:
-            if key not in self.seen:
-                raise refuse(self.at(str(key)), "is not a key that a policy has; remove it or mend its spelling.")
-
-
-def _named(value: Any) -> str:
-    return {
-        bool: "true or false",
-        str: "a text",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "an object",
-    }.get(type(value), "null")
-
-
-def a_text(value: Any, path: str) -> str:
-    """Read a text of 1 to 80 characters."""
-    if not isinstance(value, str) or not value.strip() or len(value) > 80:
-        raise refuse(path, f"must be a text of 1 to 80 characters, not {value!r:.60}.")
-    return value.strip()
-
-
-def a_flag(value: Any, path: str) -> bool:
-    """Read true or false."""
-    if not isinstance(value, bool):
-        raise refuse(path, f"must be true or false, not {value!r:.60}.")
-    return value
-
-
-def a_number(low: int, high: int) -> Callable[[Any, str], int]:
-    """Return a reader of whole numbers within bounds."""
-
-    def read(value: Any, path: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise refuse(path, f"must be a whole number from {low} to {high}, not {value!r:.60}.")
-        return value
-
-    return read
-
-
-def one_of(*choices: str) -> Callable[[Any, str], str]:
-    """Return a reader of one word out of a few."""
-
-    def read(value: Any, path: str) -> str:
-        if value not in choices:
-            raise refuse(path, f"must be one of {', '.join(choices)}, not {value!r:.60}.")
-        return str(value)
-
-    return read
-
-
-def an_amount(value: Any, path: str) -> Decimal:
-    """Read an amount of 0 or more with at most two decimals."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise refuse(path, f'must be an amount such as "10.00", not {_named(value)}.')
-    try:
-        return money.parse(str(value), what=path)
-    except Refused as refusal:
-        raise refuse(path, f'must be an amount of 0 or more such as "10.00", not {value!r:.60}.') from refusal
-
-
-def a_percentage(value: Any, path: str) -> Decimal:
-    """Read a percentage from 0 to 100."""
-    try:
-        read = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
-    except InvalidOperation:
-        read = Decimal("NaN")
-    if not read.is_finite() or not 0 <= read <= 100:
-        raise refuse(path, f'must be a percentage from 0 to 100 such as "1.5", not {value!r:.60}.')
-    return read
-
-
-def a_time(value: Any, path: str) -> time:
-    """Read a local time HH:MM."""
-    match = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise refuse(path, f'must be a local time such as "09:00", not {value!r:.60}.')
-    return time(int(match[1]), int(match[2]))
-
-
-def list_of(
-    kind: Callable[[Any, str], Any], *, empty: str = "", unique: bool = True
-) -> Callable[[Any, str], tuple[Any, ...]]:
-    """Return a reader of lists; `empty` says why a list must not be empty."""
-
-    def read(value: Any, path: str) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            raise refuse(path, f"must be a list, not {_named(value)}.")
-        items = tuple(kind(item, f"{path}[{index}]") for index, item in enumerate(value))
-        if empty and not items:
-            raise refuse(path, empty)
-        if unique and len(set(items)) < len(items):
-            raise refuse(path, "names the same thing twice.")
-        return items
-
-    return read
-
-
 def an_exclusion(value: Any, path: str) -> ExcludedDate:
     """Read one excluded date; raises Refused for one that no calendar has (A10)."""
-    reader = Reader(value, path)
+    reader = Reader(value, path, "excluded date")
     excluded = ExcludedDate(
         name=reader.read("name", a_text),
         month=reader.read("month", a_number(1, 12)),
@@ -176,7 +58,7 @@ def an_exclusion(value: Any, path: str) -> ExcludedDate:
 
 def a_step(value: Any, path: str) -> Step:
     """Read one step; raises Refused with the path of what is wrong."""
-    reader = Reader(value, path)
+    reader = Reader(value, path, "step")
     action = Do(reader.read("action", one_of(*Do)))
     for key, owner in _ONLY_FOR.items():
         if reader.data.get(key) is not None and action is not owner:
@@ -203,7 +85,7 @@ def a_step(value: Any, path: str) -> Step:
         channels=reader.read("channels", list_of(one_of(*CHANNELS), empty="needs a channel: email, sms or voice."), ())
         if action is not Do.NOTICE
         else reader.read("channels", list_of(one_of(*CHANNELS), empty="needs a channel: email, sms or voice.")),
-        template=reader.read("template", a_text, ""),
+        template=reader.read("template", a_short_text, ""),
         source=reader.read("source", one_of("primary", "secondary"), *([] if action is Do.CHARGE else [""])),
         level=reader.read("level", one_of(*LEVELS), *([] if action is Do.RESTRICT else [""])),
         flat=reader.read("flat", an_amount, money.ZERO),
@@ -212,20 +94,47 @@ def a_step(value: Any, path: str) -> Step:
         minimum_amount=reader.read("minimum_amount", an_amount, money.ZERO),
         only_flagged=reader.read("only_flagged", a_flag, False),
         honours_exclusions=reader.read("honours_exclusions", a_flag, action is Do.RESTRICT),
-        requires_notice=reader.read("requires_notice", a_text, ""),
+        requires_notice=reader.read("requires_notice", a_short_text, ""),
     )
     reader.done()
+    if action is Do.LATE_FEE:
+        _check_fee(reader, step)
     return step
 
 
-def parse(document: Any) -> Policy:
-    """Read a policy file (contract section 3); raises Refused with the path of the first thing that is wrong."""
-    reader = Reader(document, "")
+def _check_fee(reader: Reader, step: Step) -> None:
+    """Refuse a late fee that can only ever be 0.00."""
+    if not step.flat and not step.percent:
+        raise refuse(reader.at("flat"), 'is missing or 0, and so is percent; write one of them, such as "10.00".')
+    if step.cap is not None and step.cap == 0:
+        raise refuse(reader.at("cap"), "of 0.00 lets no fee ever be charged; leave it out, or write the most there is.")
+
+
+def a_format(value: Any, path: str) -> int:
+    """Read the number of the file's format; raises Refused for one newer than this program knows."""
+    number = a_number(1, 10**9)(value, path)
+    if number > FORMAT:
+        raise refuse(
+            path,
+            f"this file is of format {number}, but this program reads up to {FORMAT}; update the program, "
+            "or export the policy from the newer one in the older format.",
+        )
+    return number
+
+
+def parse(document: Any, path: str = "") -> Policy:
+    """Read a policy file (contract section 3); raises Refused with the path of the first thing that is wrong.
+
+    `path` is where the policy stands, if it is part of a larger document.
+    """
+    reader = Reader(document, path)
+    # First of all: in a file of a newer format any other complaint would be beside the point.
+    reader.read("format", a_format, FORMAT)
     weekdays = list_of(one_of(*WEEKDAYS), empty="is empty: nobody could ever become delinquent; name at least one day.")
     exclusions = reader.read("exclusions", list_of(an_exclusion), ())
     days = reader.read("check_weekdays", weekdays, WEEKDAYS)
     if "due_days" not in reader.data:
-        raise refuse("due_days", "is required; write null where each invoice brings its own due date.")
+        raise refuse(reader.at("due_days"), "is required; write null where each invoice brings its own due date.")
     policy = Policy(
         name=reader.read("name", a_text),
         bill_day=reader.read("bill_day", a_number(1, 31), None),
@@ -235,8 +144,8 @@ def parse(document: Any) -> Policy:
         calendar=Calendar(weekday_numbers(days), exclusions),
         minimum_amount_due=reader.read("minimum_amount_due", an_amount, money.CENT),
         status_switch_days=reader.read("status_switch_days", a_number(0, 10 * DAYS_MAX), None),
-        delinquency_status=reader.read("delinquency_status", a_text, "Delinquent"),
-        removal_status=reader.read("removal_status", a_text, ""),
+        delinquency_status=reader.read("delinquency_status", a_short_text, "Delinquent"),
+        removal_status=reader.read("removal_status", a_short_text, ""),
         grace_until_defers_fees=reader.read("grace_until_defers_fees", a_flag, True),
         on_reversal=reader.read("on_reversal", one_of("restart", "resume"), "restart"),
         seriously_late_after_days=reader.read("seriously_late_after_days", a_number(0, DAYS_MAX), 14),
@@ -252,7 +161,7 @@ def parse(document: Any) -> Policy:
         steps=reader.read("steps", list_of(a_step, unique=False)),
     )
     reader.done()
-    _check_whole(policy)
+    _check_whole(reader, policy)
     return policy
 
 
@@ -263,24 +172,28 @@ def _a_window(value: Any, path: str) -> tuple[time, time]:
     return times[0], times[1]
 
 
-def _check_whole(policy: Policy) -> None:
+def _check_whole(reader: Reader, policy: Policy) -> None:
     """Refuse what is wrong only in company."""
     if (policy.grace_days is None) == (policy.after_day_of_month is None):
-        raise refuse("grace_days", "exactly one of grace_days and after_day_of_month must be set; the other is null.")
+        words = "exactly one of grace_days and after_day_of_month must be set; the other is null."
+        raise refuse(reader.at("grace_days"), words)
     places: dict[str, int] = {}
     for index, step in enumerate(policy.steps):
         if step.key in places:
-            raise refuse(f"steps[{index}].key", f"{step.key!r} is taken by steps[{places[step.key]}]; choose another.")
+            words = f"{step.key!r} is taken by steps[{places[step.key]}]; choose another."
+            raise refuse(reader.at(f"steps[{index}].key"), words)
         places[step.key] = index
     for index, step in enumerate(policy.steps):
+        path = reader.at(f"steps[{index}]")
         if step.action is Do.STATUS_SWITCH and policy.status_switch_days is not None:
-            raise refuse(f"steps[{index}]", "a status_switch step and status_switch_days exclude each other; keep one.")
+            raise refuse(path, "a status_switch step and status_switch_days exclude each other; keep one.")
         if step.requires_notice:
-            _check_required(policy, index, step, places)
+            _check_required(policy, f"{path}.requires_notice", step, places)
 
 
-def _check_required(policy: Policy, index: int, step: Step, places: dict[str, int]) -> None:
-    path = f"steps[{index}].requires_notice"
+def _check_required(policy: Policy, path: str, step: Step, places: dict[str, int]) -> None:
+    if step.requires_notice == step.key:
+        raise refuse(path, "names the step itself, which could then never run; name the notice that must come first.")
     if step.requires_notice not in places:
         raise refuse(path, f"there is no step {step.requires_notice!r}; name the key of a notice or ticket step.")
     if policy.steps[places[step.requires_notice]].action not in (Do.NOTICE, Do.TICKET):
@@ -341,15 +254,3 @@ def _dump_step(step: Step) -> dict[str, Any]:
     if step.honours_exclusions != (step.action is Do.RESTRICT):
         document["honours_exclusions"] = step.honours_exclusions
     return document
-
-
-def a_date(value: Any, path: str) -> date:
-    """Read an ISO date."""
-    try:
-        return date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else _no_date(value)
-    except ValueError as error:
-        raise refuse(path, f"must be a date such as 2026-01-31, not {value!r:.60}.") from error
-
-
-def _no_date(value: Any) -> date:
-    raise ValueError(value)

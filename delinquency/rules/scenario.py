@@ -10,8 +10,9 @@ from billing_project.kernel.errors import Refused
 from invoicing.rules.allocation import Issued, Received, Returned
 
 from .actions import Event
-from .document import Reader, a_date, a_flag, an_amount, list_of, parse, refuse
+from .document import parse
 from .facts import Grant
+from .fields import Reader, a_date, a_flag, an_amount, list_of, refuse
 from .policy import Policy
 from .timeline import Scenario, timeline
 
@@ -31,9 +32,9 @@ class Question:
 
 def parse_scenario(data: Any, path: str = "") -> Question:
     """Read a scenario; raises Refused with the path of the first thing that is wrong."""
-    reader = Reader(data, path)
+    reader = Reader(data, path, "scenario")
     reader.read("timezone", _a_zone)
-    policy = _a_policy(reader)
+    policy = reader.read("policy", parse)
     invoices = reader.read("invoices", list_of(_invoice_reader(policy), unique=False), ())
     payments = reader.read("payments", list_of(_a_payment, unique=False), ())
     reversals = reader.read("reversals", list_of(_a_reversal, unique=False), ())
@@ -79,19 +80,6 @@ def _a_zone(value: Any, path: str) -> str:
     return str(value)
 
 
-def _a_policy(reader: Reader) -> Policy:
-    path = reader.at("policy")
-
-    def read(value: Any, _: str) -> Policy:
-        try:
-            return parse(value)
-        except Refused as refusal:
-            raise Refused(refusal.code, f"{path}.{refusal.words}") from refusal
-
-    policy: Policy = reader.read("policy", read)
-    return policy
-
-
 def _reference(value: Any, path: str) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 64:
         raise refuse(path, f"must be a text of 1 to 64 characters, not {value!r:.60}.")
@@ -107,7 +95,7 @@ def _a_positive_amount(value: Any, path: str) -> Any:
 
 def _invoice_reader(policy: Policy) -> Callable[[Any, str], Issued]:
     def read(value: Any, path: str) -> Issued:
-        reader = Reader(value, path)
+        reader = Reader(value, path, "invoice")
         number = reader.read("number", _reference)
         issued_on = reader.read("issued_on", a_date)
         due_on = reader.read("due_on", a_date, *([] if policy.due_days is None else [issued_on]))
@@ -121,7 +109,7 @@ def _invoice_reader(policy: Policy) -> Callable[[Any, str], Issued]:
 
 
 def _a_payment(value: Any, path: str) -> Received:
-    reader = Reader(value, path)
+    reader = Reader(value, path, "payment")
     payment = Received(
         reference=reader.read("reference", _reference),
         at=reader.read("received", a_local_time),
@@ -133,14 +121,14 @@ def _a_payment(value: Any, path: str) -> Received:
 
 
 def _a_reversal(value: Any, path: str) -> Returned:
-    reader = Reader(value, path)
+    reader = Reader(value, path, "reversal")
     reversal = Returned(reference=reader.read("payment", _reference), at=reader.read("recorded", a_local_time))
     reader.done()
     return reversal
 
 
 def _a_grant(value: Any, path: str) -> Grant:
-    reader = Reader(value, path)
+    reader = Reader(value, path, "grant")
     grant = Grant(
         at=reader.read("granted", a_local_time),
         until=reader.read("until", a_date),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from billing_project.kernel.errors import Refused
+from delinquency.rules import json_text
 from delinquency.rules.document import dump, parse
 from delinquency.rules.scenario import parse_scenario
 from tests.worlds import exchange, sonar
@@ -24,6 +25,11 @@ def step(**changes: Any) -> dict[str, Any]:
     """Return a policy whose only step is a notice, with changes to it."""
     notice = {"key": "n", "action": "notice", "anchor": "due", "offset_days": 1, "channels": ["email"]}
     return sonar(steps=[{k: v for k, v in (notice | changes).items() if v is not None}])
+
+
+def fee(**changes: Any) -> dict[str, Any]:
+    """Return a policy whose only step is a late fee of what is given."""
+    return sonar(steps=[{"key": "f", "action": "late_fee", "anchor": "due", "offset_days": 5} | changes])
 
 
 @pytest.mark.parametrize(
@@ -64,6 +70,17 @@ def step(**changes: Any) -> dict[str, Any]:
         (sonar(steps=[*sonar()["steps"], sonar()["steps"][0]]), "steps[3].key"),
         (sonar(steps=[{"key": "s", "action": "status_switch", "anchor": "delinquent", "offset_days": 7}]), "steps[0]"),
         ([], "the policy"),
+        (sonar(format=2, grace_days="soon", colour="red"), "format"),
+        (sonar(format=0), "format"),
+        (sonar(format="1"), "format"),
+        (sonar(name="x\x00y"), "name"),
+        (sonar(removal_status="x" * 61), "removal_status"),
+        (step(template="x" * 61), "steps[0].template"),
+        (step(requires_notice="n"), "steps[0].requires_notice"),
+        (fee(), "steps[0].flat"),
+        (fee(flat="0.00", percent="0"), "steps[0].flat"),
+        (fee(flat="5.00", cap="0.00"), "steps[0].cap"),
+        (fee(percent="0.00001"), "steps[0].percent"),
     ],
 )
 def test_a_mistake_is_refused_with_its_path(document: Any, path: str) -> None:
@@ -71,6 +88,45 @@ def test_a_mistake_is_refused_with_its_path(document: Any, path: str) -> None:
         parse(document)
     assert str(refused.value).startswith(f"{path}: ")
     assert str(refused.value).endswith(".")
+
+
+def test_a_file_may_say_that_it_is_of_the_present_format_and_is_written_without() -> None:
+    policy = parse(sonar(format=1))
+    assert policy == parse(sonar())
+    assert "format" not in dump(policy)
+
+
+def test_a_file_of_a_newer_format_is_refused_for_that_and_nothing_else() -> None:
+    with pytest.raises(Refused) as refused:
+        parse(sonar(format=2, steps=[{"action": "teleport"}]))
+    assert "format 2, but this program reads up to 1" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "fees", [{"flat": "5.00"}, {"percent": "1.5"}, {"flat": "5.00", "percent": "1.5", "cap": "9.00"}]
+)
+def test_a_late_fee_is_flat_or_percent_or_both_with_a_cap(fees: dict[str, str]) -> None:
+    assert dump(parse(fee(**fees)))["steps"][0].items() >= fees.items()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1, "a": 1}', "'a' stands twice"),
+        ('{"steps": [{"key": "n", "at": "09:00", "at": "10:00"}]}', "whose key is 'n'"),
+        ('{"a": NaN}', "NaN"),
+        ('{"a": -Infinity}', "-Infinity"),
+        ("[" * 100_000, "too deeply"),
+        ('{"a": ' + "9" * 5000 + "}", "thousands of digits"),
+        ('{"a": 1,}', "line 1, column"),
+        ("", "line 1, column 1"),
+    ],
+)
+def test_text_that_is_not_quite_json_is_refused_with_the_reason(text: str, words: str) -> None:
+    with pytest.raises(Refused) as refused:
+        json_text.read(text)
+    assert refused.value.code == "bad_json"
+    assert words in refused.value.words
 
 
 SCENARIO: dict[str, Any] = {
@@ -102,3 +158,32 @@ def test_a_scenario_with_a_mistake_is_refused_with_its_path(changes: dict[str, A
     with pytest.raises(Refused) as refused:
         parse_scenario(SCENARIO | changes)
     assert str(refused.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"colour": "red"}, "colour: is not a key that a scenario has"),
+        (
+            {"invoices": [SCENARIO["invoices"][0] | {"colour": "red"}]},
+            "invoices[0].colour: is not a key that an invoice",
+        ),
+        (
+            {"payments": [SCENARIO["payments"][0] | {"colour": "red"}]},
+            "payments[0].colour: is not a key that a payment",
+        ),
+        ({"policy": sonar(colour="red")}, "policy.colour: is not a key that a policy has"),
+        ({"policy": step(colour="red")}, "policy.steps[0].colour: is not a key that a step has"),
+        ({"policy": []}, "policy: must be an object, not a list"),
+        ({"policy": sonar(format=2)}, "policy.format: this file is of format 2"),
+    ],
+)
+def test_an_unknown_key_is_said_to_be_unknown_where_it_stands(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_scenario(SCENARIO | changes)
+    assert str(refused.value).startswith(words)
+
+
+def test_a_scenario_that_is_no_object_is_not_called_a_policy() -> None:
+    with pytest.raises(Refused, match=r"^the scenario: must be an object, not a text"):
+        parse_scenario("SCENARIO")

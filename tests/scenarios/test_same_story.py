@@ -10,7 +10,7 @@ import pytest
 from billing_project.kernel import clock
 from delinquency.history import run_days
 from delinquency.models import Event, GraceGrant, Policy
-from delinquency.operations import import_version, publish
+from delinquency.operations import import_version
 from delinquency.rules.scenario import parse_scenario
 from invoicing.models import BillingDefault
 from invoicing.operations.imports import (
@@ -21,7 +21,7 @@ from invoicing.operations.imports import (
 )
 from invoicing.operations.terms import start_billing
 from tests.factories import make_account, make_contact
-from tests.worlds import WORKDAYS, exchange, sonar
+from tests.worlds import WORKDAYS, exchange, in_force, sonar
 
 pytestmark = pytest.mark.django_db
 
@@ -158,7 +158,7 @@ def test_sweeps_day_by_day_tell_the_same_story_as_the_timeline(seed: int) -> Non
     dice = random.Random(seed)
     policy = some_policy(dice)
     default = BillingDefault.objects.create(name="Terms", bill_day=1, due_days=policy["due_days"] or 0)
-    publish(import_version(policy, policy=Policy.objects.create(name=policy["name"], billing_default=default)))
+    in_force(import_version(policy, policy=Policy.objects.create(name=policy["name"], billing_default=default)))
     stories: dict[str, tuple[int, dict[str, Any]]] = {}
     for index in range(8):
         name, zone = f"{seed}-{index}", dice.choice(ZONES)

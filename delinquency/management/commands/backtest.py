@@ -9,7 +9,7 @@ from billing_project.kernel import command
 from delinquency.backtest import backtest
 from delinquency.rules.document import parse
 
-from .timeline import read_json
+from ._files import naming, read_json
 
 
 class Command(command.Command):
@@ -30,7 +30,9 @@ class Command(command.Command):
         from_on, to_on = options["from_on"], options["to_on"]
         if to_on < from_on:
             raise command.BadArguments(f"--to {to_on} is before --from {from_on}; give the earlier date first.")
-        read = parse(read_json(options["policy"]))
+        data = read_json(options["policy"])
+        with naming(options["policy"]):
+            read = parse(data)
         with command.Progress(Account.objects.count(), "accounts") as progress:
             answer = backtest(read, from_on, to_on, progress=progress.advance)
         return command.Answer(answer, _lines(answer))
