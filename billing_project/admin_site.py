@@ -18,11 +18,11 @@ def _may_see(app: str, model: str) -> Callable[[HttpRequest], bool]:
     return may_see
 
 
-def _screen(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
+def _screen(title: str, icon: str, app: str, model: str, *, page: str = "changelist") -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+        "link": reverse_lazy(f"admin:{app}_{model}_{page}"),
         "permission": _may_see(app, model),
     }
 
@@ -65,6 +65,7 @@ SIDEBAR = [
         _screen("Standings", "flag", "delinquency", "standing"),
         _screen("Late invoices", "schedule", "delinquency", "invoicestanding"),
         _screen("Steps taken", "stairs", "delinquency", "steprun"),
+        _screen("Calendar", "calendar_month", "delinquency", "exclusion", page="calendar"),
         _screen("Policies", "policy", "delinquency", "policy"),
         _screen("Policy versions", "history", "delinquency", "policyversion"),
         _screen("Events", "event_note", "delinquency", "event"),
@@ -91,6 +92,7 @@ SIDEBAR = [
         _screen("Account statuses", "label", "accounts", "accountstatus"),
         _screen("Account types", "badge", "accounts", "accounttype"),
         _screen("Exclusions", "event_busy", "delinquency", "exclusion"),
+        _screen("Holiday copies", "public", "delinquency", "holidaycopy"),
         _screen("Users", "person", "accounts", "user"),
     ),
 ]

@@ -21,6 +21,7 @@ from delinquency.models import (
     Event,
     Exclusion,
     GraceGrant,
+    HolidayCopy,
     InvoiceStanding,
     Policy,
     PolicyStep,
@@ -216,7 +217,10 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         contact=account.contacts.get(),
     )  # fmt: skip
     GraceGrant.objects.create(account=account, until_on=date(2026, 1, 26), reason="asked for it", granted_at=NOON)
-    Exclusion.objects.create(name="Christmas Day", month=12, day=25)
+    copy = HolidayCopy.objects.create(
+        country="US", place="United States", categories=["public"], first_year=2026, last_year=2026, dates_added=1
+    )
+    Exclusion.objects.create(name="Christmas Day", month=12, day=25, copied_in=copy)
 
 
 def _make_letters(account: Account) -> None:

@@ -30,6 +30,7 @@ from invoicing.models import Invoice, LedgerEntry, Payment
 from invoicing.operations import payments as billing
 from netenforce.models import LineState
 
+from .calendar import LandsFilter
 from .panel import account_panel
 
 MONEY = DecimalField(max_digits=12, decimal_places=2)
@@ -144,7 +145,7 @@ class AccountPage(AccountAdmin):
     """One account at a glance: what it owes, where it stands, what happened, what comes next, and the buttons."""
 
     list_display = ("number", "name", "status_shown", "balance", "late", "stands", "line", "company")
-    list_filter = (StandsFilter, "status", "account_type", "company")
+    list_filter = (StandsFilter, LandsFilter, "status", "account_type", "company")
     inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline)
     actions_detail = (
         "record_payment", "grace", "change_status",

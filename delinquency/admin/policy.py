@@ -1,4 +1,4 @@
-"""Policies, their files, and the exclusions."""
+"""Policies and their files."""
 
 from typing import Any
 
@@ -13,7 +13,6 @@ from unfold.decorators import action
 
 from accounts.admin.base import (
     GOOD,
-    EditableStacked,
     HistoryAdmin,
     ReadOnlyTabular,
     admin_link,
@@ -22,6 +21,7 @@ from accounts.admin.base import (
 )
 from accounts.admin.confirm import confirm_one
 from billing_project.kernel.errors import Refused
+from delinquency.admin.exclusion import ExclusionInline, save_exclusion_rows
 from delinquency.admin.policy_version import policy_as_file, version_badge
 from delinquency.models import Exclusion, Policy, PolicyVersion
 from delinquency.operations import policies
@@ -66,15 +66,6 @@ class VersionInline(ReadOnlyTabular):
     def accounts_total(self, version: Any) -> int:
         """Return how many accounts are under it."""
         return int(version.accounts_total)
-
-
-class ExclusionInline(EditableStacked):
-    """The dates of this policy alone."""
-
-    model = Exclusion
-    fields = (("name", "month", "day", "year"),)
-    verbose_name_plural = "exclusions of this policy alone"
-    tab = False
 
 
 class PolicyFileForm(forms.Form):
@@ -129,7 +120,7 @@ class PolicyAdmin(HistoryAdmin):
     list_select_related = ("billing_default",)
     search_fields = ("name",)
     inlines = (VersionInline, ExclusionInline)
-    actions_detail = ("export_json", "import_json")
+    actions_detail = ("year_calendar", "export_json", "import_json")
     empty_words = "Add a policy and give it a draft version, or import a policy file."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
@@ -141,6 +132,13 @@ class PolicyAdmin(HistoryAdmin):
             drafts=Count("versions", filter=~published, distinct=True),
             accounts_total=Count("versions__standings", distinct=True),
         )
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Save the policy's own exclusions through their operation: accounts may have to be looked at again."""
+        if formset.model is Exclusion:
+            save_exclusion_rows(request, formset)
+        else:
+            super().save_formset(request, form, formset, change)
 
     @admin.display(description="newest published")
     def newest(self, policy: Any) -> SafeString:
@@ -158,6 +156,14 @@ class PolicyAdmin(HistoryAdmin):
     def draft(self, policy: Any) -> int:
         """Return how many drafts wait."""
         return int(policy.drafts)
+
+    @action(description="Calendar", icon="calendar_month", permissions=["view"])
+    def year_calendar(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Open the year calendar of the newest published version, or else of the newest draft."""
+        versions = PolicyVersion.objects.filter(policy=number_of(object_id)).order_by("-state", "-number")
+        newest = versions.values_list("pk", flat=True).first()
+        chosen = f"?version={newest}" if newest else ""
+        return HttpResponseRedirect(reverse("admin:delinquency_exclusion_calendar") + chosen)
 
     @action(description="Export newest", icon="download", permissions=["view"])
     def export_json(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -182,21 +188,3 @@ class PolicyAdmin(HistoryAdmin):
             self, request, object_id, title="Import a policy file", submit="Make a draft", form_class=PolicyFileForm,
             words="The file becomes a new draft version. No account is moved (A36).", carry_out=carry_out,
         )  # fmt: skip
-
-
-@admin.register(Exclusion)
-class ExclusionAdmin(HistoryAdmin):
-    """Dates on which nobody becomes delinquent (S6, S15)."""
-
-    list_display = ("name", "date_shown", "policy")
-    list_select_related = ("policy",)
-    list_filter = ("policy", ("year", admin.EmptyFieldListFilter))
-    search_fields = ("name",)
-    may_delete = True
-    empty_words = "Add public holidays; with the year left blank they count every year (S6)."
-    fields = ("name", ("month", "day", "year"), "policy")
-
-    @admin.display(description="date", ordering="month")
-    def date_shown(self, exclusion: Exclusion) -> str:
-        """Return the date, and whether it comes every year."""
-        return f"{exclusion.month:02d}-{exclusion.day:02d} {exclusion.year or 'every year'}"

@@ -16,7 +16,8 @@ CLERKS_DO = (
     "add_serviceline", "add_fundingsource", "change_fundingsource", "change_attention",
     "change_billingparameters", "add_subscription", "change_subscription", "add_payment", "change_payment",
     "add_charge", "change_charge", "change_invoice", "add_gracegrant", "change_standing", "change_ticket",
-    "add_ticketcomment", "change_calltask", "add_exclusion", "change_exclusion", "change_case",
+    "add_ticketcomment", "change_calltask", "add_exclusion", "change_exclusion", "delete_exclusion",
+    "change_case",
 )  # fmt: skip
 SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticketcomment", "change_calltask", "add_gracegrant",

@@ -1,6 +1,7 @@
 """Policies, standings, cases, tickets, and the journal of decisions."""
 
 from .case import Case, StepRun
+from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .standing import GraceGrant, InvoiceStanding, Standing
@@ -12,6 +13,7 @@ __all__ = [
     "Event",
     "Exclusion",
     "GraceGrant",
+    "HolidayCopy",
     "InvoiceStanding",
     "Policy",
     "PolicyStep",

@@ -246,6 +246,15 @@ class Exclusion(models.Model):
         related_name="exclusions",
         help_text="Blank: all policies.",
     )
+    copied_in = models.ForeignKey(
+        "delinquency.HolidayCopy",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="exclusions",
+        help_text="The copy of public holidays that it came with.",
+    )
     history = HistoricalRecords()
 
     class Meta:
