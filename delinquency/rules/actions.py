@@ -1,9 +1,9 @@
 """What should happen: the events of contract section 4, with what is needed to carry them out."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from .facts import Key
 from .policy import Step
@@ -42,9 +42,11 @@ class Kind(StrEnum):
     STEP_DONE = "_step_done"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened or should happen, dated, with its reason in one sentence."""
+class Event(NamedTuple):
+    """One thing that happened or should happen, dated, with its reason in one sentence.
+
+    A tuple rather than a frozen dataclass, as it is made in a quarter of the time and a backtest makes millions.
+    """
 
     at: datetime
     kind: Kind
