@@ -94,6 +94,7 @@ def day_of_month_from(on: date, day: int) -> date:
     return clamped(year, month0 + 1, day)
 
 
+@lru_cache(maxsize=8192)
 def months_later(on: date, months: int) -> date:
     """Return the same day so many months later, or that month's last day."""
     year, month0 = divmod(on.year * 12 + on.month - 1 + months, 12)

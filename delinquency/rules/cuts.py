@@ -28,7 +28,7 @@ class Cuts(Messages):
                 if causes and sum(i.remaining for i in causes) >= step_amount(self.policy, step):
                     self.try_cut(step, state.case_anchor, causes)
             return
-        for invoice in self.invoices:
+        for invoice in self.reached(step):
             if invoice.remaining < CENT or (step.key, invoice.anchor) in state.done:
                 continue
             on = cut_date(state, step, invoice)

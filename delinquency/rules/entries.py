@@ -43,7 +43,7 @@ class Entries(Cuts):
         """Charge a late fee, once for each invoice, whatever the weekday unless it says otherwise (A6, E4)."""
         if step.honours_exclusions and not self.policy.calendar.is_open(self.on):
             return
-        for invoice in self.invoices:
+        for invoice in self.reached(step):
             if (step.key, invoice.anchor) in self.state.done:
                 continue
             # A fee counted from delinquency may fall on the very check at which that begins.
@@ -169,10 +169,10 @@ class Entries(Cuts):
         """Count invoices unpaid at the end of due + N days, and raise or drop the flag (E6, A27, A28)."""
         state, policy = self.state, self.policy
         for invoice in self.invoices:
-            late_on = serious_on(policy, invoice)
-            if invoice.seriously_late_on or not invoice.counts or invoice.frozen or late_on >= self.on:
+            if invoice.seriously_late_on or not invoice.counts or invoice.frozen:
                 continue
-            if invoice.unpaid_at_midnight(self.on) < CENT:
+            late_on = serious_on(policy, invoice)
+            if late_on >= self.on or invoice.unpaid_at_midnight(self.on) < CENT:
                 continue
             invoice.seriously_late_on = late_on
             state.seriously_late.append(late_on)

@@ -143,11 +143,7 @@ class AccountState:
 
     def delinquent(self) -> list[InvoiceState]:
         """Return the invoices that are delinquent now, oldest due first."""
-        return _sorted(invoice for invoice in self.invoices.values() if invoice.delinquent_on is not None)
-
-    def in_order(self) -> list[InvoiceState]:
-        """Return the invoices oldest due first (A21)."""
-        return _sorted(self.invoices.values())
+        return in_order(invoice for invoice in self.invoices.values() if invoice.delinquent_on is not None)
 
     def grant(self, grant: Grant) -> None:
         """Put a grant in force; the last one counts."""
@@ -160,5 +156,6 @@ class AccountState:
         return self.grace_opening if self.grace_day == on else self.grace_until
 
 
-def _sorted(invoices: Iterable[InvoiceState]) -> list[InvoiceState]:
+def in_order(invoices: Iterable[InvoiceState]) -> list[InvoiceState]:
+    """Return invoices oldest due first (A21)."""
     return sorted(invoices, key=lambda i: (i.due_on, i.issued_on, i.number))

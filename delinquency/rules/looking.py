@@ -1,11 +1,13 @@
 """One look at an account: what it stands on, and whether it is time."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 from .actions import Event, Kind
-from .facts import CENT, AccountState, Cut
+from .facts import CENT, AccountState, Cut, InvoiceState, in_order
 from .policy import CHECK_TIME, Do, Policy, Step
 
 
@@ -18,7 +20,7 @@ class Looking:
         self.on, self.is_check = at.date(), at.time() == CHECK_TIME
         self.steps = policy.ladder
         # What was paid before today is settled; what was paid today may still be decided as of last midnight.
-        self.invoices = [i for i in state.in_order() if i.remaining >= CENT or i.day == self.on]
+        self.invoices = in_order(i for i in state.invoices.values() if i.remaining >= CENT or i.day == self.on)
         self.returning: list[tuple[Step, Cut]] = []
 
     def emit(self, kind: Kind, facts: Mapping[str, Any], **rest: object) -> None:
@@ -26,8 +28,27 @@ class Looking:
         self.events.append(Event(self.at, kind, facts, episode=self.state.episode, **rest))  # type: ignore[arg-type]
 
     def steps_that(self, *actions: Do) -> list[Step]:
-        """Return the steps of some actions, in the policy's order."""
-        return [step for step in self.steps if step.action in actions]
+        """Return the steps of some actions that may run at this look, in the policy's order."""
+        undated, reached = self.policy.undated, self._reached
+        return [step for step in self.policy.steps_that(*actions) if step.key in undated or step.key in reached]
+
+    def reached(self, step: Step) -> list[InvoiceState]:
+        """Return the invoices for which a step may run at this look: its own date has come, and it has not run.
+
+        A step counted from delinquency may get its date at this very look, so it is asked for every invoice.
+        """
+        return self.invoices if step.key in self.policy.undated else self._reached.get(step.key, [])
+
+    @cached_property
+    def _reached(self) -> dict[str, list[InvoiceState]]:
+        found: dict[str, list[InvoiceState]] = defaultdict(list)
+        for invoice in self.invoices:
+            for on, step in self.policy.agenda(invoice.issued_on, invoice.due_on).steps:
+                if on > self.on:
+                    break
+                if (step.key, invoice.anchor) not in self.state.done:
+                    found[step.key].append(invoice)
+        return found
 
     def is_time(self, step: Step, anchor: str, on: date | None) -> bool:
         """Tell whether a step of that date may run at this look: at its own time, or at a later check."""

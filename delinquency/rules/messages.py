@@ -27,7 +27,7 @@ class Messages(Looking):
         if not step.per_invoice:
             self.message_for_episode(step)
             return
-        for invoice in self.invoices:
+        for invoice in self.reached(step):
             if invoice.remaining < CENT or (step.key, invoice.anchor) in self.state.done:
                 continue
             on = step.date_for(issued_on=invoice.issued_on, due_on=invoice.due_on, delinquent_on=invoice.delinquent_on)

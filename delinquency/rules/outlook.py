@@ -11,13 +11,13 @@ from .when import (
     LOOK,
     MIDNIGHT,
     SWITCH,
-    cut_date,
     entry_natural_on,
-    fee_on,
     flag_allows,
     flag_drops_on,
+    held_off,
     is_bill_day,
     proof_of,
+    put_off,
     serious_on,
     step_amount,
 )
@@ -32,69 +32,72 @@ def next_look(state: AccountState, policy: Policy, after: Moment) -> Moment | No
 
 
 class Outlook:
-    """Finds the next moment at which something may be due."""
+    """Finds the next moment at which something may be due.
+
+    Nothing a step has to do lies before the step's own date: grace, exclusions and held notices only put it off. So
+    what is dated after the best moment found so far needs no closer look.
+    """
 
     def __init__(self, state: AccountState, policy: Policy, after: Moment) -> None:
         """Stand at a moment and look ahead."""
         self.state, self.policy, self.after = state, policy, after
-        self.today = after[0].date()
-        checked = (datetime.combine(self.today, CHECK_TIME), LOOK) <= after
+        self.today, self.now = after[0].date(), after[0].time()
+        checked = (self.now, after[1]) >= (CHECK_TIME, LOOK)
         self.check_on = self.today + ONE_DAY if checked and self.today < date.max else self.today
         self.best: Moment | None = None
+        self.best_on = date.max
 
     def offer(self, on: date, at: time, phase: int = LOOK) -> None:
         """Take a moment into account, if it lies ahead."""
+        if on > self.best_on:
+            return
         moment = (datetime.combine(on, at), phase)
         if moment > self.after and (self.best is None or moment < self.best):
-            self.best = moment
+            self.best, self.best_on = moment, on
 
-    def offer_step(self, on: date, step: Step, *, exclusions: bool) -> None:
+    def offer_check(self, on: date) -> None:
+        """Offer the check of a date or, where that has passed, the next one."""
+        self.offer(max(on, self.check_on), CHECK_TIME)
+
+    def offer_step(self, on: date, step: Step) -> None:
         """Offer a step's own time on its date or, where that has passed, the next check."""
         at = step.at
-        if datetime.combine(on, at) <= self.after[0]:
+        if self.has_passed(on, at):
             on, at = max(on, self.check_on), CHECK_TIME
-        if exclusions:
+        if step.honours_exclusions:
             on = self.policy.calendar.next_open(on)
         if on < date.max:
             self.offer(on, at)
 
+    def has_passed(self, on: date, at: time) -> bool:
+        """Tell whether a time of a date is over."""
+        return on < self.today or (on == self.today and at <= self.now)
+
     def earliest(self) -> Moment | None:
         """Return the earliest moment over all invoices, the episode and the flag."""
+        state = self.state
         settled = []
-        for key, invoice in self.state.invoices.items():
-            live = invoice.remaining >= CENT
-            # Paid today: what was decided as of last midnight is still to be recorded at today's check.
-            echo = not live and invoice.day == self.today == self.check_on and invoice.opening >= CENT
-            if live or echo:
-                self._invoice(invoice, live=live)
-            elif invoice.delinquent_on is None and invoice.day != self.today:
-                settled.append(key)
-        self.state.put_by(settled)
-        if self.state.episode is not None and self.state.delinquent_since is not None:
-            for step in self.policy.ladder:
-                if not step.per_invoice and (step.key, self.state.case_anchor) not in self.state.done:
-                    self._episode_step(step, self.state.delinquent_since)
-        drops_on = flag_drops_on(self.state)
+        for key, invoice in state.invoices.items():
+            if invoice.remaining >= CENT:
+                self._due_dates(invoice)
+                if not invoice.frozen:
+                    self._invoice(invoice, live=True)
+            elif invoice.day != self.today:
+                if invoice.delinquent_on is None:
+                    settled.append(key)
+            elif self.today == self.check_on and invoice.opening >= CENT and not invoice.frozen:
+                # Paid today: what was decided as of last midnight is still to be recorded at today's check.
+                self._invoice(invoice, live=False)
+        state.put_by(settled)
+        if state.episode is not None and state.delinquent_since is not None:
+            anchor = state.case_anchor
+            for step in self.policy.for_episode:
+                if (step.key, anchor) not in state.done:
+                    self._episode_step(step, anchor, state.delinquent_since)
+        drops_on = flag_drops_on(state)
         if drops_on is not None:
-            self.offer(max(drops_on, self.check_on), CHECK_TIME)
+            self.offer_check(drops_on)
         return self.best
-
-    def _invoice(self, invoice: InvoiceState, *, live: bool) -> None:
-        state, policy = self.state, self.policy
-        last = date.max if live else self.today  # an echo matters at today's check only
-        if live:
-            self._due_dates(invoice)
-        if invoice.frozen:
-            return
-        if invoice.may_enter and invoice.delinquent_on is None:
-            self._entry(invoice, live=live, last=last)
-        if invoice.seriously_late_on is None and invoice.counts:
-            on = max(serious_on(policy, invoice) + ONE_DAY, self.check_on)
-            if on <= last:
-                self.offer(on, CHECK_TIME)
-        for step in policy.ladder:
-            if step.per_invoice and (step.key, invoice.anchor) not in state.done:
-                self._invoice_step(step, invoice, live=live, last=last)
 
     def _due_dates(self, invoice: InvoiceState) -> None:
         if not invoice.due_noted:
@@ -103,56 +106,81 @@ class Outlook:
             midnight = invoice.due_on + ONE_DAY
             self.offer(midnight, MIDNIGHT_TIME, MIDNIGHT)
             if midnight <= self.today:
-                self.offer(self.check_on, CHECK_TIME)
+                self.offer_check(self.check_on)
 
-    def _entry(self, invoice: InvoiceState, *, live: bool, last: date) -> None:
+    def _invoice(self, invoice: InvoiceState, *, live: bool) -> None:
+        """Offer what may happen to an invoice; to one that was paid today, at today's check only."""
+        done, anchor = self.state.done, invoice.anchor
+        agenda = self.policy.agenda(invoice.issued_on, invoice.due_on)
+        if invoice.may_enter and invoice.delinquent_on is None:
+            self._entry(invoice, agenda.entry_on, live=live)
+        if invoice.seriously_late_on is None and invoice.counts:
+            on = serious_on(self.policy, invoice) + ONE_DAY
+            if live or on <= self.today:
+                self.offer_check(on)
+        for on, step in agenda.steps:
+            if on > self.best_on:
+                break
+            if (step.key, anchor) not in done:
+                self._invoice_step(step, invoice, on, live=live)
+        if invoice.delinquent_on is not None:
+            for step in self.policy.from_delinquency:
+                own = step.date_for(
+                    issued_on=invoice.issued_on, due_on=invoice.due_on, delinquent_on=invoice.delinquent_on
+                )
+                if own is not None and (step.key, anchor) not in done:
+                    self._invoice_step(step, invoice, own, live=live)
+
+    def _entry(self, invoice: InvoiceState, natural: date, *, live: bool) -> None:
         unpaid = invoice.remaining if live else invoice.opening
         if unpaid < self.policy.threshold or not (live or self.policy.after_day_of_month is not None):
             return
         natural = entry_natural_on(self.policy, self.state, invoice)
-        on = self.policy.calendar.next_open(max(natural, self.check_on))
-        if on <= last and on < date.max:
+        on = max(natural, self.check_on)
+        if on > self.best_on:
+            return
+        on = self.policy.calendar.next_open(on)
+        if on < date.max and (live or on <= self.today):
             self.offer(on, CHECK_TIME)
 
-    def _invoice_step(self, step: Step, invoice: InvoiceState, *, live: bool, last: date) -> None:
-        state, policy = self.state, self.policy
+    def _invoice_step(self, step: Step, invoice: InvoiceState, own: date, *, live: bool) -> None:
+        """Offer the moment of a step that has not run for an invoice, given the step's own date."""
         if step.action is Do.LATE_FEE:
-            self._fee(step, invoice, live=live, last=last)
+            self._fee(step, invoice, own, live=live)
+        elif not live or invoice.remaining < step_amount(self.policy, step):
             return
-        if not live or invoice.remaining < step_amount(policy, step):
-            return
-        if step.cuts:
-            on = cut_date(state, step, invoice)
-            if on is not None and flag_allows(state, step, invoice):
+        elif step.cuts:
+            on = held_off(self.state, step, invoice, own)
+            if on is not None and flag_allows(self.state, step, invoice):
                 self._cut(step, invoice.anchor, on, [invoice])
+        elif not flag_allows(self.state, step, invoice):
             return
-        on = step.date_for(issued_on=invoice.issued_on, due_on=invoice.due_on, delinquent_on=invoice.delinquent_on)
-        if on is None or not flag_allows(state, step, invoice):
-            return
-        if step.action is Do.CHARGE:
-            day = policy.calendar.next_open(on) if step.honours_exclusions else on
+        elif step.action is Do.CHARGE:
+            day = self.policy.calendar.next_open(own) if step.honours_exclusions else own
             if day < date.max:
                 self.offer(day, step.at)
-            return
-        missed = datetime.combine(on, step.at) <= self.after[0]
-        if not (missed and on <= invoice.due_on < self.check_on):
-            self.offer_step(on, step, exclusions=step.honours_exclusions)
+        elif not (own <= invoice.due_on < self.check_on and self.has_passed(own, step.at)):
+            self.offer_step(own, step)
 
-    def _fee(self, step: Step, invoice: InvoiceState, *, live: bool, last: date) -> None:
+    def _fee(self, step: Step, invoice: InvoiceState, own: date, *, live: bool) -> None:
         """Offer a fee's moment, as grace stands now and as it stood when the day of the next check began."""
+        if not (live or step.as_of_midnight):
+            return
         if (invoice.remaining if live else invoice.opening) < step_amount(self.policy, step):
             return
         for day in (self.check_on, self.check_on + ONE_DAY):
-            found = fee_on(self.policy, self.state, step, invoice, day, invoice.delinquent_on)
-            if found is not None and max(found[0], self.check_on) <= last and (live or step.as_of_midnight):
-                self.offer_step(found[0], step, exclusions=step.honours_exclusions)
+            on, _ = put_off(self.policy, self.state, step, own, day)
+            if live or max(on, self.check_on) <= self.today:
+                self.offer_step(on, step)
+            if self.state.grace_day is None:
+                return  # both days see the same grace
 
-    def _episode_step(self, step: Step, since: date) -> None:
+    def _episode_step(self, step: Step, anchor: str, since: date) -> None:
         on = since + timedelta(days=step.offset_days)
         if step.cuts:
-            self._cut(step, self.state.case_anchor, on, self.state.delinquent())
+            self._cut(step, anchor, on, self.state.delinquent())
         else:
-            self.offer_step(on, step, exclusions=step.honours_exclusions)
+            self.offer_step(on, step)
 
     def _cut(self, step: Step, anchor: str, on: date, causes: list[InvoiceState]) -> None:
         """Offer a cut's moment; one that is held back waits for its notice, and then for the next check."""
@@ -166,4 +194,4 @@ class Outlook:
                 ):
                     self.offer(candidate, ISSUE_TIME, SWITCH)
         if (step.key, anchor) not in self.state.held or proof_of(self.state, step, causes) is Proof.ACCEPTED:
-            self.offer_step(on, step, exclusions=step.honours_exclusions)
+            self.offer_step(on, step)

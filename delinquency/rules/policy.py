@@ -57,21 +57,17 @@ class Step:
     written: bool = True  # False for the step that status_switch_days stands for: the journal names no step then
     # Once for each invoice, rather than once for an episode (contract section 3).
     per_invoice: bool = field(init=False, compare=False, default=True)
+    # Takes service away.
+    cuts: bool = field(init=False, compare=False, default=False)
+    # Decided as of the end of the day before.
+    as_of_midnight: bool = field(init=False, compare=False, default=False)
 
     def __post_init__(self) -> None:
         """Work out what every look asks."""
         once = self.anchor != "delinquent" or self.action in (Do.LATE_FEE, Do.CHARGE)
         object.__setattr__(self, "per_invoice", once)
-
-    @property
-    def cuts(self) -> bool:
-        """Tell whether the step takes service away."""
-        return self.action in CUTTING
-
-    @property
-    def as_of_midnight(self) -> bool:
-        """Tell whether the step is decided as of the end of the day before."""
-        return self.after_day_of_month is not None
+        object.__setattr__(self, "cuts", self.action in CUTTING)
+        object.__setattr__(self, "as_of_midnight", self.after_day_of_month is not None)
 
     def date_for(self, *, issued_on: date, due_on: date, delinquent_on: date | None) -> date | None:
         """Return the step's own date for an invoice; None while it has none (not delinquent yet)."""
@@ -86,6 +82,16 @@ class Step:
         """Return the late fee on an unpaid amount: flat plus percent, capped, half up to the cent."""
         amount = self.flat + money.percent(unpaid, self.percent)
         return amount if self.cap is None else min(amount, self.cap)
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """The dates that a policy sets for an invoice from the start: they follow from its own two dates alone."""
+
+    entry_on: date
+    serious_on: date
+    # The steps for each invoice with their own date, earliest first; those counted from delinquency have none yet.
+    steps: tuple[tuple[date, Step], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +121,52 @@ class Policy:
     steps: tuple[Step, ...] = ()
     # The steps, with the one that the status switch days stand for (S11, S12).
     ladder: tuple[Step, ...] = field(init=False, compare=False, default=())
+    # The least that must be unpaid for an invoice to be, or stay, delinquent (A18).
+    threshold: Decimal = field(init=False, compare=False, default=CENT)
+    # Steps that run once for an episode, and steps for each invoice that are counted from its delinquency: what both
+    # have no date of before somebody is delinquent, by key.
+    for_episode: tuple[Step, ...] = field(init=False, compare=False, default=())
+    from_delinquency: tuple[Step, ...] = field(init=False, compare=False, default=())
+    undated: frozenset[str] = field(init=False, compare=False, default=frozenset())
+    # A policy never changes, so what is worked out from it and its argument alone is worked out once.
+    _agendas: dict[tuple[date, date], Agenda] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _steps_that: dict[tuple[Do, ...], tuple[Step, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         """Work out the whole ladder."""
         days = self.status_switch_days
-        object.__setattr__(self, "ladder", self.steps if days is None else (*self.steps, switch_step(days)))
+        ladder = self.steps if days is None else (*self.steps, switch_step(days))
+        object.__setattr__(self, "ladder", ladder)
+        object.__setattr__(self, "threshold", max(self.minimum_amount_due, CENT))
+        undated = [step for step in ladder if step.anchor == "delinquent"]
+        object.__setattr__(self, "for_episode", tuple(step for step in undated if not step.per_invoice))
+        object.__setattr__(self, "from_delinquency", tuple(step for step in undated if step.per_invoice))
+        object.__setattr__(self, "undated", frozenset(step.key for step in undated))
 
-    @property
-    def threshold(self) -> Decimal:
-        """Return the least that must be unpaid for an invoice to be, or stay, delinquent (A18)."""
-        return max(self.minimum_amount_due, CENT)
+    def agenda(self, issued_on: date, due_on: date) -> Agenda:
+        """Return the dates that the policy sets for invoices issued and due on two dates."""
+        found = self._agendas.get((issued_on, due_on))
+        if found is None:
+            dated = [
+                (on, step)
+                for step in self.ladder
+                if step.per_invoice
+                and (on := step.date_for(issued_on=issued_on, due_on=due_on, delinquent_on=None)) is not None
+            ]
+            dated.sort(key=lambda item: item[0])
+            serious_on = due_on + timedelta(days=self.seriously_late_after_days)
+            found = Agenda(self.natural_entry_on(due_on), serious_on, tuple(dated))
+            self._agendas[issued_on, due_on] = found
+        return found
+
+    def steps_that(self, *actions: Do) -> tuple[Step, ...]:
+        """Return the steps of some actions, in the policy's order."""
+        found = self._steps_that.get(actions)
+        if found is None:
+            found = self._steps_that[actions] = tuple(step for step in self.ladder if step.action in actions)
+        return found
 
     @property
     def resumes(self) -> bool:

@@ -15,9 +15,9 @@ def settle(policy: Policy, state: AccountState, at: datetime, events: list[Event
     With `lift` a clerk ends the episode though nothing was paid (A8): no reconnection fee, and its invoices may
     become delinquent again.
     """
-    delinquent = state.delinquent()
     if state.episode is None and not state.cuts and state.ticket is None:
         return
+    delinquent = state.delinquent()
     cured = [invoice for invoice in delinquent if lift or invoice.remaining < policy.threshold]
     episode = state.episode
     clears = episode is not None and len(cured) == len(delinquent) and (lift or _balance_clears(policy, state))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,8 @@ from billing_project.kernel import money
 
 from .actions import Event, Kind
 from .calendar import ONE_DAY, months_later
+from .messages import MESSAGES
+from .policy import Do, Policy
 
 COUNTED = {
     Kind.PAST_DUE: "past_due_invoices",
@@ -21,6 +23,17 @@ COUNTED = {
     Kind.RESTRICTED: "restrictions",
     Kind.ISSUED: "invoices",
 }
+
+
+def countable(policy: Policy) -> Policy:
+    """Return a policy without the steps that no count can tell of, so that they need not be replayed.
+
+    Letters, calls, tickets and charges change nothing but whether a cut has the notice that it requires (A30); asking
+    for a second source does more, as it opens the way for cuts (A29).
+    """
+    required = {step.requires_notice for step in policy.steps}
+    idle = {do for do, kind in MESSAGES.items() if kind not in COUNTED and do is not Do.REQUEST_SECONDARY}
+    return replace(policy, steps=tuple(s for s in policy.steps if s.action not in idle or s.key in required))
 
 
 @dataclass(slots=True)
@@ -40,6 +53,14 @@ class Counts:
             self.numbers[name] += 1
         if event.kind is Kind.LATE_FEE and event.amount is not None:
             self.late_fee_total += event.amount
+
+    def add(self, other: "Counts") -> None:
+        """Add the counts of other accounts over the same days."""
+        self.numbers.update(other.numbers)
+        self.late_fee_total += other.late_fee_total
+        self.days_delinquent += other.days_delinquent
+        self.episodes_closed += other.episodes_closed
+        self.flagged |= other.flagged
 
     def close(self, days: int) -> None:
         """Count an episode that was closed after so many days."""
@@ -107,6 +128,13 @@ class Tally:
             self._episode(since, None, inside=False)
         if flagged_on is not None:
             self._flagged(account, flagged_on, self.to_on)
+
+    def add(self, other: "Tally") -> None:
+        """Add the stories of other accounts, counted between the same dates."""
+        self.whole.add(other.whole)
+        for name, counts in other.months.items():
+            self.months[name].add(counts)
+        self.changes.update(other.changes)
 
     def _episode(self, since: date, cured_on: date | None, *, inside: bool) -> None:
         """Count an episode's days: delinquent at the end of each day from its first to the one before its cure."""

@@ -42,14 +42,19 @@ class Scenario:
 
 def timeline(scenario: Scenario, policy: Policy, until: date) -> list[Event]:
     """Return every event of a scenario up to and including a date, after that day's check."""
-    invoices = [
-        Issued(i.key, i.number, i.issued_on, policy.due_on(i.issued_on, i.due_on), i.amount, i.frozen)
-        for i in scenario.invoices
-    ]
+    invoices = [_as_due(invoice, policy) for invoice in scenario.invoices]
     facts: list[Fact | Grant] = [*replay(invoices, scenario.payments, scenario.reversals), *scenario.grants]
     state = AccountState(bill_day=policy.bill_day, bill_dates=frozenset(i.issued_on for i in invoices))
     events = advance(state, facts, policy, (datetime.combine(until, time.max), LOOK))
     return [event for event in events if event.shown]
+
+
+def _as_due(invoice: Issued, policy: Policy) -> Issued:
+    """Return an invoice with the due date that counts under a policy."""
+    due_on = policy.due_on(invoice.issued_on, invoice.due_on)
+    if due_on == invoice.due_on:
+        return invoice
+    return Issued(invoice.key, invoice.number, invoice.issued_on, due_on, invoice.amount, invoice.frozen)
 
 
 def advance(

@@ -1,7 +1,7 @@
 """When what may happen to an invoice: dates and amounts that both the look and the outlook ask for."""
 
 from collections.abc import Iterable
-from datetime import date, time, timedelta
+from datetime import date, time
 from decimal import Decimal
 
 from .calendar import is_bill_date, months_later
@@ -43,8 +43,11 @@ def fee_on(
 ) -> tuple[date, bool] | None:
     """Return the date of a late fee and whether Grace Until puts it off; only grants made before it count (A9, G16)."""
     own = step.date_for(issued_on=invoice.issued_on, due_on=invoice.due_on, delinquent_on=delinquent_on)
-    if own is None:
-        return None
+    return None if own is None else put_off(policy, state, step, own, check_on)
+
+
+def put_off(policy: Policy, state: AccountState, step: Step, own: date, check_on: date) -> tuple[date, bool]:
+    """Return the date of a late fee with its own date, and whether Grace Until puts it off (A9)."""
     grace = state.grace_at_midnight(check_on) if step.as_of_midnight else state.grace_until
     if grace is None or grace <= own or not policy.grace_until_defers_fees:
         return own, False
@@ -81,7 +84,7 @@ def proof_of(state: AccountState, step: Step, causes: Iterable[InvoiceState]) ->
 
 def serious_on(policy: Policy, invoice: InvoiceState) -> date:
     """Return the day at whose end an unpaid invoice is seriously late (A27); after a later reversal, its day."""
-    own = invoice.due_on + timedelta(days=policy.seriously_late_after_days)
+    own = policy.agenda(invoice.issued_on, invoice.due_on).serious_on
     if invoice.reopened_at is not None and invoice.reopened_at.date() > own:
         return invoice.reopened_at.date()
     return own
@@ -97,11 +100,16 @@ def flag_drops_on(state: AccountState) -> date | None:
 def cut_date(state: AccountState, step: Step, invoice: InvoiceState) -> date | None:
     """Return the date of a cut for an invoice; None until it is delinquent, or flagged with no grace running."""
     on = step.date_for(issued_on=invoice.issued_on, due_on=invoice.due_on, delinquent_on=invoice.delinquent_on)
-    if on is None or invoice.delinquent_on is not None:
-        return on
+    return None if on is None else held_off(state, step, invoice, on)
+
+
+def held_off(state: AccountState, step: Step, invoice: InvoiceState, own: date) -> date | None:
+    """Return the date of a cut with its own date; None until its invoice is delinquent, or flagged (see `cut_date`)."""
+    if invoice.delinquent_on is not None:
+        return own
     if not step.only_flagged:
         return None
-    return on if state.grace_until is None else max(on, state.grace_until)
+    return own if state.grace_until is None else max(own, state.grace_until)
 
 
 def is_bill_day(state: AccountState, on: date) -> bool:

@@ -143,7 +143,7 @@ def _billed_while_cut(plays: Plays, play: Play) -> tuple[Event, date] | None:
     """Return the first cut that a bill follows with the status still active, and that bill's date."""
     cut: Event | None = None
     switched = False
-    end = Event(datetime.max, Kind.STEP_DONE, "")
+    end = Event(datetime.max, Kind.STEP_DONE, {})
     for event in (*play.events, end):
         if cut is not None and not switched and event.at > datetime.combine(plays.next_bill(cut.on), ISSUE_TIME):
             return cut, plays.next_bill(cut.on)

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('delinquency', '0002_append_only'),
+        ('delinquency', '0003_event_facts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
