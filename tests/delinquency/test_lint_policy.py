@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import load_command_class
+from django.core.management import call_command, load_command_class
 from django.urls import reverse
 
 from billing_project.kernel.errors import Refused
@@ -94,6 +94,21 @@ def test_bad_arguments_and_bad_files_are_one_line(
     assert said.out == ""
     assert words in said.err
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("timeline", [], "policy.json: timezone: is required."),
+        ("backtest", ["--from", "2026-01-01", "--to", "2026-01-31", "--policy"], "policy.json: due_days: is required"),
+    ],
+)
+def test_every_command_names_the_file_it_refuses(tmp_path: Path, name: str, arguments: list[str], words: str) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text("{}")
+    with pytest.raises(Refused) as refused:
+        call_command(name, *arguments, str(file))
+    assert words in refused.value.words
 
 
 def test_no_weekday_at_all_is_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
