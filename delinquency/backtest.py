@@ -26,7 +26,7 @@ def backtest(
     """Replay all accounts' invoices, payments and grants under a policy, and count what falls between two dates."""
     tally = Tally(from_on, to_on)
     for accounts in _chunks():
-        scenarios = _scenarios(accounts)
+        scenarios = scenarios_of(accounts)
         for account in accounts:
             tally.take(account.number, timeline(scenarios[account.pk], policy, to_on))
         if progress is not None:
@@ -49,7 +49,7 @@ def _chunks() -> Iterator[list[Account]]:
         last = rows[-1].pk
 
 
-def _scenarios(accounts: list[Account]) -> dict[int, Scenario]:
+def scenarios_of(accounts: list[Account]) -> dict[int, Scenario]:
     """Return the facts of accounts, in three queries."""
     zones = {account.pk: clock.zone(account.timezone) for account in accounts}
     invoices: dict[int, list[Issued]] = defaultdict(list)

@@ -4,6 +4,7 @@ from .case import Case, StepRun
 from .journal import Event, Sweep
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .standing import GraceGrant, InvoiceStanding, Standing
+from .study import Forecast, Study, StudyFinding
 from .ticket import CallTask, Ticket, TicketComment
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Case",
     "Event",
     "Exclusion",
+    "Forecast",
     "GraceGrant",
     "InvoiceStanding",
     "Policy",
@@ -18,6 +20,8 @@ __all__ = [
     "PolicyVersion",
     "Standing",
     "StepRun",
+    "Study",
+    "StudyFinding",
     "Sweep",
     "Ticket",
     "TicketComment",
