@@ -20,6 +20,7 @@ from delinquency.models import (
     Case,
     Event,
     Exclusion,
+    Forecast,
     GraceGrant,
     InvoiceStanding,
     Policy,
@@ -27,6 +28,8 @@ from delinquency.models import (
     PolicyVersion,
     Standing,
     StepRun,
+    Study,
+    StudyFinding,
     Sweep,
     Ticket,
     TicketComment,
@@ -217,6 +220,14 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
     )  # fmt: skip
     GraceGrant.objects.create(account=account, until_on=date(2026, 1, 26), reason="asked for it", granted_at=NOON)
     Exclusion.objects.create(name="Christmas Day", month=12, day=25)
+    study = Study.objects.create(
+        version=version, name=str(version), policy_file={}, kind="ahead", scope_policy=version.policy,
+        from_on=date(2026, 1, 20), to_on=date(2026, 2, 18), state="cancelled", requested_at=NOON, finished_at=NOON,
+    )  # fmt: skip
+    StudyFinding.objects.create(
+        study=study, account=account, differences=[{"live": None, "draft": {"at": "2026-01-21T09:00", "what": ["x"]}}]
+    )
+    Forecast.objects.create(for_on=date(2026, 1, 21), made_at=NOON, cuts=1)
 
 
 def _make_letters(account: Account) -> None:

@@ -43,8 +43,8 @@ LOOK_SECONDS, LOOKS_MAX = 3, 40
 ROWS_PER_PAGE = 25
 SHOWN = {
     "": ("all that differ", {}),
-    "cut": ("newly cut", {"newly_cut": True}),
-    "paid": ("newly cut, and paid by themselves within seven days", {"paid_by_itself": True}),
+    "cut": ("newly cut, or harder", {"newly_cut": True}),
+    "paid": ("of these, paid by themselves within seven days", {"paid_by_itself": True}),
     "spared": ("no longer cut", {"spared": True}),
 }
 
@@ -114,7 +114,8 @@ class StudyAdmin(ReadOnlyAdmin):
         study = self._study(request, number_of(object_id))
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts, "study": study, "title": str(study), "state": state_badge(study, TONES),
+            "opts": self.opts, "original": study, "study": study, "title": str(study),
+            "state": state_badge(study, TONES),
             "back": reverse("admin:delinquency_study_changelist"), "policy_changed": _changed_since(study),
             "cancel_url": reverse("admin:delinquency_study_cancel", args=[study.pk]),
             "may_operate": self.has_operate_permission(request), "again": _again(study),

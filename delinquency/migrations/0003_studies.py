@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('differences', models.JSONField(help_text='What differs, with both dates, in order.')),
-                ('newly_cut', models.BooleanField(default=False, help_text='The version cuts it, what is live does not.')),
+                ('newly_cut', models.BooleanField(default=False, help_text='The version cuts it over invoices for which live does not, or not as hard.')),
                 ('spared', models.BooleanField(default=False, help_text='What is live cuts it, the version does not.')),
                 ('paid_by_itself', models.BooleanField(blank=True, help_text='Newly cut, and everything the cut was about was paid within seven days after it. Unknown while the seven days run.', null=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.account')),

@@ -113,7 +113,9 @@ class StudyFinding(models.Model):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="findings")
     account = models.ForeignKey("accounts.Account", on_delete=models.CASCADE, related_name="+")
     differences = models.JSONField(help_text="What differs, with both dates, in order.")
-    newly_cut = models.BooleanField(default=False, help_text="The version cuts it, what is live does not.")
+    newly_cut = models.BooleanField(
+        default=False, help_text="The version cuts it over invoices for which live does not, or not as hard."
+    )
     spared = models.BooleanField(default=False, help_text="What is live cuts it, the version does not.")
     paid_by_itself = models.BooleanField(
         null=True,

@@ -30,8 +30,8 @@ WORDS = {
     Kind.ISSUED: "bill",
 }
 LEVELS = {"throttle": "line slowed", "walled_garden": "payment page only", "suspend": "line suspended"}
-# What may come as early or as late as this is the same thing moved; further apart it is another one.
-SAME_WITHIN = timedelta(days=45)
+# Of what names no invoice: this far apart it is the same thing moved, further it is that of another month.
+SAME_WITHIN = timedelta(days=20)
 PAYS_WITHIN = timedelta(days=7)
 
 
@@ -94,15 +94,24 @@ def words(difference: dict[str, Any]) -> str:
 
 
 def first_new_cut(live: Iterable[Event], draft: Iterable[Event], from_on: date, to_on: date) -> Event | None:
-    """Return the first cut of a span over invoices for which the other story never cuts; None if there is none."""
-    already: set[Key] = set()
+    """Return the first cut of a span that the other story does not make, or not as hard, over the same invoices."""
+    hardest: dict[Key, int] = {}
     for event in live:
         if event.kind in CUTS:
-            already |= event.causes
+            for key in event.causes:
+                hardest[key] = max(hardest.get(key, 0), _hardness(event))
     for event in draft:
-        if event.kind in CUTS and from_on <= event.on <= to_on and not event.causes & already:
+        if event.kind not in CUTS or not from_on <= event.on <= to_on:
+            continue
+        if all(hardest.get(key, 0) < _hardness(event) for key in event.causes):
             return event
     return None
+
+
+def _hardness(cut: Event) -> int:
+    """Return how hard a cut is: slowed, payment page only, nothing at all."""
+    level = cut.step.level if cut.kind is Kind.RESTRICTED and cut.step is not None else "suspend"
+    return list(LEVELS).index(level) + 1
 
 
 def paid_after(cut: Event, facts: Sequence[Fact]) -> datetime | None:
@@ -152,13 +161,20 @@ def _pairs(live: list[Event], draft: list[Event]) -> list[tuple[Event | None, Ev
     right = _without(draft, same)
     pairs: list[tuple[Event | None, Event | None]] = []
     while left or right:
-        if left and right and abs(left[0].on - right[0].on) <= SAME_WITHIN:
+        if left and right and _is_same(left[0], right[0]):
             pairs.append((left.pop(0), right.pop(0)))
         elif not right or (left and left[0].on < right[0].on):
             pairs.append((left.pop(0), None))
         else:
             pairs.append((None, right.pop(0)))
     return pairs
+
+
+def _is_same(live: Event, draft: Event) -> bool:
+    """Tell whether two events are one thing on two days: about the same invoices, or else not far apart."""
+    if live.causes and draft.causes:
+        return bool(live.causes & draft.causes)
+    return live.number is not None or abs(live.on - draft.on) <= SAME_WITHIN
 
 
 def _common(live: list[Event], draft: list[Event]) -> dict[tuple[date, Decimal | None], int]:

@@ -36,9 +36,9 @@ def cut_words(finding: StudyFinding) -> str:
     if not finding.newly_cut:
         return ""
     return {
-        True: "newly cut; paid by itself within seven days",
-        False: "newly cut; not paid within seven days",
-        None: "newly cut; the seven days still run",
+        True: "newly cut, or harder; paid by itself within seven days",
+        False: "newly cut, or harder; not paid within seven days",
+        None: "newly cut, or harder; the seven days still run",
     }[finding.paid_by_itself]
 
 
