@@ -68,6 +68,8 @@ SIDEBAR = [
         _screen("Calendar", "calendar_month", "delinquency", "exclusion", page="calendar"),
         _screen("Policies", "policy", "delinquency", "policy"),
         _screen("Policy versions", "history", "delinquency", "policyversion"),
+        _screen("Studies", "query_stats", "delinquency", "study"),
+        _screen("Forecasts", "calendar_month", "delinquency", "forecast"),
         _screen("Events", "event_note", "delinquency", "event"),
         _screen("Checks", "fact_check", "delinquency", "sweep"),
     ),

@@ -17,6 +17,10 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "invoicing.tick": {"task": "invoicing.tick", "schedule": crontab(minute="5")},
     # Look after late accounts. It first bills whatever is still pending.
     "delinquency.tick": {"task": "delinquency.tick", "schedule": schedule(5 * MINUTE)},
+    # Go on with studies of policies whose bell was lost.
+    "delinquency.report_studies": {"task": "delinquency.report_studies", "schedule": schedule(MINUTE)},
+    # Say what tomorrow should bring, while it is tomorrow.
+    "delinquency.report_forecast": {"task": "delinquency.report_forecast", "schedule": crontab(minute="0", hour="20")},
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
     "invoicing.dispatch_charges": {"task": "invoicing.dispatch_charges", "schedule": schedule(MINUTE)},

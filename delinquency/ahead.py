@@ -22,6 +22,7 @@ from .reading import Position, add_invoices, read_positions
 from .rules.actions import Event
 from .rules.ahead import Ahead, Billing, Return, Supposed
 from .rules.policy import Policy
+from .rules.when import LOOK
 
 CHUNK = 500
 ZERO = Decimal("0.00")
@@ -89,7 +90,8 @@ def _chunk(
         ahead = Ahead(
             position.state,
             position.policy,
-            position.after,
+            # Under another policy nothing that lies behind is decided again (A36): the account moves to it now.
+            position.after if instead is None else max(position.after, (now, LOOK)),
             billing=billings.get(account.pk),
             facts=position.facts,
             supposed=wish,

@@ -8,6 +8,7 @@ from billing_project.kernel import clock
 from invoicing.sweep import bill
 
 from .operations import reassess_many
+from .operations.studies import run_studies, store_forecast
 from .sweep import sweep
 
 
@@ -23,3 +24,15 @@ def tick(at: str | None = None) -> int:
 def reassess_accounts(account_ids: list[int]) -> int:
     """Look again at accounts whose money, notices or status changed."""
     return reassess_many(account_ids).accounts
+
+
+@shared_task(name="delinquency.report_studies")
+def report_studies() -> int:
+    """Take a turn at a study that waits; return how many accounts were played."""
+    return run_studies()
+
+
+@shared_task(name="delinquency.report_forecast", soft_time_limit=1500, time_limit=1800)
+def report_forecast() -> int:
+    """Forecast the next days and keep it; return how many days."""
+    return len(store_forecast())

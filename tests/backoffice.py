@@ -20,6 +20,7 @@ from delinquency.models import (
     Case,
     Event,
     Exclusion,
+    Forecast,
     GraceGrant,
     HolidayCopy,
     InvoiceStanding,
@@ -28,6 +29,8 @@ from delinquency.models import (
     PolicyVersion,
     Standing,
     StepRun,
+    Study,
+    StudyFinding,
     Sweep,
     Ticket,
     TicketComment,
@@ -221,6 +224,14 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         country="US", place="United States", categories=["public"], first_year=2026, last_year=2026, dates_added=1
     )
     Exclusion.objects.create(name="Christmas Day", month=12, day=25, copied_in=copy)
+    study = Study.objects.create(
+        version=version, name=str(version), policy_file={}, kind="ahead", scope_policy=version.policy,
+        from_on=date(2026, 1, 20), to_on=date(2026, 2, 18), state="cancelled", requested_at=NOON, finished_at=NOON,
+    )  # fmt: skip
+    StudyFinding.objects.create(
+        study=study, account=account, differences=[{"live": None, "draft": {"at": "2026-01-21T09:00", "what": ["x"]}}]
+    )
+    Forecast.objects.create(for_on=date(2026, 1, 21), made_at=NOON, cuts=1)
 
 
 def _make_letters(account: Account) -> None:

@@ -5,6 +5,7 @@ from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .standing import GraceGrant, InvoiceStanding, Standing
+from .study import Forecast, Study, StudyFinding
 from .ticket import CallTask, Ticket, TicketComment
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Case",
     "Event",
     "Exclusion",
+    "Forecast",
     "GraceGrant",
     "HolidayCopy",
     "InvoiceStanding",
@@ -20,6 +22,8 @@ __all__ = [
     "PolicyVersion",
     "Standing",
     "StepRun",
+    "Study",
+    "StudyFinding",
     "Sweep",
     "Ticket",
     "TicketComment",

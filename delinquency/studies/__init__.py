@@ -1,0 +1,1 @@
+"""What a policy version would have done, and what it will do: computed chunk by chunk, written to a study alone."""
