@@ -17,6 +17,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "invoicing.tick": {"task": "invoicing.tick", "schedule": crontab(minute="5")},
     # Look after late accounts. It first bills whatever is still pending.
     "delinquency.tick": {"task": "delinquency.tick", "schedule": schedule(5 * MINUTE)},
+    # Go on with moves of accounts to another policy version that were left unfinished.
+    "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
     "invoicing.dispatch_charges": {"task": "invoicing.dispatch_charges", "schedule": schedule(MINUTE)},

@@ -7,7 +7,7 @@ from celery import shared_task
 from billing_project.kernel import clock
 from invoicing.sweep import bill
 
-from .operations import reassess_many
+from .operations import reassess_many, work_on, work_on_all
 from .sweep import sweep
 
 
@@ -23,3 +23,15 @@ def tick(at: str | None = None) -> int:
 def reassess_accounts(account_ids: list[int]) -> int:
     """Look again at accounts whose money, notices or status changed."""
     return reassess_many(account_ids).accounts
+
+
+@shared_task(name="delinquency.move_batch")
+def move_batch(batch_id: int) -> int:
+    """Compare or move the accounts of a batch that is too large to wait for (A36)."""
+    return work_on(batch_id)
+
+
+@shared_task(name="delinquency.move_batches")
+def move_batches() -> int:
+    """Take up the batches that a lost wake-up or a killed worker left unfinished."""
+    return work_on_all()

@@ -2,6 +2,7 @@
 
 from .case import Case, StepRun
 from .journal import Event, Sweep
+from .move import MoveBatch, PolicyMove
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .ticket import CallTask, Ticket, TicketComment
@@ -13,7 +14,9 @@ __all__ = [
     "Exclusion",
     "GraceGrant",
     "InvoiceStanding",
+    "MoveBatch",
     "Policy",
+    "PolicyMove",
     "PolicyStep",
     "PolicyVersion",
     "Standing",
