@@ -67,6 +67,7 @@ SIDEBAR = [
         _screen("Steps taken", "stairs", "delinquency", "steprun"),
         _screen("Policies", "policy", "delinquency", "policy"),
         _screen("Policy versions", "history", "delinquency", "policyversion"),
+        _screen("Moves of accounts", "move_up", "delinquency", "movebatch"),
         _screen("Events", "event_note", "delinquency", "event"),
         _screen("Checks", "fact_check", "delinquency", "sweep"),
     ),

@@ -46,7 +46,7 @@ def has_future(account: Account) -> None:
     if not Standing.objects.filter(account=account).exists():
         raise Refused(
             "no_policy",
-            f"Account {account.number} is under no policy; give it a billing default that has a published policy first.",
+            f"Account {account.number} is under no policy; give it a billing default that has a published one.",
         )
 
 

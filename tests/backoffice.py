@@ -22,7 +22,9 @@ from delinquency.models import (
     Exclusion,
     GraceGrant,
     InvoiceStanding,
+    MoveBatch,
     Policy,
+    PolicyMove,
     PolicyStep,
     PolicyVersion,
     Standing,
@@ -217,6 +219,14 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
     )  # fmt: skip
     GraceGrant.objects.create(account=account, until_on=date(2026, 1, 26), reason="asked for it", granted_at=NOON)
     Exclusion.objects.create(name="Christmas Day", month=12, day=25)
+    batch = MoveBatch.objects.create(
+        to_version=version, state="done", reason="longer grace", account_ids=[account.pk], total=1, place=1, moved=1,
+        finished_at=NOON,
+    )  # fmt: skip
+    PolicyMove.objects.create(
+        account=account, from_version=make_version("Rules before"), to_version=version, reason="longer grace",
+        moved_at=NOON, batch=batch,
+    )  # fmt: skip
 
 
 def _make_letters(account: Account) -> None:

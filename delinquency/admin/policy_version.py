@@ -28,6 +28,7 @@ from accounts.admin.base import (
 from accounts.admin.confirm import confirm_one
 from billing_project.kernel.errors import Refused
 from delinquency.admin.ladder import WEEKDAYS, ladder, weekdays_of
+from delinquency.admin.moving import MoveHereMixin
 from delinquency.models import PolicyStep, PolicyVersion
 from delinquency.operations import policies
 from delinquency.policy_file import export_version
@@ -146,7 +147,7 @@ class VersionForm(forms.ModelForm[PolicyVersion]):
 
 
 @admin.register(PolicyVersion)
-class PolicyVersionAdmin(DeskAdmin):
+class PolicyVersionAdmin(MoveHereMixin, DeskAdmin):
     """One version of a policy: a draft is edited, a published one is only read (A36)."""
 
     form = VersionForm
@@ -165,7 +166,7 @@ class PolicyVersionAdmin(DeskAdmin):
     search_fields = ("policy__name",)
     autocomplete_fields = ("policy",)
     inlines = (StepInline,)
-    actions_detail = ("publish", "copy", "export_json")
+    actions_detail = ("publish", "move_here", "copy", "export_json")
     empty_words = "Add a draft version to a policy, or import a policy file on the policy's page."
     empty_link = ("Policies", "admin:delinquency_policy_changelist")
     fieldsets = (

@@ -75,7 +75,7 @@ class MoveBatch(models.Model):
 
 
 class PolicyMove(models.Model):
-    """One account moved from one policy version to another: by whom and why. Append-only (a trigger refuses changes)."""
+    """One account moved from one policy version to another: by whom and why. Append-only (by trigger)."""
 
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="policy_moves")
     from_version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="moves_away")

@@ -194,7 +194,7 @@ def _compare(batch: MoveBatch, ids: list[int]) -> None:
 def _with_difference(batch: MoveBatch, ids: list[int]) -> dict[str, Any]:
     """Return the batch's difference with more accounts in it."""
     assert batch.to_version is not None
-    found = deepcopy(batch.difference)
+    found: dict[str, Any] = deepcopy(batch.difference)
     add_difference(found, ids, batch.to_version)
     return found
 
@@ -234,7 +234,9 @@ def _targets(batch: MoveBatch, ids: list[int]) -> dict[int, PolicyVersion]:
     """Return where each account goes: to the batch's version or, undoing, back; those moved on since stay."""
     if batch.to_version is not None:
         return dict.fromkeys(ids, batch.to_version)
-    rows = PolicyMove.objects.filter(batch=batch.undo_of_id, account__in=ids).select_related("from_version__policy", "account")
+    rows = PolicyMove.objects.filter(batch=batch.undo_of_id, account__in=ids).select_related(
+        "from_version__policy", "account"
+    )
     now = dict(Standing.objects.filter(account__in=ids).values_list("account_id", "policy_version_id"))
     for row in rows:
         if now.get(row.account_id) != row.to_version_id:

@@ -62,7 +62,7 @@ def move_accounts(
     """
     ids, moved = sorted(set(account_ids)), Moved()
     for start in range(0, len(ids), CHUNK):
-        chunk = {account_id: version for account_id in ids[start : start + CHUNK]}
+        chunk = dict.fromkeys(ids[start : start + CHUNK], version)
         moved.take(move_chunk(chunk, reason=reason, by=by, at=at))
     return moved
 
