@@ -28,6 +28,8 @@ class Comparison:
     after: Milestones
     owed_before: Decimal
     owed_after: Decimal
+    delinquent_since: date | None = None  # what is so already
+    switched_since: date | None = None
 
     @property
     def differs(self) -> bool:
@@ -35,19 +37,21 @@ class Comparison:
         return any(row.mark is not Mark.SAME for row in self.rows) or self.owed_before != self.owed_after
 
 
-def has_future(account: Account) -> None:
-    """Pass if there is something to foretell; raises Refused for a closed account and for one without a policy."""
+def has_future(account: Account) -> Standing:
+    """Return where an account stands, if it has a future; raises Refused if it is closed or under no policy."""
     if account.closed_on is not None:
         raise Refused(
             "closed",
             f"Account {account.number} was closed on {account.closed_on:%a %d %b %Y}; nothing is to come. What it owes"
             " stays owed and is collected by hand.",
         )
-    if not Standing.objects.filter(account=account).exists():
+    standing = Standing.objects.filter(account=account).select_related("policy_version__policy").first()
+    if standing is None:
         raise Refused(
             "no_policy",
             f"Account {account.number} is under no policy; give it a billing default that has a published one.",
         )
+    return standing
 
 
 def futures(
@@ -57,7 +61,7 @@ def futures(
 
     Raises Refused for accounts without a future, and for a draft that could not be published as it is.
     """
-    has_future(account)
+    standing = has_future(account)
     policy = policy_to_try(instead) if instead is not None else None
     before = prospect(account, until)
     after = prospect(account, until, supposed=supposed, instead=policy)
@@ -72,6 +76,8 @@ def futures(
         after=milestones(after.events, after.policy),
         owed_before=before.owed,
         owed_after=after.owed,
+        delinquent_since=standing.delinquent_since,
+        switched_since=standing.switched_on,
     )
 
 

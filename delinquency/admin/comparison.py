@@ -1,5 +1,6 @@
 """Two futures of an account in words: the table that "what if" and the move to another version share."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,6 +17,8 @@ from delinquency.rules.difference import Mark, Row, shift
 from .journal import event_badge
 
 DAY = "%a %d %b %Y"
+# A bill that is still to come is named by its date: "of 2026-02-01", which wants a noun wherever it has none.
+TO_COME = re.compile(r"(?<!nvoice )\bof (\d{4}-\d\d-\d\d)")
 # Whether it is better for the customer that something is there; the rest is neither.
 GOOD_NEWS = {Kind.RELEASED, Kind.CURED, Kind.ACCOUNT_CURED, Kind.STATUS_RESTORED, Kind.PAYMENT, Kind.UNFLAGGED}
 
@@ -112,7 +115,7 @@ def _cell(event: Event) -> Cell:
         time=event.at.strftime("%H:%M"),
         detail=", ".join(part for part in (words, number, step) if part),
         amount=event.amount,
-        why=event.why,
+        why=TO_COME.sub(r"the bill of \1", event.why),
     )
 
 
@@ -147,10 +150,11 @@ def _change(row: Row) -> str:
 def _sums(found: Comparison) -> list[SumLine]:
     one, other = found.before, found.after
     return [
-        _day_line("Delinquent on", one.delinquent_on, other.delinquent_on),
+        _day_line("Delinquent on", one.delinquent_on, other.delinquent_on, found.delinquent_since),
+        _day_line("No longer delinquent on", one.cured_on, other.cured_on, welcome=True),
         _day_line("Line slowed on", one.slowed_on, other.slowed_on),
         _day_line("Line blocked on", one.suspended_on, other.suspended_on),
-        _day_line(str(EVENT_WORDS["status_switch"]) + " on", one.switched_on, other.switched_on),
+        _day_line(str(EVENT_WORDS["status_switch"]) + " on", one.switched_on, other.switched_on, found.switched_since),
         _count_line("Invoices issued", one.bills, other.bills),
         _money_line("Invoiced", one.billed, other.billed),
         _money_line("Fees", one.fees, other.fees),
@@ -158,19 +162,24 @@ def _sums(found: Comparison) -> list[SumLine]:
     ]
 
 
-def _day_line(words: str, before: date | None, after: date | None) -> SumLine:
-    said = SafeString("same")
+def _day_line(
+    words: str, before: date | None, after: date | None, since: date | None = None, *, welcome: bool = False
+) -> SumLine:
+    """Return the line of a day that is feared or, if so said, welcome; `since` is when it came about already."""
+    good, bad = (BAD, GOOD) if welcome else (GOOD, BAD)
+    said = _same()
     match shift(before, after):
         case "sooner" | "later" as how:
             assert before is not None
             assert after is not None
             days = abs((after - before).days)
-            said = badge(f"{days} day{'s' if days != 1 else ''} {how}", GOOD if how == "later" else BAD)
+            said = badge(f"{days} day{'s' if days != 1 else ''} {how}", good if how == "later" else bad)
         case "never":
-            said = badge("gone", GOOD)
+            said = badge("gone", good)
         case "new":
-            said = badge("added", BAD)
-    return SumLine(words, day(before), day(after), said)
+            said = badge("added", bad)
+    ends = [f"already, since {since.strftime(DAY)}" if since and on is None else day(on) for on in (before, after)]
+    return SumLine(words, ends[0], ends[1], said)
 
 
 def _count_line(words: str, before: int, after: int) -> SumLine:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -25,7 +26,6 @@ from accounts.admin.base import (
     staff_user,
     state_badge,
 )
-from accounts.admin.confirm import ReasonForm
 from billing_project.kernel.errors import Refused
 from delinquency.differing import COUNTED
 from delinquency.glance import EVENT_WORDS
@@ -34,7 +34,7 @@ from delinquency.operations import cancel_move, confirm_move, prepare_move, undo
 from delinquency.operations.move_batches import to_move_back
 
 from .comparison import DAY
-from .moving import WHAT_STAYS, may_move
+from .moving import WHAT_STAYS, WhyForm, may_move
 
 State = MoveBatch.State
 TONES: dict[str, str] = {
@@ -92,7 +92,7 @@ class Group:
         return self.count - len(self.rows)
 
 
-class CountForm(ReasonForm):
+class CountForm(WhyForm):
     """Why and, for many accounts, how many: nobody types 412 by mistake."""
 
     def __init__(self, *args: Any, count: int, **kwargs: Any) -> None:
@@ -280,7 +280,7 @@ def groups_of(batch: MoveBatch) -> list[Group]:
             Example(number, reverse("admin:accounts_account_change", args=[pk]), _end(one), _end(other))
             for pk, number, one, other in kept["rows"]
         )
-        order = (what == "next", HOW_ORDER[how], -kept["count"])
+        order = (what == "next", HOW_ORDER[how], list(MILESTONE_WORDS).index(what) if what != "next" else 0)
         found.append((order, Group(kept["count"], words, HOW_TONES.get(how, NOTE), rows)))
     return [group for _order, group in sorted(found, key=lambda pair: pair[0])]
 
@@ -291,7 +291,10 @@ def totals_of(batch: MoveBatch) -> list[dict[str, Any]]:
     return [
         {
             "words": words, "before": totals[kind]["before"], "after": totals[kind]["after"],
-            "amounts": [(code, at["before"], at["after"]) for code, at in sorted(totals[kind]["amounts"].items())],
+            "amounts": [
+                (code, _grouped(at["before"]), _grouped(at["after"]))
+                for code, at in sorted(totals[kind]["amounts"].items())
+            ],
             "delta": totals[kind]["after"] - totals[kind]["before"],
         }
         for kind, words in COUNTED.items() if kind in totals
@@ -322,11 +325,15 @@ def _next_words(before: str, after: str, how: str) -> str:
     return f"have their next step ({one}) {'at another time of that day' if how == 'same_day' else how}"
 
 
+def _grouped(amount: str) -> str:
+    return f"{Decimal(amount):,.2f}"
+
+
 def _end(text: str) -> str:
     """Return a day in words, an amount as it is, or that there is none."""
     if not text:
         return "not in this time"
-    return date.fromisoformat(text).strftime(DAY) if text.count("-") == 2 else text
+    return date.fromisoformat(text).strftime(DAY) if text.count("-") == 2 else _grouped(text)
 
 
 def _looking_again(request: HttpRequest, batch: MoveBatch, response: TemplateResponse) -> TemplateResponse:

@@ -42,6 +42,14 @@ def may_move(request: HttpRequest) -> bool:
     return bool(request.user.has_perm("delinquency.change_standing"))
 
 
+class WhyForm(ReasonForm):
+    """Why accounts move."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = "Kept with every account, such as “Longer grace agreed for the valley”."
+
+
 class ToVersionForm(forms.Form):
     """Which published version."""
 
@@ -121,15 +129,14 @@ class MoveAccountMixin:
             "opts": self.opts, "original": account, "back": back, "title": "Move to another policy version",
         }  # fmt: skip
         try:
-            has_future(account)
+            present = has_future(account).policy_version
         except Refused as refusal:
             return TemplateResponse(request, "admin/move_account.html", {**context, "refused": refusal.words})
-        present = Standing.objects.select_related("policy_version__policy").get(account=account).policy_version
         form = ToVersionForm(request.GET if "version" in request.GET else None, present=present)
         context |= {"present": present, "form": form, "what_stays": WHAT_STAYS}
         if form.is_bound and form.is_valid():
             version = form.cleaned_data["version"]
-            reason = ReasonForm(request.POST if request.method == "POST" else None)
+            reason = WhyForm(request.POST if request.method == "POST" else None)
             if request.method == "POST" and reason.is_valid():
                 said = _move_one(request, account, version, reason.cleaned_data["reason"])
                 if said is None:

@@ -77,7 +77,6 @@ class WhatIfForm(forms.Form):
     days = forms.ChoiceField(choices=HORIZONS, required=False, label="Look ahead")
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
-        kwargs.setdefault("initial", {"days": "60"})
         super().__init__(*args, **kwargs)
         self.account = account
         self.now = clock.local(clock.now(), account.timezone)
@@ -210,10 +209,10 @@ class WhatIfMixin:
             has_future(account)
         except Refused as refusal:
             return TemplateResponse(request, "admin/whatif.html", {**context, "refused": refusal.words})
-        form = WhatIfForm(request.GET or None, account=account)
+        given = request.GET.copy()
+        given.setdefault("days", "60")
+        form = WhatIfForm(given, account=account)
         context |= {"form": form, "groups": groups_of(form)}
-        if not form.is_bound:
-            form = WhatIfForm({"days": "60"}, account=account)
         if form.is_valid():
             currency = account.company.currency
             found = futures(

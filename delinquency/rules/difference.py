@@ -54,6 +54,7 @@ class Milestones:
     slowed_on: date | None
     suspended_on: date | None  # the payment page only, or nothing at all
     switched_on: date | None
+    cured_on: date | None
     bills: int
     billed: Decimal
     fees: Decimal
@@ -83,7 +84,7 @@ def milestones(events: Iterable[Event], policy: Policy) -> Milestones:
     bills, billed, fees = 0, ZERO, ZERO
     for event in events:
         match event.kind:
-            case Kind.ACCOUNT_DELINQUENT | Kind.STATUS_SWITCH:
+            case Kind.ACCOUNT_DELINQUENT | Kind.STATUS_SWITCH | Kind.ACCOUNT_CURED:
                 first.setdefault(str(event.kind), event.on)
             case Kind.RESTRICTED:
                 level = event.step.level if event.step is not None else ""
@@ -99,6 +100,7 @@ def milestones(events: Iterable[Event], policy: Policy) -> Milestones:
         slowed_on=first.get("slowed"),
         suspended_on=first.get("suspended"),
         switched_on=first.get(Kind.STATUS_SWITCH),
+        cured_on=first.get(Kind.ACCOUNT_CURED),
         bills=bills,
         billed=billed,
         fees=fees,

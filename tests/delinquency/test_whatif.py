@@ -3,6 +3,7 @@
 import hashlib
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,9 @@ from django.urls import reverse
 from accounts.models import User
 from delinquency.models import Policy, PolicyVersion, Standing
 from delinquency.operations import import_version, publish
+from invoicing.models import BillingParameters
+from invoicing.operations.charges import add_charge
+from invoicing.queries import account_position
 from tests.backoffice import staff_client
 from tests.worlds import Story, exchange, sonar
 
@@ -124,7 +128,7 @@ def test_g6_a_grant_moves_entry_and_switch_and_says_from_where(story: Story) -> 
 def test_g7b_a_lift_now_releases_today_and_enters_again_later(story: Story) -> None:
     story.days("2026-01-03", "2026-01-23")
     with_lift = asked(story, "2026-01-23 12:00", grace_until="2026-01-30", lift_now="on")
-    assert sums(with_lift)["Delinquent on"] == ("not in this time", "Fri 30 Jan 2026")
+    assert sums(with_lift)["Delinquent on"] == ("already, since Wed 21 Jan 2026", "Fri 30 Jan 2026")
     assert sums(with_lift)["Billing and service stop on"] == ("Wed 28 Jan 2026", "Fri 06 Feb 2026")
     without = asked(story, "2026-01-23 12:00", client=client_of_boss(), grace_until="2026-01-30")
     assert sums(without)["Billing and service stop on"] == ("Wed 28 Jan 2026", "Wed 28 Jan 2026")
@@ -157,8 +161,6 @@ def test_a_draft_can_be_tried_before_it_is_published(story: Story) -> None:
 
 
 def test_the_balance_at_the_end_is_what_the_sweeps_then_leave_on_the_ledger(story: Story) -> None:
-    from invoicing.queries import account_position
-
     response = asked(story, "2026-01-02 23:59", days="60")
     story.days("2026-01-03", "2026-03-03")
     said = next(line for line in response.context["comparison"].sums if line.words.startswith("Balance"))
@@ -251,3 +253,15 @@ def test_a_policy_of_another_name_can_be_tried_too(story: Story) -> None:
     version: PolicyVersion = publish(import_version(sonar(name="Lenient", status_switch_days=None), policy=policy))
     response = asked(story, version=version.pk)
     assert sums(response)["Billing and service stop on"] == ("Wed 28 Jan 2026", "not in this time")
+
+
+def test_the_balance_of_an_account_that_is_billed_no_more_counts_what_waits_and_its_credit(story: Story) -> None:
+    with story.now("2026-01-03 12:00") as at:
+        add_charge(
+            account=story.account, kind="late_fee", key="fee:by-hand", amount=Decimal("7.00"), description="Late fee",
+            charged_on=date(2026, 1, 3), effective_at=at,
+        )  # fmt: skip
+    BillingParameters.objects.update(next_bill_on=None)
+    response = asked(story, days="30")
+    said = next(line for line in response.context["comparison"].sums if line.words.startswith("Balance"))
+    assert said.before == "107.00"
