@@ -70,6 +70,7 @@ SIDEBAR = [
         _screen("Policy versions", "history", "delinquency", "policyversion"),
         _screen("Studies", "query_stats", "delinquency", "study"),
         _screen("Forecasts", "calendar_month", "delinquency", "forecast"),
+        _screen("Moves of accounts", "move_up", "delinquency", "movebatch"),
         _screen("Events", "event_note", "delinquency", "event"),
         _screen("Checks", "fact_check", "delinquency", "sweep"),
     ),

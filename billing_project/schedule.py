@@ -21,6 +21,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.report_studies": {"task": "delinquency.report_studies", "schedule": schedule(MINUTE)},
     # Say what tomorrow should bring, while it is tomorrow.
     "delinquency.report_forecast": {"task": "delinquency.report_forecast", "schedule": crontab(minute="0", hour="20")},
+    # Go on with moves of accounts to another policy version that were left unfinished.
+    "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
     "invoicing.dispatch_charges": {"task": "invoicing.dispatch_charges", "schedule": schedule(MINUTE)},

@@ -16,6 +16,7 @@ from billing_project.kernel import clock
 from invoicing.models import BillingParameters, Payment
 from invoicing.operations.issue import services_of
 from invoicing.operations.payments import parts_of
+from invoicing.queries import Position as MoneyPosition
 from invoicing.queries import positions as money_positions
 
 from .reading import Position, add_invoices, read_positions
@@ -36,6 +37,7 @@ class Prospect:
     policy: Policy
     now: datetime
     events: tuple[Event, ...]
+    owed: Decimal  # its balance at the end: open invoices and waiting charges, less credit
 
 
 def prospects(
@@ -80,7 +82,8 @@ def _chunk(
     rows = Account.objects.filter(pk__in=ids, closed_on__isnull=True).select_related("status", "company")
     found: dict[int, Prospect] = {}
     places = read_positions(list(rows), instead=instead)
-    billings = _billings(places)
+    money = money_positions([position.account.pk for position in places])
+    billings = _billings(places, money)
     for position in places:
         account = position.account
         now = clock.local(clock.now(), account.timezone)
@@ -97,15 +100,18 @@ def _chunk(
             supposed=wish,
         )
         events = tuple(event for event in ahead.play(until) if event.at > now)
-        found[account.pk] = Prospect(account, position.policy, now, events)
+        owed = ahead.owed
+        if ahead.billing is None:  # it bills no more, so that what waits was not given to it
+            owed += money[account.pk].uninvoiced - money[account.pk].credit
+        found[account.pk] = Prospect(account, position.policy, now, events, owed)
     return found
 
 
-def _billings(places: Iterable[Position]) -> dict[int, Billing]:
+def _billings(places: Iterable[Position], money: Mapping[int, MoneyPosition]) -> dict[int, Billing]:
     """Return how accounts will be billed; a constant number of queries."""
     by_id = {position.account.pk: position for position in places}
     terms = BillingParameters.objects.filter(account__in=by_id, daily_billing=True, next_bill_on__isnull=False)
-    services, money = services_of(by_id), money_positions(by_id)
+    services = services_of(by_id)
     activating = dict(AccountStatus.objects.values_list("name", "activates_billing"))
     before = dict(AccountStatus.objects.values_list("pk", "activates_billing"))
     billings = {}

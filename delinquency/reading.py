@@ -292,7 +292,9 @@ def _take_run(position: Position, run: StepRun) -> None:
         state.held.add(place)
         return
     if run.outcome == StepRun.Outcome.WAITING:
-        state.waiting[place] = run.on
+        # A step that the policy version no longer has never runs, so nothing waits for its notice (A36).
+        if any(step.key == run.step_key for step in position.policy.ladder):
+            state.waiting[place] = run.on
         return
     state.done.add(place)
     if run.action in (Do.RESTRICT, Do.STATUS_SWITCH):

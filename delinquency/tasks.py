@@ -7,7 +7,7 @@ from celery import shared_task
 from billing_project.kernel import clock
 from invoicing.sweep import bill
 
-from .operations import reassess_many
+from .operations import reassess_many, work_on, work_on_all
 from .operations.studies import run_studies, store_forecast
 from .sweep import sweep
 
@@ -36,3 +36,15 @@ def report_studies() -> int:
 def report_forecast() -> int:
     """Forecast the next days and keep it; return how many days."""
     return len(store_forecast())
+
+
+@shared_task(name="delinquency.move_batch")
+def move_batch(batch_id: int) -> int:
+    """Compare or move the accounts of a batch that is too large to wait for (A36)."""
+    return work_on(batch_id)
+
+
+@shared_task(name="delinquency.move_batches")
+def move_batches() -> int:
+    """Take up the batches that a lost wake-up or a killed worker left unfinished."""
+    return work_on_all()

@@ -24,7 +24,9 @@ from delinquency.models import (
     GraceGrant,
     HolidayCopy,
     InvoiceStanding,
+    MoveBatch,
     Policy,
+    PolicyMove,
     PolicyStep,
     PolicyVersion,
     Standing,
@@ -232,6 +234,14 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         study=study, account=account, differences=[{"live": None, "draft": {"at": "2026-01-21T09:00", "what": ["x"]}}]
     )
     Forecast.objects.create(for_on=date(2026, 1, 21), made_at=NOON, cuts=1)
+    batch = MoveBatch.objects.create(
+        to_version=version, state="done", reason="longer grace", account_ids=[account.pk], total=1, place=1, moved=1,
+        finished_at=NOON,
+    )  # fmt: skip
+    PolicyMove.objects.create(
+        account=account, from_version=make_version("Rules before"), to_version=version, reason="longer grace",
+        moved_at=NOON, batch=batch,
+    )  # fmt: skip
 
 
 def _make_letters(account: Account) -> None:

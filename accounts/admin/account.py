@@ -173,7 +173,7 @@ class AccountAdmin(HistoryAdmin):
     )  # fmt: skip
     search_help_text = "Number, name, e-mail, phone, IP address, RADIUS user name, last four digits of a card."
     inlines: ClassVar[Any] = (ContactInline, ServiceLineInline, FundingSourceInline)
-    actions = ("change_status_of_chosen",)
+    actions: Any = ("change_status_of_chosen",)
     actions_detail: Any = ("change_status", "close", "unpark")
     empty_words = "Add an account, or bring many at once: manage.py import_accounts FILE.csv."
     facts = ("number", "name", "company", "account_type", "timezone", "opened_on", "address", "note")

@@ -97,14 +97,19 @@ def update_rows(objects: Sequence[Model], fields: Sequence[str]) -> int:
         return int(cursor.rowcount)
 
 
-def update_with_history(objects: Sequence[Model], fields: Sequence[str], *, reason: str = "") -> int:
-    """Write the named fields of rows of one model, and a "changed" history row for each; return how many."""
+def update_with_history(
+    objects: Sequence[Model], fields: Sequence[str], *, reason: str = "", by_id: int | None = None
+) -> int:
+    """Write the named fields of rows of one model, and a "changed" history row for each; return how many.
+
+    `by_id` is the key of the user who wanted it, if a person did.
+    """
     written = update_rows(objects, fields)
-    _write_history(objects, "~", reason)
+    _write_history(objects, "~", reason, by_id)
     return written
 
 
-def _write_history(objects: Sequence[Model], kind: str, reason: str) -> None:
+def _write_history(objects: Sequence[Model], kind: str, reason: str, by_id: int | None = None) -> None:
     if not objects:
         return
     history: Any = type(objects[0]).history  # type: ignore[attr-defined]  # put there by simple-history
@@ -117,6 +122,7 @@ def _write_history(objects: Sequence[Model], kind: str, reason: str) -> None:
                 history_date=moment,
                 history_type=kind,
                 history_change_reason=reason[:_REASON_LENGTH] or None,
+                history_user_id=by_id,
                 **{field.attname: getattr(row, field.attname) for field in model.tracked_fields},
             )
             for row in objects

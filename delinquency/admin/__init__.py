@@ -1,5 +1,16 @@
 """The back office's screens of the delinquency room, and what joins all rooms: the account page and the home page."""
 
-from . import case, exclusion, journal, overview, policy, policy_version, standing, study, ticket
+from . import case, exclusion, journal, move_batch, overview, policy, policy_version, standing, study, ticket
 
-__all__ = ["case", "exclusion", "journal", "overview", "policy", "policy_version", "standing", "study", "ticket"]
+__all__ = [
+    "case",
+    "exclusion",
+    "journal",
+    "move_batch",
+    "overview",
+    "policy",
+    "policy_version",
+    "standing",
+    "study",
+    "ticket",
+]

@@ -31,7 +31,10 @@ from invoicing.operations import payments as billing
 from netenforce.models import LineState
 
 from .calendar import LandsFilter
+from .move_batch import PolicyMoveInline
+from .moving import MoveAccountMixin
 from .panel import account_panel
+from .whatif import WhatIfMixin
 
 MONEY = DecimalField(max_digits=12, decimal_places=2)
 
@@ -141,15 +144,16 @@ admin.site.unregister(Account)
 
 
 @admin.register(Account)
-class AccountPage(AccountAdmin):
+class AccountPage(WhatIfMixin, MoveAccountMixin, AccountAdmin):
     """One account at a glance: what it owes, where it stands, what happened, what comes next, and the buttons."""
 
     list_display = ("number", "name", "status_shown", "balance", "late", "stands", "line", "company")
     list_filter = (StandsFilter, LandsFilter, "status", "account_type", "company")
-    inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline)
+    inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline, PolicyMoveInline)
+    actions = (*AccountAdmin.actions, "move_chosen")
     actions_detail = (
-        "record_payment", "grace", "change_status",
-        {"title": "More", "items": ["returned", "pay_link", "look_again", "unflag", "unpark", "close"]},
+        "record_payment", "grace", "change_status", "what_if",
+        {"title": "More", "items": ["move_version", "returned", "pay_link", "look_again", "unflag", "unpark", "close"]},
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
 

@@ -8,12 +8,12 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from accounts.admin.account import status_badge
-from accounts.admin.base import GOOD, WARN, badge
+from accounts.admin.base import GOOD, NOTE, WARN, badge
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.glance import Glance, Step, glance, upcoming
-from delinquency.models import Event
+from delinquency.models import Event, PolicyMove
 from netenforce.admin.device import level_badge
 
 from .journal import event_badge
@@ -95,6 +95,30 @@ def account_panel(account: Account, *, story_rows: int = STORY_ROWS) -> Panel:
 
 
 def _story(account: Account, rows: int) -> list[StoryRow]:
+    """Return the last events and moves to other policy versions, newest first."""
+    both = [*_move_rows(account, rows), *_event_rows(account, rows)]
+    return sorted(both, key=lambda row: row.local_at, reverse=True)[:rows]
+
+
+def _move_rows(account: Account, rows: int) -> list[StoryRow]:
+    moves = PolicyMove.objects.filter(account=account).select_related(
+        "from_version__policy", "to_version__policy", "moved_by"
+    )
+    found = []
+    for move in moves[:rows]:
+        at = clock.local(move.moved_at, account.timezone)
+        by = f", by {move.moved_by}" if move.moved_by else ""
+        found.append(
+            StoryRow(
+                on=at.date(), local_at=at.isoformat(timespec="seconds"), what=badge("Moved to another policy", NOTE),
+                invoice="", invoice_url="", amount=None, why=f"From {move}{by}: {move.reason}", rule="A36",
+                event_url=reverse("admin:delinquency_policymove_change", args=[move.pk]),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _event_rows(account: Account, rows: int) -> list[StoryRow]:
     events = Event.objects.filter(account=account).select_related("invoice").order_by("-sequence")[:rows]
     return [
         StoryRow(

@@ -29,6 +29,7 @@ from accounts.admin.confirm import confirm_one
 from billing_project.kernel.errors import Refused
 from delinquency.admin import lint
 from delinquency.admin.ladder import WEEKDAYS, ladder, weekdays_of
+from delinquency.admin.moving import MoveHereMixin
 from delinquency.admin.study_start import StudyActions
 from delinquency.models import PolicyStep, PolicyVersion
 from delinquency.operations import policies
@@ -148,7 +149,7 @@ class VersionForm(forms.ModelForm[PolicyVersion]):
 
 
 @admin.register(PolicyVersion)
-class PolicyVersionAdmin(StudyActions):
+class PolicyVersionAdmin(MoveHereMixin, StudyActions):
     """One version of a policy: a draft is edited, a published one is only read (A36)."""
 
     form = VersionForm
@@ -167,7 +168,7 @@ class PolicyVersionAdmin(StudyActions):
     search_fields = ("policy__name",)
     autocomplete_fields = ("policy",)
     inlines = (StepInline,)
-    actions_detail = ("publish", "copy", "export_json", "study_backtest", "study_ahead")
+    actions_detail = ("publish", "move_here", "study_backtest", "study_ahead", "copy", "export_json")
     empty_words = "Add a draft version to a policy, or import a policy file on the policy's page."
     empty_link = ("Policies", "admin:delinquency_policy_changelist")
     fieldsets = (

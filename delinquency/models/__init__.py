@@ -3,6 +3,7 @@
 from .case import Case, StepRun
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
+from .move import MoveBatch, PolicyMove
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .study import Forecast, Study, StudyFinding
@@ -17,7 +18,9 @@ __all__ = [
     "GraceGrant",
     "HolidayCopy",
     "InvoiceStanding",
+    "MoveBatch",
     "Policy",
+    "PolicyMove",
     "PolicyStep",
     "PolicyVersion",
     "Standing",

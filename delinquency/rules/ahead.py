@@ -102,6 +102,12 @@ class Ahead:
         self._advance(end)
         return [event for event in self.events if event.shown]
 
+    @property
+    def owed(self) -> Decimal:
+        """Return the balance where it stands now: unpaid invoices and waiting charges, less credit."""
+        invoices = sum((invoice.remaining for invoice in self.state.invoices.values()), ZERO)
+        return invoices + self.waiting - self.credit
+
     def _advance(self, until: Moment) -> None:
         """Play on to a moment; facts that lie beyond it wait."""
         now = [fact for fact in self.facts if moment_of(fact) <= until]
