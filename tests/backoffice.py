@@ -25,6 +25,7 @@ from delinquency.models import (
     Policy,
     PolicyStep,
     PolicyVersion,
+    Promise,
     Standing,
     StepRun,
     Sweep,
@@ -215,7 +216,13 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         account=account, anchor_key="case:1", step_key="call", due_on=date(2026, 1, 21), why="Unpaid.",
         contact=account.contacts.get(),
     )  # fmt: skip
-    GraceGrant.objects.create(account=account, until_on=date(2026, 1, 26), reason="asked for it", granted_at=NOON)
+    grant = GraceGrant.objects.create(
+        account=account, until_on=date(2026, 1, 26), reason="asked for it", granted_at=NOON
+    )  # fmt: skip
+    Promise.objects.create(
+        account=account, pay_by_on=date(2026, 1, 25), owed=Decimal("60.00"), invoices=[invoice.pk], made_at=NOON,
+        made_on=date(2026, 1, 20), grant=grant,
+    )  # fmt: skip
     Exclusion.objects.create(name="Christmas Day", month=12, day=25)
 
 

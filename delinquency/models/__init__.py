@@ -3,6 +3,7 @@
 from .case import Case, StepRun
 from .journal import Event, Sweep
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
+from .promise import Promise
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .ticket import CallTask, Ticket, TicketComment
 
@@ -16,6 +17,7 @@ __all__ = [
     "Policy",
     "PolicyStep",
     "PolicyVersion",
+    "Promise",
     "Standing",
     "StepRun",
     "Sweep",
