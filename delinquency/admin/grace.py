@@ -23,7 +23,7 @@ from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency import operations
 from delinquency.extensions import allowance_of, newest_grant
-from delinquency.models import Promise, Ticket
+from delinquency.models import Promise, Standing, Ticket
 from delinquency.more_time import Effect, effect_of
 from delinquency.operations.promises import promise_until, promised_invoices
 
@@ -53,6 +53,8 @@ class AskingForm(forms.Form):
             data[self.day_name] = (self.today + timedelta(days=int(picked))).isoformat()
         kwargs["initial"] = {self.day_name: self.today + timedelta(days=7)} | dict(kwargs.get("initial") or {})
         super().__init__(data, **kwargs)
+        if not Standing.objects.filter(account=account, delinquent_since__isnull=False).exists():
+            self.fields["lift_now"].widget = forms.HiddenInput()  # there is no case to end
 
     def until(self) -> date:
         """Return the Grace Until that is asked for."""
@@ -151,8 +153,7 @@ class GraceActions:
                 account=account, until_on=data["until_on"], reason=data["why"], by=staff_user(request),
                 lift_now=data["lift_now"], seen=seen,
             )  # fmt: skip
-            through = data["until_on"] - timedelta(days=1)
-            return f"Protected through {day(through)}; may become delinquent on {day(data['until_on'])}."
+            return f"Grace until {day(data['until_on'])} is given."
 
         asking = Asking(
             "Grace until",
@@ -170,8 +171,7 @@ class GraceActions:
                 account=account, pay_by_on=data["pay_by_on"], by=staff_user(request), amount=data["amount"],
                 channel=data["channel"], note=data["note"], lift_now=data["lift_now"], seen=seen,
             )  # fmt: skip
-            until = promise.grant.until_on
-            return f"Noted: {promise.promised:,.2f} by {day(promise.pay_by_on)}. May become delinquent on {day(until)}."
+            return f"Noted: {promise.promised:,.2f} by {day(promise.pay_by_on)}."
 
         asking = Asking(
             "Promise to pay",
@@ -219,7 +219,7 @@ def _two_steps(desk: Any, request: HttpRequest, object_id: str, asking: Asking) 
                 if request.POST.get("shown") != shown and request.POST.get("seen") == seen:
                     raise Refused("moved_on", "Something has changed since these dates were shown: look at them again.")
                 done = asking.carry_out(account, form.cleaned_data, number_of(request.POST.get("seen")))
-                messages.success(request, done)
+                messages.success(request, f"{done} {lines_of(effect, account.company.currency)[0].words}")
                 return HttpResponseRedirect(back, status=303)
         except Refused as refusal:
             form.add_error(None, refusal.words)

@@ -48,7 +48,8 @@ class PromiseAdmin(HistoryAdmin):
     search_fields = ("account__number", "account__name", "note")
     date_hierarchy = "pay_by_on"
     actions_detail = ("withdraw",)
-    list_before_template = "admin/promises.html"
+    list_before_template = "admin/promises_in_all.html"
+    list_after_template = "admin/promises.html"
     empty_words = "No promise yet. Open an account or a ticket and press “Promise to pay”."
     empty_link = ("Accounts", "admin:accounts_account_changelist")
     fields = (
@@ -61,13 +62,13 @@ class PromiseAdmin(HistoryAdmin):
         """Add how often promises are kept: in all, by month, by member of staff."""
         rows = Promise.objects.all()
         told = in_all(rows)
-        numbers = {"title": "Promises to pay"}
+        numbers: dict[str, Any] = {}
         if told.open or told.share is not None:
             tables = [
                 ("By month of payment", "Month", [*by_month(rows), told]),
                 ("By who noted them", "Noted by", by_staff(rows)),
             ]
-            numbers |= {"promise_tables": tables}  # type: ignore[dict-item]
+            numbers = {"promises_in_all": told, "promise_tables": tables}
         return super().changelist_view(request, {**numbers, **(extra_context or {})})
 
     @admin.display(description="account", ordering="account__number")
