@@ -62,6 +62,7 @@ SIDEBAR = [
         _screen("Tickets", "confirmation_number", "delinquency", "ticket"),
         _screen("Calls", "call", "delinquency", "calltask"),
         _screen("Grace given", "event_upcoming", "delinquency", "gracegrant"),
+        _screen("Promises", "handshake", "delinquency", "promise"),
         _screen("Standings", "flag", "delinquency", "standing"),
         _screen("Late invoices", "schedule", "delinquency", "invoicestanding"),
         _screen("Steps taken", "stairs", "delinquency", "steprun"),

@@ -9,13 +9,13 @@ from django.dispatch import receiver
 from accounts.models import Notice
 from accounts.operations import raise_attention
 from accounts.signals import about_to_send, notice_settled, status_changed
-from invoicing.models import BillingParameters, Invoice
+from invoicing.models import BillingParameters, Charge, Invoice
 from invoicing.signals import about_to_bill, balance_changed, billing_started, charge_settled
 from netenforce.models import EnforcementTask, Hold
 from netenforce.signals import about_to_restrict
 
-from .models import Case, Standing, StepRun
-from .operations import ensure_standings, load_shipped, look_again, reassess_many
+from .models import Case, InvoiceStanding, Standing, StepRun
+from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
 from .queries import NOTICE_MISSING, why_not_cut
 from .rules.policy import Do
 
@@ -81,6 +81,17 @@ def forget_switch(account_id: int, by_delinquency: bool, **_: Any) -> None:
         standing.save()
     StepRun.objects.filter(account=account_id, action=Do.STATUS_SWITCH, in_force=True).update(in_force=False)
     look_again([account_id])
+
+
+@receiver(post_save, sender=Charge, dispatch_uid="delinquency.fee_waived")
+def leave_out_waived(instance: Charge, created: bool, raw: bool = False, **_: Any) -> None:
+    """An invoice whose late fee is waived does not count towards the flag; a clerk may count it again (A27)."""
+    waived = instance.waived_at is not None and instance.kind == Charge.Kind.LATE_FEE
+    if created or raw or not waived or instance.about_invoice_id is None:
+        return
+    found = InvoiceStanding.objects.filter(invoice=instance.about_invoice_id, not_counted_why="").first()
+    if found is not None:
+        do_not_count(found, f"its late fee was waived: {instance.waived_why}", getattr(instance, "_history_user", None))
 
 
 @receiver(about_to_send, dispatch_uid="delinquency.about_to_send")

@@ -15,6 +15,7 @@ from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused, StaleState
 
 from .models import Standing, Sweep
+from .operations.kept import accounts_to_hear
 from .operations.reassess import Looked, reassess_many
 from .rules.actions import Event
 from .rules.scenario import document
@@ -82,6 +83,8 @@ def sweep(
 
 def _due(at: datetime, account_number: str | None, zones: Collection[str] | None) -> list[int]:
     rows = Standing.objects.filter(next_look_at__lte=at, account__parked_at__isnull=True)
+    # A promise is broken when the day after it begins, whether or not its account is due for a look.
+    rows |= Standing.objects.filter(account__in=accounts_to_hear(at))
     if account_number is not None:
         if not Account.objects.filter(number=account_number).exists():
             raise Refused("unknown_account", f"There is no account {account_number!r}; give an account's number.")

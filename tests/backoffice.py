@@ -29,6 +29,7 @@ from delinquency.models import (
     PolicyMove,
     PolicyStep,
     PolicyVersion,
+    Promise,
     Standing,
     StepRun,
     Study,
@@ -221,7 +222,6 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         account=account, anchor_key="case:1", step_key="call", due_on=date(2026, 1, 21), why="Unpaid.",
         contact=account.contacts.get(),
     )  # fmt: skip
-    GraceGrant.objects.create(account=account, until_on=date(2026, 1, 26), reason="asked for it", granted_at=NOON)
     copy = HolidayCopy.objects.create(
         country="US", place="United States", categories=["public"], first_year=2026, last_year=2026, dates_added=1
     )
@@ -241,6 +241,13 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
     PolicyMove.objects.create(
         account=account, from_version=make_version("Rules before"), to_version=version, reason="longer grace",
         moved_at=NOON, batch=batch,
+    )  # fmt: skip
+    grant = GraceGrant.objects.create(
+        account=account, until_on=date(2026, 1, 26), reason="asked for it", granted_at=NOON
+    )  # fmt: skip
+    Promise.objects.create(
+        account=account, pay_by_on=date(2026, 1, 25), owed=Decimal("60.00"), invoices=[invoice.pk], made_at=NOON,
+        made_on=date(2026, 1, 20), grant=grant,
     )  # fmt: skip
 
 

@@ -5,7 +5,9 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from accounts.models import Account, AccountStatus, AccountType, Company, Contact, FundingSource, ServiceLine
+from django.contrib.auth.models import Permission
+
+from accounts.models import Account, AccountStatus, AccountType, Company, Contact, FundingSource, ServiceLine, User
 from billing_project.kernel import clock
 from invoicing.models import BillingDefault, BillingParameters, CatalogItem, Subscription
 from invoicing.operations.terms import start_billing
@@ -45,6 +47,23 @@ def make_account(**fields: Any) -> Account:
         "opened_on": date(2000, 1, 1),
     }
     return Account.objects.create(number=number, **(values | fields))
+
+
+def make_staff(username: str, *permissions: str, **fields: Any) -> User:
+    """Make a member of staff with some permissions, by their code names."""
+    user = User.objects.create(username=username, is_staff=True, **fields)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+def make_support(username: str = "sandy") -> User:
+    """Make somebody in support: may give more time, but not change accounts."""
+    return make_staff(username, "view_account", "add_gracegrant")
+
+
+def make_clerk(username: str = "casey") -> User:
+    """Make a billing clerk."""
+    return make_staff(username, "view_account", "add_gracegrant", "change_account", "change_standing")
 
 
 def make_contact(account: Account, **fields: Any) -> Contact:

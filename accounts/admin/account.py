@@ -30,6 +30,7 @@ class CompanyAdmin(HistoryAdmin):
     empty_words = "Add the company whose name stands on the invoices; every account belongs to one."
     fieldsets = (
         (None, {"fields": ("name", "currency", "timezone", "invoice_prefix", "staff_hours_baseline")}),
+        ("More time for late payers", {"fields": ("grace_limit_support", "grace_limit_clerk")}),
         ("On paper and in notices", {"fields": ("address", "phone", "logo", "email_sender", "sms_sender")}),
     )
 

@@ -1,6 +1,6 @@
 """The back office's screens of the delinquency room, and what joins all rooms: the account page and the home page."""
 
-from . import case, exclusion, journal, move_batch, overview, policy, policy_version, standing, study, ticket
+from . import case, exclusion, journal, move_batch, overview, policy, policy_version, promise, standing, study, ticket
 
 __all__ = [
     "case",
@@ -10,6 +10,7 @@ __all__ = [
     "overview",
     "policy",
     "policy_version",
+    "promise",
     "standing",
     "study",
     "ticket",

@@ -1,7 +1,6 @@
 """The account page: everything about one account, and what can be done about it. The top room knows all the others."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,8 +15,8 @@ from unfold.decorators import action
 
 from accounts import access
 from accounts.admin.account import AccountAdmin
-from accounts.admin.base import BAD, GOOD, WARN, badge, badges, money, number_of, staff_user
-from accounts.admin.confirm import DayField, ReasonForm, confirm_one
+from accounts.admin.base import BAD, GOOD, WARN, badge, badges, money, staff_user
+from accounts.admin.confirm import confirm_one
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -30,7 +29,10 @@ from invoicing.models import Invoice, LedgerEntry, Payment
 from invoicing.operations import payments as billing
 from netenforce.models import LineState
 
+from .buttons import FittingButtons
 from .calendar import LandsFilter
+from .flag import FlagActions
+from .grace import GraceActions
 from .move_batch import PolicyMoveInline
 from .moving import MoveAccountMixin
 from .panel import account_panel
@@ -101,26 +103,6 @@ class PaymentForm(forms.Form):
         choices.label_from_instance = lambda row: f"{row.number}: {row.remaining:,.2f} unpaid, due {row.due_on}"
 
 
-class GraceForm(ReasonForm):
-    """More days for one account."""
-
-    field_order = ("until_on", "lift_now", "reason")
-    until_on = DayField(
-        label="May become delinquent on",
-        help_text="The account is protected through the day before (D7). For “I pay by Sunday” choose Monday.",
-    )
-    lift_now = forms.BooleanField(
-        required=False,
-        label="Lift now",
-        help_text="Only for accounts that are delinquent already: ends the case at once (A8).",
-    )
-
-    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
-        week = clock.today(account.timezone) + timedelta(days=7)
-        kwargs.setdefault("initial", {"until_on": week})
-        super().__init__(*args, **kwargs)
-
-
 class ReturnedForm(forms.Form):
     """Which payment came back, and why."""
 
@@ -144,7 +126,7 @@ admin.site.unregister(Account)
 
 
 @admin.register(Account)
-class AccountPage(WhatIfMixin, MoveAccountMixin, AccountAdmin):
+class AccountPage(FittingButtons, GraceActions, FlagActions, WhatIfMixin, MoveAccountMixin, AccountAdmin):
     """One account at a glance: what it owes, where it stands, what happened, what comes next, and the buttons."""
 
     list_display = ("number", "name", "status_shown", "balance", "late", "stands", "line", "company")
@@ -152,7 +134,7 @@ class AccountPage(WhatIfMixin, MoveAccountMixin, AccountAdmin):
     inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline, PolicyMoveInline)
     actions = (*AccountAdmin.actions, "move_chosen")
     actions_detail = (
-        "record_payment", "grace", "change_status", "what_if",
+        "record_payment", "grace", "promise", "undo_grace", "change_status", "what_if",
         {"title": "More", "items": ["move_version", "returned", "pay_link", "look_again", "unflag", "unpark", "close"]},
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
@@ -185,7 +167,7 @@ class AccountPage(WhatIfMixin, MoveAccountMixin, AccountAdmin):
     ) -> Any:
         """Add the panel and the story."""
         account = self.get_object(request, object_id)
-        found = {"panel": account_panel(account), "own_page": True} if account else {}
+        found = {"panel": account_panel(account, user=request.user), "own_page": True} if account else {}
         return super().change_view(request, object_id, form_url, {**found, **(extra_context or {})})
 
     @admin.display(description="balance")
@@ -238,27 +220,6 @@ class AccountPage(WhatIfMixin, MoveAccountMixin, AccountAdmin):
             form_kwargs=_of_account, words=_what_restores, carry_out=carry_out,
         )  # fmt: skip
 
-    @action(description="Grace until", icon="event_upcoming", permissions=["grant_grace"])
-    def grace(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask until when and why, and grant it (S10, A7)."""
-
-        def carry_out(account: Account, data: dict[str, Any]) -> str:
-            operations.grant_grace(
-                account=account,
-                until_on=data["until_on"],
-                reason=data["reason"],
-                by=staff_user(request),
-                lift_now=data["lift_now"],
-            )
-            through = data["until_on"] - timedelta(days=1)
-            return f"Protected through {through:%a %d %b %Y}; may become delinquent on {data['until_on']:%a %d %b %Y}."
-
-        return confirm_one(
-            self, request, object_id, title="Grace until", submit="Give more days", form_class=GraceForm,
-            form_kwargs=_of_account, carry_out=carry_out,
-            words="Due dates stay as they are; the invoice stays past due. Only the entry into delinquency waits.",
-        )  # fmt: skip
-
     @action(description="Payment came back", icon="undo", permissions=["operate"])
     def returned(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask which payment and why, and reverse it (A23)."""
@@ -306,25 +267,6 @@ class AccountPage(WhatIfMixin, MoveAccountMixin, AccountAdmin):
             carry_out=carry_out,
             words="The program looks by itself; this only saves waiting for the next check.",
         )  # fmt: skip
-
-    @action(description="Remove flag", icon="flag", permissions=["operate"])
-    def unflag(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason, and drop the flag for being seriously late (A28)."""
-
-        def carry_out(account: Account, data: dict[str, Any]) -> str:
-            operations.unflag(account, data["reason"], staff_user(request))
-            return "The flag is removed; invoices that were late before today no longer count."
-
-        return confirm_one(
-            self, request, object_id, title="Remove flag", submit="Remove it", carry_out=carry_out,
-            words="Invoices that were seriously late before today no longer count towards a flag.",
-        )  # fmt: skip
-
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer to remove a flag only where there is one."""
-        found = super().get_actions_detail(request, object_id)
-        flagged = Standing.objects.filter(account_id=number_of(object_id), flagged_on__isnull=False).exists()
-        return found if flagged else [button for button in found if button.path != "unflag"]
 
 
 def _of_account(account: Account) -> Mapping[str, Any]:

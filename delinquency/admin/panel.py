@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -12,8 +13,10 @@ from accounts.admin.base import GOOD, NOTE, WARN, badge
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
+from delinquency.flagging import FlagState, flag_state
 from delinquency.glance import Glance, Step, glance, upcoming
 from delinquency.models import Event, PolicyMove
+from delinquency.promised import Record, record_of
 from netenforce.admin.device import level_badge
 
 from .journal import event_badge
@@ -59,6 +62,9 @@ class Panel:
     story_url: str
     account_url: str
     local_now: str
+    promises: Record
+    flag: FlagState | None
+    may_count: bool  # whether the user may leave late invoices out of the count towards the flag
 
     @property
     def next(self) -> Step | None:
@@ -66,8 +72,8 @@ class Panel:
         return self.steps[0] if self.steps else None
 
 
-def account_panel(account: Account, *, story_rows: int = STORY_ROWS) -> Panel:
-    """Read what the panel of an account shows; a constant number of queries."""
+def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any = None) -> Panel:
+    """Read what the panel of an account shows to a user; a constant number of queries."""
     seen = glance(account)
     steps: tuple[Step, ...] = ()
     refused = ""
@@ -91,6 +97,9 @@ def account_panel(account: Account, *, story_rows: int = STORY_ROWS) -> Panel:
         story_url=f"{reverse('admin:delinquency_event_changelist')}?q={account.number}",
         account_url=reverse("admin:accounts_account_change", args=[account.pk]),
         local_now=clock.local(clock.now(), account.timezone).strftime("%Y-%m-%d %H:%M"),
+        promises=record_of(account, seen.today),
+        flag=flag_state(seen.standing, seen.today, seen.sources),
+        may_count=user is not None and user.has_perm("delinquency.change_standing"),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from simple_history.admin import SimpleHistoryAdmin
 
 from accounts.admin.base import (
     BAD,
@@ -21,6 +22,8 @@ from accounts.admin.base import (
 from billing_project.kernel import clock
 from delinquency.models import GraceGrant, InvoiceStanding, Standing
 
+from .flag import CountingActions, CountsFilter
+
 
 class StandFilter(admin.SimpleListFilter):
     """Standings by what is remarkable about them."""
@@ -33,6 +36,7 @@ class StandFilter(admin.SimpleListFilter):
         return [
             ("delinquent", "delinquent"),
             ("flagged", "flagged"),
+            ("asked", "flagged, second source asked for"),
             ("grace", "grace runs"),
             ("switched", "status switched"),
         ]
@@ -44,6 +48,8 @@ class StandFilter(admin.SimpleListFilter):
                 return rows.filter(delinquent_since__isnull=False)
             case "flagged":
                 return rows.filter(flagged_on__isnull=False)
+            case "asked":
+                return rows.filter(flagged_on__isnull=False, second_source_asked_on__isnull=False)
             case "grace":
                 return rows.filter(grace_until__gt=clock.today())
             case "switched":
@@ -57,7 +63,15 @@ class StandingAdmin(HistoryAdmin):
 
     may_add = False
     may_change = False
-    list_display = ("account_shown", "policy_version", "state", "grace_until", "next_look", "events_count")
+    list_display = (
+        "account_shown",
+        "policy_version",
+        "state",
+        "flagged_on",
+        "second_source_asked_on",
+        "grace_until",
+        "next_look",
+    )
     list_select_related = ("account", "policy_version__policy")
     list_filter = (StandFilter, "policy_version__policy")
     search_fields = ("account__number", "account__name")
@@ -100,9 +114,9 @@ class StandingAdmin(HistoryAdmin):
 class GraceGrantAdmin(ReadOnlyAdmin):
     """Who gave whom more days, and why."""
 
-    list_display = ("account_shown", "until_on", "lift_now", "reason", "granted", "granted_by")
-    list_select_related = ("account", "granted_by")
-    list_filter = ("lift_now",)
+    list_display = ("account_shown", "until_on", "lift_now", "reason", "taken_back", "granted", "granted_by")
+    list_select_related = ("account", "granted_by", "withdraws", "withdrawal")
+    list_filter = ("lift_now", ("withdraws", admin.EmptyFieldListFilter))
     search_fields = ("account__number", "account__name", "reason")
     date_hierarchy = "granted_at"
     empty_words = "Open an account and press “Grace until” to give it more days."
@@ -114,6 +128,13 @@ class GraceGrantAdmin(ReadOnlyAdmin):
         """Return the account as a link."""
         return admin_link(grant.account)
 
+    @admin.display(description="taken back")
+    def taken_back(self, grant: GraceGrant) -> SafeString | str:
+        """Tell whether it was a mistake, or puts one right; neither counts towards the limit."""
+        if grant.withdraws_id:
+            return badge("takes one back", QUIET)
+        return badge("taken back", WARN) if hasattr(grant, "withdrawal") else ""
+
     @admin.display(description="granted", ordering="granted_at")
     def granted(self, grant: GraceGrant) -> SafeString | str:
         """Return when, in the account's time."""
@@ -121,8 +142,8 @@ class GraceGrantAdmin(ReadOnlyAdmin):
 
 
 @admin.register(InvoiceStanding)
-class InvoiceStandingAdmin(ReadOnlyAdmin):
-    """What the policy made of each invoice (A1)."""
+class InvoiceStandingAdmin(CountingActions, SimpleHistoryAdmin, ReadOnlyAdmin):
+    """What the policy made of each invoice (A1), and whether it counts towards the flag (A27)."""
 
     list_display = (
         "invoice_shown",
@@ -130,12 +151,13 @@ class InvoiceStandingAdmin(ReadOnlyAdmin):
         "past_due_on",
         "delinquent_on",
         "seriously_late_on",
+        "counting",
         "not_counted_why",
     )
+    actions_detail = ("leave_out", "count_again")
     list_select_related = ("invoice", "account")
     list_filter = (
-        ("delinquent_on", admin.EmptyFieldListFilter), ("past_due_on", admin.EmptyFieldListFilter),
-        ("seriously_late_on", admin.EmptyFieldListFilter),
+        CountsFilter, ("delinquent_on", admin.EmptyFieldListFilter), ("past_due_on", admin.EmptyFieldListFilter),
     )  # fmt: skip
     search_fields = ("invoice__number", "account__number", "account__name")
     empty_words = "The first check after an invoice's due date writes its standing."

@@ -5,7 +5,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
@@ -115,7 +116,7 @@ class TicketAdmin(HistoryAdmin):
     date_hierarchy = "opened_on"
     inlines = (CommentInline,)
     actions = ("take_chosen",)
-    actions_detail = ("take", "note", "close")
+    actions_detail = ("take", "note", "promise", "close")
     empty_words = "No ticket yet. Policies open them for unpaid accounts; payment closes them."
     fields = (
         "number", "subject", "account_shown", "state_shown", "queue", "owner", "customer_contact", "opened",
@@ -189,6 +190,19 @@ class TicketAdmin(HistoryAdmin):
             words="",
             carry_out=carry_out,
         )
+
+    def has_grant_grace_permission(self, request: HttpRequest, _obj: object = None) -> bool:
+        """Tell whether the user may give more time, and so note promises (A9)."""
+        return bool(request.user.has_perm("delinquency.add_gracegrant"))
+
+    @action(description="Promise to pay", icon="handshake", permissions=["grant_grace"])
+    def promise(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the account's page for promises, and come back to the ticket afterwards (D7)."""
+        ticket = self.get_object(request, object_id)
+        if ticket is None:
+            raise Http404(f"There is no ticket {object_id}.")
+        page = reverse("admin:accounts_account_promise", args=[ticket.account_id])
+        return HttpResponseRedirect(f"{page}?ticket={ticket.pk}")
 
     @action(description="Close", icon="check", permissions=["operate"])
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -5,6 +5,7 @@ from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
 from .move import MoveBatch, PolicyMove
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
+from .promise import Promise
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .study import Forecast, Study, StudyFinding
 from .ticket import CallTask, Ticket, TicketComment
@@ -23,6 +24,7 @@ __all__ = [
     "PolicyMove",
     "PolicyStep",
     "PolicyVersion",
+    "Promise",
     "Standing",
     "StepRun",
     "Study",

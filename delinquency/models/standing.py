@@ -85,7 +85,11 @@ class Standing(models.Model):
 
 
 class GraceGrant(models.Model):
-    """More days for one account: who granted them, why, until when (S10, A7–A9). Append-only."""
+    """More days for one account: who granted them, why, until when (S10, A7–A9). Append-only.
+
+    A grant that was a mistake is withdrawn by another row that puts the date before it back in force: the account's
+    story knows grants only, and the last one counts.
+    """
 
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="grace_grants")
     until_on = models.DateField(help_text="First date on which the account may become delinquent.")
@@ -93,9 +97,25 @@ class GraceGrant(models.Model):
     reason = models.CharField(max_length=300)
     granted_at = models.DateTimeField(default=clock.now)
     granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    withdraws = models.OneToOneField(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="withdrawal",
+        help_text="The grant that this row takes back; neither counts towards the yearly limit.",
+    )
 
     class Meta:
         ordering = ("-granted_at", "-pk")
+        permissions = (("grant_beyond_limit", "Can give more time beyond the yearly limit"),)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(withdraws__isnull=True) | Q(lift_now=False), name="grant_withdrawal_lifts_nothing"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="grant_has_reason"),
+        ]
+        indexes = [models.Index(fields=["account", "granted_at"], name="grant_of_account")]
 
     def __str__(self) -> str:
         return f"until {self.until_on}"
@@ -125,6 +145,19 @@ class InvoiceStanding(models.Model):
     )
     not_counted_why = models.CharField(
         max_length=200, blank=True, help_text="Why being late with this one does not count towards the flag (A27)."
+    )
+    # What a person decided about it; what the policy made of it stands in the events.
+    history = HistoricalRecords(
+        excluded_fields=[
+            "due_noted",
+            "past_due_on",
+            "delinquent_on",
+            "first_delinquent_on",
+            "may_enter",
+            "reopened_at",
+            "moved_on",
+            "opening",
+        ]
     )
 
     class Meta:

@@ -1,20 +1,22 @@
-"""More time for one account, and the way off the flag: what clerks decide by hand (S10, A7, A8, A28)."""
+"""More time for one account: given with a reason and a limit, and taken back if it was a mistake (S10, A7 to A9)."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
 from accounts.models import Account, User
 from billing_project.kernel import clock
-from billing_project.kernel.errors import Refused
+from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row
 
-from ..models import Event, GraceGrant, InvoiceStanding, Standing
-from ..rules.words import sentence
+from ..extensions import allowance_of, newest_grant
+from ..models import Event, GraceGrant, Promise, Standing
 from .reassess import reassess
 from .standings import look_again
 
 DAYS_AHEAD_MAX = 366
+REASON_LENGTH = 300
+UNDO_WITHIN = timedelta(minutes=10)
 
 
 @transaction.atomic
@@ -26,11 +28,14 @@ def grant_grace(
     by: User | None = None,
     lift_now: bool = False,
     at: datetime | None = None,
+    seen: int | None = None,
 ) -> GraceGrant:
     """Protect an account through the day before a date, and say who did it and why.
 
-    With `lift_now` a running episode ends at once (A8). A promise to pay by day P is a grant until P + 1 (D7). Raises
-    Refused without a reason, for a date that is not ahead, and for an account without a policy.
+    With `lift_now` a running episode ends at once (A8). A promise to pay by day P is a grant until P + 1 (D7). With
+    `seen` (the newest grant the person saw, 0 for none) nothing is overwritten unseen: raises StaleState if another
+    came in between (U20). Raises Refused without a reason, for a date that is not ahead, for an account without a
+    policy, and beyond the limit of whoever asks (A9).
     """
     moment = at or clock.now()
     today = clock.local(moment, account.timezone).date()
@@ -40,11 +45,22 @@ def grant_grace(
         raise Refused("grace_not_ahead", f"Grace Until {until_on} is not after today, {today}; choose a later date.")
     if (until_on - today).days > DAYS_AHEAD_MAX:
         raise Refused("grace_too_far", f"Grace Until {until_on} is more than a year ahead; choose an earlier date.")
+    # Grants are counted after the lock, so that two people at once cannot both give the last one.
     lock_row(Account.objects.all(), account.pk)
     if not Standing.objects.filter(account=account).exists():
         raise Refused("no_policy", f"Account {account.number} is under no policy; give it a billing default first.")
+    if seen is not None:
+        _nothing_new_since(account, seen, moment)
+    allowance = allowance_of(account, by, today)
+    if allowance.left == 0:
+        raise Refused("grace_limit", allowance.refusal(account.number))
     grant = GraceGrant.objects.create(
-        account=account, until_on=until_on, reason=reason.strip(), lift_now=lift_now, granted_at=moment, granted_by=by
+        account=account,
+        until_on=until_on,
+        reason=reason.strip()[:REASON_LENGTH],
+        lift_now=lift_now,
+        granted_at=moment,
+        granted_by=by,
     )
     look_again([account.pk])
     reassess(account.pk, at=moment)
@@ -52,49 +68,80 @@ def grant_grace(
 
 
 @transaction.atomic
-def unflag(account: Account, reason: str, by: User | None = None, *, at: datetime | None = None) -> Standing:
-    """Take the seriously-late flag off by hand; what was late before no longer counts (A28). Raises Refused."""
-    if not reason.strip():
-        raise Refused("reason_missing", "Say why the flag is taken off; the reason is kept.")
+def undo_grant(grant: GraceGrant, by: User | None = None, *, at: datetime | None = None) -> GraceGrant:
+    """Take a grant back that was a mistake, with its promise: within ten minutes, by whoever made it.
+
+    Grants are append-only, and the last one counts; so this is another grant, of the date that was in force before.
+    Where none was, that is the day before the mistake: a date that has passed protects nobody. Neither row counts
+    towards the limit. Raises Refused where something depends on the grant already (see `why_not_undone`).
+    """
     moment = at or clock.now()
-    lock_row(Account.objects.all(), account.pk)
-    standing = Standing.objects.get(account=account)
-    if standing.flagged_on is None:
-        raise Refused("not_flagged", f"Account {account.number} is not flagged.")
-    reassess(account.pk, at=moment)
-    standing.refresh_from_db()
-    standing.flagged_on, standing.second_source_asked_on = None, None
-    standing.unflagged_on = clock.local(moment, account.timezone).date()
-    standing.unflagged_why = reason.strip()[:200]
-    standing.events_count += 1
-    standing._change_reason = reason.strip()[:100]  # type: ignore[attr-defined]
-    standing._history_user = by  # type: ignore[attr-defined]
-    standing.save()
-    _record_unflagged(standing, account, reason.strip(), moment)
-    return standing
+    lock_row(Account.objects.all(), grant.account_id)
+    why_not = why_not_undone(grant, by, moment)
+    if why_not:
+        raise Refused("grace_not_undone", why_not)
+    before = GraceGrant.objects.filter(account=grant.account_id, pk__lt=grant.pk).order_by("-pk").first()
+    day = clock.local(moment, grant.account.timezone).date()
+    taken_back = GraceGrant.objects.create(
+        account=grant.account,
+        until_on=before.until_on if before else day - timedelta(days=1),
+        reason=f"Taken back: {grant.reason}"[:REASON_LENGTH],
+        granted_at=moment,
+        granted_by=by,
+        withdraws=grant,
+    )
+    promise = Promise.objects.filter(grant=grant, state=Promise.State.OPEN).first()
+    if promise is not None:
+        promise.state, promise.decided_on = Promise.State.WITHDRAWN, day
+        promise.decided_why = "The grant it came with was taken back as a mistake."
+        promise._change_reason = "taken back as a mistake"  # type: ignore[attr-defined]
+        promise._history_user = by  # type: ignore[attr-defined]
+        promise.save(update_fields=["state", "decided_on", "decided_why"])
+    look_again([grant.account_id])
+    reassess(grant.account_id, at=moment)
+    return taken_back
 
 
-def _record_unflagged(standing: Standing, account: Account, reason: str, moment: datetime) -> None:
-    Event.objects.create(
-        account=account,
-        sequence=standing.events_count,
-        on=standing.unflagged_on or moment.date(),
-        local_at=clock.local(moment, account.timezone).isoformat(timespec="seconds"),
-        recorded_at=moment,
-        kind="unflagged",
-        rule="A28",
-        why=sentence("unflagged", {"reason": reason})[:400],
-        facts={"reason": reason},
-        policy_version_id=standing.policy_version_id,
+def why_not_undone(grant: GraceGrant, by: User | None, moment: datetime) -> str:
+    """Say why a grant cannot be taken back, and what to do instead; empty if it can.
+
+    On the same local day only: what is decided as of midnight has seen the grant by then.
+    """
+    zone, instead = grant.account.timezone, "Give another date with “Grace until” instead; the last one counts."
+    if grant.withdraws_id is not None or GraceGrant.objects.filter(withdraws=grant).exists():
+        return "This grant was taken back already."
+    if GraceGrant.objects.filter(account=grant.account_id, pk__gt=grant.pk).exists():
+        return f"The account got another date since. {instead}"
+    if grant.granted_by_id != (by.pk if by else None):
+        return f"Only {grant.granted_by or 'whoever gave it'} can take it back. {instead}"
+    same_day = clock.local(moment, zone).date() == clock.local(grant.granted_at, zone).date()
+    if moment - grant.granted_at > UNDO_WITHIN or not same_day:
+        return f"More than ten minutes, or a midnight, have passed. {instead}"
+    if (
+        grant.lift_now
+        and Event.objects.filter(account=grant.account_id, rule="A8", recorded_at__gte=grant.granted_at).exists()
+    ):
+        return f"It ended a case and opened the line, which cannot be undone. {instead}"
+    if Promise.objects.filter(grant=grant, state=Promise.State.KEPT).exists():
+        return "The promise it came with has been kept."
+    return ""
+
+
+def _nothing_new_since(account: Account, seen: int, moment: datetime) -> None:
+    newest = newest_grant(account)
+    if newest is None or newest.pk == seen:
+        return
+    who = str(newest.granted_by) if newest.granted_by else "The program"
+    did = "took a grant back" if newest.withdraws_id else "gave this account more time"
+    raise StaleState(
+        f"{who} {did} {ago(moment - newest.granted_at)}: Grace Until is {newest.until_on} now. "
+        "Look at the dates again before you confirm."
     )
 
 
-@transaction.atomic
-def do_not_count(invoice_standing: InvoiceStanding, reason: str, by: User | None = None) -> InvoiceStanding:
-    """Leave a late invoice out of the count towards the flag: our own error, a waived fee, a dispute (A27)."""
-    if not reason.strip():
-        raise Refused("reason_missing", "Say why this invoice does not count; the reason is kept.")
-    lock_row(Account.objects.all(), invoice_standing.account_id)
-    invoice_standing.not_counted_why = (f"{reason.strip()} ({by})" if by else reason.strip())[:200]
-    invoice_standing.save(update_fields=["not_counted_why"])
-    return invoice_standing
+def ago(passed: timedelta) -> str:
+    """Return in words how long ago something was."""
+    seconds = max(int(passed.total_seconds()), 0)
+    if seconds < 120:
+        return f"{seconds} s ago"
+    return f"{seconds // 60} min ago" if seconds < 7200 else f"{seconds // 3600} h ago"

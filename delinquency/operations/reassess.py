@@ -17,6 +17,7 @@ from ..rules.timeline import advance, look_at_waiting
 from ..rules.when import LOOK, SWITCH
 from .carry import Carrier
 from .effects import Effects
+from .kept import settle_promises
 from .standings import not_again
 
 
@@ -65,6 +66,8 @@ def reassess_many(
     effects.name_new_rows()
     with not_again():
         effects.write()
+    if not before_bill:
+        settle_promises([position.account for position in positions], moment)
     return looked
 
 

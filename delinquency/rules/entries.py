@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from .actions import Kind
-from .calendar import months_later
 from .cuts import Cuts
 from .facts import CENT, InvoiceState
+from .flags import counting, in_window
 from .policy import HARD_LEVELS, Step
 from .release import settle
 from .when import (
@@ -194,9 +194,5 @@ class Entries(Cuts):
 
     def counted(self, late_on: date) -> list[date]:
         """Return the seriously late days that count together with one of them (A28)."""
-        days = sorted(
-            d for d in self.state.seriously_late if self.state.unflagged_on is None or d > self.state.unflagged_on
-        )
-        if self.policy.seriously_late_window == "calendar_year":
-            return [day for day in days if day.year == late_on.year]
-        return [day for day in days if months_later(late_on, -12) < day <= late_on]
+        able = counting(self.state.seriously_late, self.state.unflagged_on)
+        return in_window(able, self.policy.seriously_late_window, late_on)

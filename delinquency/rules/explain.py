@@ -164,12 +164,13 @@ def _own_date(step: Step, told: Told) -> date | None:
 
 
 def _flagged(told: Told, policy: Policy) -> Decision:
-    return Decision(len(told.facts.get("days_on", ())) > policy.seriously_late_limit)
+    """Late too often for the policy, or decided by a person (A27, A28)."""
+    return Decision(bool(told.facts.get("by_hand")) or len(told.facts.get("days_on", ())) > policy.seriously_late_limit)
 
 
 def _unflagged(told: Told, _policy: Policy) -> Decision:
     last_on = _on(told.facts, "last_on")
-    return Decision(bool(told.facts.get("reason")) or (last_on is not None and months_later(last_on, 12) <= told.on))
+    return Decision(bool(told.facts.get("by_hand")) or (last_on is not None and months_later(last_on, 12) <= told.on))
 
 
 def _cured(told: Told, policy: Policy) -> Decision:

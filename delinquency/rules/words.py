@@ -105,6 +105,8 @@ def _cut(facts: Facts) -> str:
 
 
 def _flagged(facts: Facts) -> str:
+    if "by_hand" in facts:
+        return str(facts["by_hand"])
     return (
         f"Seriously late {len(facts['days_on'])} times ({', '.join(map(str, facts['days_on']))}), "
         f"more than the {facts['limit']} that the policy allows."
@@ -112,8 +114,8 @@ def _flagged(facts: Facts) -> str:
 
 
 def _unflagged(facts: Facts) -> str:
-    if facts.get("reason"):
-        return f"A clerk took the flag off: {facts['reason']}"
+    if "by_hand" in facts:
+        return str(facts["by_hand"])
     return "Twelve months have passed since the last seriously late invoice."
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from datetime import date
 from decimal import Decimal
 from unittest.mock import patch
 
@@ -13,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import Account, User
 from billing_project.kernel import clock
-from delinquency.models import CallTask, GraceGrant, PolicyVersion, Ticket
+from delinquency.models import CallTask, PolicyVersion, Ticket
 from invoicing.models import Invoice, Payment
 from tests.backoffice import (
     NOON,
@@ -122,19 +121,6 @@ def test_a_payment_taken_at_the_desk_pays_the_oldest_invoice() -> None:
     again = client.post(address, {"amount": "1.00", "method": "cash", "reference": "R-118", "invoice": ""})
     assert "R-118" in again.content.decode()
     assert Payment.objects.filter(reference="R-118").count() == 1
-
-
-def test_grace_is_granted_with_a_reason_and_says_both_days() -> None:
-    client, account = staff_client(), make_customer("10001", make_version())
-    until = date.fromordinal(clock.today(account.timezone).toordinal() + 5)
-    response = client.post(
-        reverse("admin:accounts_account_grace", args=[account.pk]),
-        {"until_on": until.isoformat(), "reason": "payday on Friday"},
-        follow=True,
-    )
-    assert "Protected through" in response.content.decode()
-    grant = GraceGrant.objects.get(reason="payday on Friday")
-    assert (grant.until_on, grant.granted_by.username) == (until, "boss")
 
 
 def test_support_may_give_a_caller_more_time_but_not_record_money() -> None:

@@ -97,7 +97,7 @@ def test_an_event_without_a_policy_version_is_not_explained() -> None:
 
 
 def test_a_flag_taken_off_by_hand_is_told_with_its_reason() -> None:
-    assert sentence("unflagged", {"reason": "our own error."}) == "A clerk took the flag off: our own error."
+    assert sentence("unflagged", {"by_hand": "A clerk took it off: our error."}) == "A clerk took it off: our error."
 
 
 def test_every_kind_that_the_rules_know_can_be_told() -> None:

@@ -1,0 +1,43 @@
+"""How often an account was given more time, and what whoever asks may still give (A9). Reads only."""
+
+from datetime import date, datetime, time
+
+from accounts.models import Account, User
+from billing_project.kernel import clock
+
+from .models import GraceGrant
+from .rules.calendar import months_later
+from .rules.extensions import Allowance, within_12_months
+
+BEYOND = "delinquency.grant_beyond_limit"
+CLERK = "accounts.change_account"
+
+
+def allowance_of(account: Account, by: User | None, today: date) -> Allowance:
+    """Return what a person may still give an account; grants count whoever made them, withdrawn ones do not (A9).
+
+    Without `by` it is the program that gives (an import, the demo): no limit, but it counts.
+    """
+    given = given_on(account, today)
+    if by is None or by.is_superuser or by.has_perm(BEYOND):
+        return Allowance("administrators", None, given)
+    company = account.company
+    if by.has_perm(CLERK):
+        return Allowance("clerks", company.grace_limit_clerk, given, "An administrator")
+    beyond = "A clerk" if len(given) < company.grace_limit_clerk else "An administrator"
+    return Allowance("support", company.grace_limit_support, given, beyond)
+
+
+def given_on(account: Account, today: date) -> tuple[date, ...]:
+    """Return the local days of the last 12 months on which an account got more time."""
+    earliest = clock.instant(datetime.combine(months_later(today, -12), time.min), account.timezone)
+    rows = GraceGrant.objects.filter(
+        account=account, granted_at__gte=earliest, withdraws__isnull=True, withdrawal__isnull=True
+    )
+    days = [clock.local(at, account.timezone).date() for at in rows.values_list("granted_at", flat=True)]
+    return within_12_months(days, today)
+
+
+def newest_grant(account: Account) -> GraceGrant | None:
+    """Return the grant that is in force, or was last: the newest row."""
+    return GraceGrant.objects.filter(account=account).select_related("granted_by").order_by("-pk").first()
