@@ -11,7 +11,6 @@ from .when import (
     LOOK,
     MIDNIGHT,
     SWITCH,
-    entry_natural_on,
     flag_allows,
     flag_drops_on,
     held_off,
@@ -135,8 +134,7 @@ class Outlook:
         unpaid = invoice.remaining if live else invoice.opening
         if unpaid < self.policy.threshold or not (live or self.policy.after_day_of_month is not None):
             return
-        natural = entry_natural_on(self.policy, self.state, invoice)
-        on = max(natural, self.check_on)
+        on = max(natural, self.state.grace_until or natural, self.check_on)
         if on > self.best_on:
             return
         on = self.policy.calendar.next_open(on)
