@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0003_grace_limits'),
         ('delinquency', '0006_policy_moves'),
-        ('invoicing', '0006_policy_moves'),
+        ('invoicing', '0002_append_only'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
