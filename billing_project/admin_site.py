@@ -39,6 +39,7 @@ SIDEBAR = [
         _screen("Service lines", "router", "accounts", "serviceline"),
         _screen("Funding sources", "credit_card", "accounts", "fundingsource"),
         _screen("Needs attention", "priority_high", "accounts", "attention"),
+        _screen("Pause", "front_hand", "accounts", "pause"),
     ),
     _group(
         "Billing",
@@ -69,6 +70,7 @@ SIDEBAR = [
         _screen("Policy versions", "history", "delinquency", "policyversion"),
         _screen("Events", "event_note", "delinquency", "event"),
         _screen("Checks", "fact_check", "delinquency", "sweep"),
+        _screen("Airbag", "shield", "delinquency", "airbagtrip"),
     ),
     _group(
         "Post room",

@@ -16,6 +16,8 @@ from django.urls import reverse
 from accounts import operations as accounts_operations
 from accounts.models import Account, Notice, NoticeAttempt, ServiceLine, SimulatedMessage, User
 from delinquency.models import (
+    AirbagStep,
+    AirbagTrip,
     CallTask,
     Case,
     Event,
@@ -158,6 +160,7 @@ def make_everything() -> Account:
     _make_letters(account)
     _make_network(account, line)
     Group.objects.create(name="Clerks")
+    accounts_operations.pause_everything(reason="Letters name the wrong amount")
     accounts_operations.raise_attention(code="cut-held", key="x", words="A cut was held back.", account=account)
     return account
 
@@ -217,6 +220,13 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
     )  # fmt: skip
     GraceGrant.objects.create(account=account, until_on=date(2026, 1, 26), reason="asked for it", granted_at=NOON)
     Exclusion.objects.create(name="Christmas Day", month=12, day=25)
+    trip = AirbagTrip.objects.create(
+        kind="cuts", on=date(2026, 1, 21), tripped_at=NOON, planned=Decimal(60), limit=Decimal(20), words="60 cuts."
+    )
+    AirbagStep.objects.create(
+        trip=trip, account=account, kind="restricted", step="slow", anchor_key="case:1", on=date(2026, 1, 21),
+        why="60.00 is unpaid.",
+    )  # fmt: skip
 
 
 def _make_letters(account: Account) -> None:
