@@ -33,7 +33,7 @@ State = AirbagTrip.State
 
 @transaction.atomic
 def ask_release(trip: AirbagTrip, *, by: User, reason: str) -> AirbagTrip:
-    """Ask that a held plan be released, and say why; a second person then approves. Raises Refused if it is not held."""
+    """Ask that a held plan be released, and say why; a second person then approves. Raises Refused if not held."""
     locked = _lock(trip, State.HELD)
     locked.state, locked.asked_by, locked.asked_at = State.ASKED, by, clock.now()
     locked.asked_why = _reason(reason, "Say why what is held is right; who approves it reads that.")
