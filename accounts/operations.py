@@ -6,14 +6,15 @@ from datetime import date, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.locks import lock_row, lock_rows
+from billing_project.kernel.nudge import nudge
 
 from . import signals
-from .models import Account, AccountStatus, AccountType, Attention, Company, Contact, FundingSource, User
+from .models import Account, AccountStatus, AccountType, Attention, Company, Contact, FundingSource, Pause, User
 
 # The column of the history tables is this long.
 REASON_LENGTH = 100
@@ -184,6 +185,44 @@ def resolve_attentions(code: str, keys: Iterable[str], resolution: str, by: User
     return Attention.objects.filter(code=code, key__in=list(keys), resolved_at__isnull=True).update(
         resolved_at=clock.now(), resolution=resolution[:300], resolved_by=by
     )
+
+
+# --- The global pause ---
+
+# Woken when a pause ends, in this order: who has paid gets the line back before anybody is cut, charged or written to.
+WAKE_ON_RESUME = ("netenforce.dispatch", "invoicing.dispatch_charges", "accounts.dispatch_notices")
+
+
+def pause_everything(*, reason: str, by: User | None = None) -> Pause:
+    """Stop every letter, charge and network order from this moment; what is in the air at this moment arrives.
+
+    Raises Refused if there is a pause already, or without a reason.
+    """
+    if not reason.strip():
+        raise Refused("no_reason", "Say why everything is to stop; the reason is shown to all staff.")
+    try:
+        with transaction.atomic():
+            pause = Pause(started_at=clock.now(), started_by=by, why=reason.strip()[:200])
+            _save(pause, reason, by)
+    except IntegrityError as race:
+        raise Refused("paused_already", "Everything is paused already; nothing was changed.") from race
+    return pause
+
+
+@transaction.atomic
+def resume_everything(*, reason: str, by: User | None = None) -> Pause:
+    """End the pause; what waits in the queues goes out, restores first. Raises Refused if there is none."""
+    if not reason.strip():
+        raise Refused("no_reason", "Say what made it safe to go on.")
+    found = lock_rows(Pause.objects.filter(ended_at__isnull=True))
+    if not found:
+        raise Refused("not_paused", "Nothing is paused; nothing was changed.")
+    pause = found[0]
+    pause.ended_at, pause.ended_by, pause.ended_why = max(clock.now(), pause.started_at), by, reason.strip()[:200]
+    _save(pause, reason, by, fields=["ended_at", "ended_by", "ended_why"])
+    for task in WAKE_ON_RESUME:
+        nudge(task)
+    return pause
 
 
 # --- Contacts and funding sources ---

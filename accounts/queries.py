@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from .models import Contact, FundingSource, Notice, ServiceLine
+from .models import Contact, FundingSource, Notice, Pause, ServiceLine
 
 NoticeKey = tuple[int, str, str]
 
@@ -42,3 +42,8 @@ def notice_states(account_ids: Iterable[int]) -> dict[NoticeKey, set[str]]:
     for account_id, anchor_key, step_key, state in rows:
         states[account_id, anchor_key, step_key].add(state)
     return dict(states)
+
+
+def open_pause() -> Pause | None:
+    """Return the pause that is on now, if any; whoever is about to act outside asks right before each act (R-15)."""
+    return Pause.objects.select_related("started_by").filter(ended_at__isnull=True).first()

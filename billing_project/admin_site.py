@@ -39,6 +39,7 @@ SIDEBAR = [
         _screen("Service lines", "router", "accounts", "serviceline"),
         _screen("Funding sources", "credit_card", "accounts", "fundingsource"),
         _screen("Needs attention", "priority_high", "accounts", "attention"),
+        _screen("Pause", "front_hand", "accounts", "pause"),
     ),
     _group(
         "Billing",
@@ -74,6 +75,7 @@ SIDEBAR = [
         _screen("Moves of accounts", "move_up", "delinquency", "movebatch"),
         _screen("Events", "event_note", "delinquency", "event"),
         _screen("Checks", "fact_check", "delinquency", "sweep"),
+        _screen("Airbag", "shield", "delinquency", "airbagtrip"),
     ),
     _group(
         "Post room",

@@ -78,7 +78,7 @@ def _tick(at: datetime, zones: set[str], outside: bool, history: History) -> Non
     history.ticks += 1
     again = True
     while again:
-        billed = bill(at, zones=zones)
+        billed = bill(at, zones=zones, guarded=outside)
         looked = sweep(at, outside=outside, zones=zones)
         history.invoices_issued += len(billed.issued)
         history.amount_issued += billed.amount

@@ -1,5 +1,6 @@
 """What the other rooms announce, and what is looked at again because of it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +11,15 @@ from accounts.models import Notice
 from accounts.operations import raise_attention
 from accounts.signals import about_to_send, notice_settled, status_changed
 from invoicing.models import BillingParameters, Charge, Invoice
-from invoicing.signals import about_to_bill, balance_changed, billing_started, charge_settled
+from invoicing.operations.preview import PlannedBill
+from invoicing.signals import about_to_bill, balance_changed, billing_planned, billing_started, charge_settled
 from netenforce.models import EnforcementTask, Hold
 from netenforce.signals import about_to_restrict
 
 from .models import Case, InvoiceStanding, Standing, StepRun
 from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
+from .operations.airbag import guard, waiting_for_switch
+from .operations.airbag_bills import hold_bills
 from .queries import NOTICE_MISSING, why_not_cut
 from .rules.policy import Do
 
@@ -41,13 +45,27 @@ def place_new_accounts(account_ids: list[int], **_: Any) -> None:
 
 
 @receiver(about_to_bill, dispatch_uid="delinquency.switch_before_bill")
-def switch_before_bill(account_ids: list[int], at: datetime, **_: Any) -> dict[str, set[int]]:
-    """Make the status switches that fall on the bill date before it is billed (D5), and name whom to hold (A15)."""
-    reassess_many(account_ids, at=at, before_bill=True)
+def switch_before_bill(account_ids: list[int], at: datetime, guarded: bool = True, **_: Any) -> dict[str, set[int]]:
+    """Make the status switches that fall on the bill date before it is billed (D5), and name whom to hold (A15).
+
+    Accounts whose switch the airbag holds wait: billed they would be charged for service they may not get.
+    """
+    if guarded:
+        guard(account_ids, at=at, before_bill=True)
+    reassess_many(account_ids, at=at, before_bill=True, guarded=guarded)
     held = Standing.objects.filter(
         account__in=account_ids, delinquent_since__isnull=False, policy_version__hold_invoices_while_delinquent=True
     )
-    return {"hold": set(held.values_list("account_id", flat=True))}
+    waiting = waiting_for_switch(account_ids, at) if guarded else set()
+    return {"hold": set(held.values_list("account_id", flat=True)), "wait": waiting}
+
+
+@receiver(billing_planned, dispatch_uid="delinquency.compare_bills")
+def compare_bills(
+    account_ids: list[int], at: datetime, plan: Callable[[], list[PlannedBill]], **_: Any
+) -> dict[str, Any] | None:
+    """Compare a billing tick with the last bills before it begins, and hold what is far from them (R-15)."""
+    return hold_bills(account_ids, plan, at)
 
 
 @receiver(balance_changed, dispatch_uid="delinquency.balance_changed")

@@ -11,10 +11,12 @@ from django.db import DatabaseError, transaction
 
 from accounts.models import Account
 from accounts.operations import park_account
-from billing_project.kernel import clock
+from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused, StaleState
 
 from .models import Standing, Sweep
+from .operations.airbag import describe, guard, shown_kind, trips_in_force
+from .operations.airbag_decisions import decide_again
 from .operations.kept import accounts_to_hear
 from .operations.reassess import Looked, reassess_many
 from .rules.actions import Event
@@ -35,12 +37,15 @@ class SweepResult:
     counts: Counter[str] = field(default_factory=Counter)
     events: list[tuple[Account, Event]] = field(default_factory=list)
     parked: list[str] = field(default_factory=list)
+    held: list[tuple[Account, Event]] = field(default_factory=list)
+    airbag: dict[str, Any] | None = None
 
     def take(self, looked: Looked) -> None:
         """Add what was found at a chunk."""
         self.accounts_looked_at += looked.accounts
         self.counts.update(looked.counts)
         self.events.extend(looked.events)
+        self.held.extend(looked.held)
 
     def document(self) -> dict[str, Any]:
         """Return the answer for programs."""
@@ -51,6 +56,8 @@ class SweepResult:
             "events_count": len(self.events),
             "counts": dict(sorted(self.counts.items())),
             "parked": self.parked,
+            "airbag": self.airbag,
+            "held": [_held(account, event) for account, event in self.held],
             "events": [{"account": account.number} | document(event) for account, event in self.events],
         }
 
@@ -62,23 +69,47 @@ def sweep(
     dry_run: bool = False,
     outside: bool = True,
     zones: Collection[str] | None = None,
+    guarded: bool | None = None,
 ) -> SweepResult:
     """Do one delinquency tick as of an instant; doing it again finds nothing more to do.
 
-    With `outside` false nothing is sent: history is being made. `zones` limits it to accounts of some zones. A dry
-    run does all of it and takes it back. Raises Refused for an account that does not exist.
+    With `outside` false nothing is sent: history is being made. `zones` limits it to accounts of some zones. A
+    `guarded` tick (default: one that acts outside) is compared with the usual before it acts, and its harmful steps
+    are held if it is far from that (R-15). A dry run does all of it and takes it back. Raises Refused for an account
+    that does not exist.
     """
     result = SweepResult(at, dry_run=dry_run)
+    is_guarded = outside if guarded is None else guarded
     with clock.at(at):
         if dry_run:
             with transaction.atomic():
-                _tick(_due(at, account_number, zones), at, outside, result)
+                _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result)
                 transaction.set_rollback(True)
         else:
-            _tick(_due(at, account_number, zones), at, outside, result)
+            _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result)
             if account_number is None and result.accounts_looked_at:
                 _record(result)
     return result
+
+
+def _guarded_tick(ids: Sequence[int], at: datetime, outside: bool, guarded: bool, result: SweepResult) -> None:
+    if guarded:
+        result.take(decide_again(at))
+        guard(ids, at=at)
+    _tick(ids, at, outside, guarded, result)
+    if guarded:
+        result.airbag = describe(trips_in_force(at))
+
+
+def _held(account: Account, event: Event) -> dict[str, Any]:
+    return {
+        "account": account.number,
+        "kind": shown_kind(event),
+        "step": event.step_key,
+        "invoice": event.number,
+        "amount": None if event.amount is None else money.text(event.amount),
+        "why": event.why,
+    }
 
 
 def _due(at: datetime, account_number: str | None, zones: Collection[str] | None) -> list[int]:
@@ -94,22 +125,22 @@ def _due(at: datetime, account_number: str | None, zones: Collection[str] | None
     return list(rows.order_by("account_id").values_list("account_id", flat=True))
 
 
-def _tick(ids: Sequence[int], at: datetime, outside: bool, result: SweepResult) -> None:
+def _tick(ids: Sequence[int], at: datetime, outside: bool, guarded: bool, result: SweepResult) -> None:
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
         try:
             with transaction.atomic():
-                result.take(reassess_many(chunk, at=at, outside=outside))
+                result.take(reassess_many(chunk, at=at, outside=outside, guarded=guarded))
         except Exception as error:  # noqa: BLE001 - whatever it was, only the account that caused it may suffer
             logger.warning("looking at %d accounts is done one by one: %s", len(chunk), error)
-            _one_by_one(chunk, at, outside, result)
+            _one_by_one(chunk, at, outside, guarded, result)
 
 
-def _one_by_one(account_ids: Sequence[int], at: datetime, outside: bool, result: SweepResult) -> None:
+def _one_by_one(account_ids: Sequence[int], at: datetime, outside: bool, guarded: bool, result: SweepResult) -> None:
     for account_id in account_ids:
         try:
             with transaction.atomic():
-                result.take(reassess_many([account_id], at=at, outside=outside))
+                result.take(reassess_many([account_id], at=at, outside=outside, guarded=guarded))
         except StaleState as busy:
             logger.warning("account %d is left for the next tick: %s", account_id, busy)
         except DatabaseError as error:
@@ -135,5 +166,8 @@ def _record(result: SweepResult) -> None:
     run.events_written += len(result.events)
     run.counts = dict(Counter(run.counts) + result.counts)
     run.parked += len(result.parked)
-    run.log = "\n".join([*run.log.splitlines(), *(f"Parked: {number}." for number in result.parked)])
+    lines = [f"Parked: {number}." for number in result.parked]
+    if result.held:
+        lines.append(f"The airbag held {len(result.held)} steps.")
+    run.log = "\n".join([*run.log.splitlines(), *lines])
     run.save()

@@ -8,6 +8,7 @@ from billing_project.kernel import clock
 from invoicing.sweep import bill
 
 from .operations import reassess_many, work_on, work_on_all
+from .operations.airbag import guard
 from .operations.studies import run_studies, store_forecast
 from .sweep import sweep
 
@@ -22,7 +23,8 @@ def tick(at: str | None = None) -> int:
 
 @shared_task(name="delinquency.reassess_accounts")
 def reassess_accounts(account_ids: list[int]) -> int:
-    """Look again at accounts whose money, notices or status changed."""
+    """Look again at accounts whose money, notices or status changed; many at once are compared with the usual first."""
+    guard(account_ids, at=clock.now())
     return reassess_many(account_ids).accounts
 
 

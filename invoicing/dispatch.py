@@ -1,4 +1,8 @@
-"""Charge what is queued: claim, reserve, call the gateway with no transaction open, settle (R-05, R-07)."""
+"""Charge what is queued: claim, reserve, call the gateway with no transaction open, settle (R-05, R-07).
+
+Before each charge the global pause is asked for: while it is on, no money is taken. What customers pay by themselves in
+the portal does not come through here.
+"""
 
 import logging
 from collections import Counter
@@ -6,7 +10,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from billing_project.kernel.claims import claim_due, release_expired
+from accounts.queries import open_pause
+from billing_project.kernel.claims import claim_due, release_claimed, release_expired
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, StaleState, Unavailable
 
 from .gateways.port import ChargeReceipt, ChargeRequest, Gateway
@@ -32,8 +37,11 @@ def dispatch_charges(at: datetime) -> Counter[str]:
     outcomes: Counter[str] = Counter()
     release_expired(PaymentAttempt.objects.all(), at=at)
     collect.leave_lost_calls_unknown(at)
-    while claimed := claim_due(_ready(), at=at, lease=collect.LEASE, rows_max=ROWS_MAX):
+    while not open_pause() and (claimed := claim_due(_ready(), at=at, lease=collect.LEASE, rows_max=ROWS_MAX)):
         for attempt_id in claimed:
+            if open_pause():
+                release_claimed(PaymentAttempt.objects.all(), claimed)
+                break
             outcomes[_charge(attempt_id, at)] += 1
     return outcomes
 

@@ -3,10 +3,19 @@
 from django.dispatch import Signal
 
 # Accounts are about to be billed for a bill date; sent inside the transaction that then bills them (D5).
-# account_ids: list[int], bill_on: date, at: datetime (00:05 local of that date, as an instant).
+# account_ids: list[int], bill_on: date, at: datetime (00:05 local of that date, as an instant), guarded: bool (a tick
+# that acts now, not one that makes history).
 # Receivers make the status switches that are due by then. One may return {"hold": set of account ids}: those
-# get no invoice for this date, ever, and their next bill date moves on (A15).
+# get no invoice for this date, ever, and their next bill date moves on (A15). And {"wait": set of account ids}: those
+# are left for a later tick, with their bill date as it is.
 about_to_bill = Signal()
+
+# A billing tick is about to begin, and nothing is written yet; not sent for history.
+# account_ids: list[int], at: datetime, plan: a function without arguments that returns every bill the tick would issue
+# (operations.preview.PlannedBill), at the cost of pricing them.
+# One may return {"hold": set of (account id, bill date)}: those are left for a later tick, with "held": list of what to
+# show of them, and "airbag": dict that says why.
+billing_planned = Signal()
 
 # Accounts were given billing terms, many at once; whoever needs a row for each makes it now. account_ids: list[int].
 # (Terms made one by one in the admin are announced by Django's own post_save.)

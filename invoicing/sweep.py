@@ -19,8 +19,9 @@ from billing_project.kernel.errors import Refused, StaleState
 
 from .models import BillingParameters, BillingRun
 from .operations.issue import IssuedInvoice, Outcome, issue_for, issue_instant
+from .operations.preview import preview
 from .operations.terms import BILL_DATE_WAITS, waiting_key
-from .signals import about_to_bill
+from .signals import about_to_bill, billing_planned
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +48,11 @@ class BillingResult:
     issued: list[IssuedInvoice] = field(default_factory=list)
     dates_moved: int = 0
     held: int = 0
+    held_bills: list[dict[str, Any]] = field(default_factory=list)  # left for a later tick until a person decides
+    airbag: dict[str, Any] | None = None
     waiting: list[str] = field(default_factory=list)  # numbers of accounts whose bill date waits for a clerk
     parked: list[str] = field(default_factory=list)
+    guarded: bool = True
 
     @property
     def amount(self) -> Decimal:
@@ -65,7 +69,9 @@ class BillingResult:
             "invoices_issued": len(self.issued),
             "amount_issued": money.text(self.amount),
             "dates_moved": self.dates_moved,
-            "held": self.held,
+            "held_while_delinquent": self.held,
+            "airbag": self.airbag,
+            "held": self.held_bills,
             "waiting": self.waiting,
             "parked": self.parked,
             "issued": [
@@ -88,15 +94,17 @@ def bill(
     dry_run: bool = False,
     zones: Collection[str] | None = None,
     recorded: bool = True,
+    guarded: bool = True,
 ) -> BillingResult:
     """Do one billing tick as of an instant: issue what is due, oldest bill date first.
 
     `zones` limits it to accounts of some zones; without `recorded` it leaves no row of its own. Doing it again finds
-    nothing more to do. A dry run does all of it and takes it back. Raises Refused for an unknown account.
+    nothing more to do. A `guarded` tick is compared with the usual before it acts, and its bills wait if it is far from
+    that (R-15). A dry run does all of it and takes it back. Raises Refused for an unknown account.
     """
     if account_number is not None and not Account.objects.filter(number=account_number).exists():
         raise Refused("unknown_account", f"There is no account {account_number!r}; give an account's number.")
-    result = BillingResult(at.replace(second=0, microsecond=0), dry_run=dry_run)
+    result = BillingResult(at.replace(second=0, microsecond=0), dry_run=dry_run, guarded=guarded)
     if dry_run:
         with transaction.atomic():
             _tick(_due_groups(at, account_number, zones, result), at, result)
@@ -112,7 +120,24 @@ def bill(
     return result
 
 
+def _hold_back(groups: dict[Group, list[int]], at: datetime, result: BillingResult) -> None:
+    """Announce the whole tick before any of it is done, and take out the bills that must wait."""
+    answers: list[tuple[Any, Any]] = billing_planned.send(
+        sender=None,
+        account_ids=sorted(key for ids in groups.values() for key in ids),
+        at=at,
+        plan=lambda: preview(groups),
+    )
+    for answer in (answer for _, answer in answers if answer):
+        for (bill_on, zone), ids in list(groups.items()):
+            groups[bill_on, zone] = [key for key in ids if (key, bill_on) not in answer["hold"]]
+        result.held_bills += answer["held"]
+        result.airbag = answer["airbag"]
+
+
 def _tick(groups: dict[Group, list[int]], at: datetime, result: BillingResult) -> None:
+    if result.guarded and groups:
+        _hold_back(groups, at, result)
     while groups:
         # The oldest date first, so that an account which missed several is billed for each in order.
         bill_on, zone = min(groups)
@@ -174,7 +199,7 @@ def _raise_waiting(waiting: Sequence[tuple[int, str, date]], result: BillingResu
 
 def _bill_chunk(ids: Sequence[int], bill_on: date, zone: str, result: BillingResult) -> Outcome:
     try:
-        outcomes = [_bill_together(ids, bill_on, zone)]
+        outcomes = [_bill_together(ids, bill_on, zone, result.guarded)]
     except Exception as error:  # noqa: BLE001 - whatever it was, only the account that caused it may suffer
         logger.warning("billing %d accounts for %s is done one by one: %s", len(ids), bill_on, error)
         outcomes = _bill_one_by_one(ids, bill_on, zone, result)
@@ -196,7 +221,7 @@ def _bill_one_by_one(ids: Sequence[int], bill_on: date, zone: str, result: Billi
     failures: dict[int, Exception] = {}
     for account_id in ids:
         try:
-            outcomes.append(_bill_alone(account_id, bill_on, zone))
+            outcomes.append(_bill_alone(account_id, bill_on, zone, result.guarded))
         except OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - the one place that parks
@@ -211,17 +236,21 @@ def _bill_one_by_one(ids: Sequence[int], bill_on: date, zone: str, result: Billi
     return outcomes
 
 
-def _bill_together(ids: Sequence[int], bill_on: date, zone: str) -> Outcome:
+def _bill_together(ids: Sequence[int], bill_on: date, zone: str, guarded: bool) -> Outcome:
     """Announce, then bill whom the answers leave; both in one transaction: neither is without the other."""
     with transaction.atomic():
-        answers = about_to_bill.send(sender=None, account_ids=list(ids), bill_on=bill_on, at=_instant(bill_on, zone))
-        return issue_for(ids, bill_on, zone, hold=_held(answer for _, answer in answers))
+        said = about_to_bill.send(
+            sender=None, account_ids=list(ids), bill_on=bill_on, at=_instant(bill_on, zone), guarded=guarded
+        )
+        answers = [answer for _, answer in said]
+        waiting = _named_in(answers, "wait")
+        return issue_for([key for key in ids if key not in waiting], bill_on, zone, hold=_named_in(answers, "hold"))
 
 
-def _bill_alone(account_id: int, bill_on: date, zone: str) -> Outcome:
+def _bill_alone(account_id: int, bill_on: date, zone: str, guarded: bool) -> Outcome:
     for tries_left in reversed(range(TRIES)):
         try:
-            return _bill_together([account_id], bill_on, zone)
+            return _bill_together([account_id], bill_on, zone, guarded)
         except StaleState as busy:
             logger.warning("account %d is left for the next tick: %s", account_id, busy)
             break
@@ -232,8 +261,8 @@ def _bill_alone(account_id: int, bill_on: date, zone: str) -> Outcome:
     return Outcome()
 
 
-def _held(answers: Iterable[Any]) -> Collection[int]:
-    return {key for answer in answers if isinstance(answer, dict) for key in answer.get("hold", ())}
+def _named_in(answers: Iterable[Any], what: str) -> Collection[int]:
+    return {key for answer in answers if isinstance(answer, dict) for key in answer.get(what, ())}
 
 
 def _finish(run: BillingRun, result: BillingResult) -> None:
@@ -254,4 +283,6 @@ def _log(run: BillingRun, result: BillingResult) -> str:
         lines.append(f"Run again: {len(result.issued)} more invoices.")
     lines += [f"Parked: {number}." for number in result.parked]
     lines += [f"Waits for a clerk: {number}." for number in result.waiting]
+    if result.held_bills:
+        lines.append(f"The airbag held {len(result.held_bills)} bills.")
     return "\n".join(lines)

@@ -3,6 +3,9 @@
 Restores go first on every device, then restrictions. Only what a device confirmed is recorded (D10). One
 worker at a time speaks to one device, so an order cannot overtake another; a dead device stops nobody else.
 Repeating an order is harmless, since it says what a line should be and not what to do.
+
+Before each call to a device the global pause is asked for: while it is on, no line is changed, freed ones included. A
+call carries at most BATCH orders, so that a pause takes hold within seconds.
 """
 
 import logging
@@ -17,8 +20,9 @@ from django.db.models import F, QuerySet
 
 from accounts.models import Account, ServiceLine
 from accounts.operations import AttentionRequest, raise_attentions, resolve_attentions
+from accounts.queries import open_pause
 from billing_project.kernel import clock
-from billing_project.kernel.claims import claim_due
+from billing_project.kernel.claims import claim_due, release_claimed
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
 from billing_project.kernel.locks import lock_rows
 
@@ -33,7 +37,7 @@ from .rules.commands import addresses, seen_level
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
-BATCH = 200
+BATCH = 25
 ATTEMPTS_MAX = 5
 BACKOFF = timedelta(seconds=30)
 DETAIL_LENGTH = 300
@@ -95,9 +99,12 @@ def _drain(device: Device, *, restores: bool, outcomes: Counter[str], stop_at: f
     """Do what is due on one device, batch by batch; tell whether the device answered."""
     _recover(device)
     queue = EnforcementTask.objects.filter(device=device, restores=restores)
-    while pks := claim_due(queue, at=clock.now(), lease=LEASE, rows_max=BATCH):
+    while not open_pause() and (pks := claim_due(queue, at=clock.now(), lease=LEASE, rows_max=BATCH)):
         vetoed = [] if restores else _vetoed(pks)
         outcomes[VETOED] += len(vetoed)
+        if open_pause():
+            release_claimed(EnforcementTask.objects.all(), pks)
+            break
         tasks = _begin([pk for pk in pks if pk not in set(vetoed)])
         if tasks and not _do(device, tasks, outcomes):
             return False
@@ -168,11 +175,22 @@ def _do(device: Device, tasks: Sequence[EnforcementTask], outcomes: Counter[str]
         answer = Answer(held=None, outcome=UNKNOWN, detail=f"{type(error).__name__}: {error}", alive=False)
     if answer.outcome == REJECTED and answer.held is not None and len(tasks) > 1:
         # The device took none of them because of one: find out which.
-        alone = [_do(device, [task], outcomes) for task in tasks]
-        return all(alone)
+        return _one_by_one(device, tasks, outcomes)
     note_contact(device, "" if answer.alive else answer.detail)
     _settle(tasks, known, answer, outcomes)
     return answer.alive
+
+
+def _one_by_one(device: Device, tasks: Sequence[EnforcementTask], outcomes: Counter[str]) -> bool:
+    alive = True
+    for place, task in enumerate(tasks):
+        if open_pause():
+            # None of these was taken by the device, so they wait as if they had not been sent.
+            left = EnforcementTask.objects.filter(pk__in=[task.pk for task in tasks[place:]], state=State.SENDING)
+            left.update(state=State.QUEUED, lease_until_at=None)
+            break
+        alive = _do(device, [task], outcomes) and alive
+    return alive
 
 
 def _ask(

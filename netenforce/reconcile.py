@@ -1,7 +1,8 @@
 """Compare what devices hold with what they should hold, and repair the difference (D10, R-12).
 
 Drift comes from a router that rebooted, a hand that edited it, or an answer that was lost. Lines with an
-order under way are left to that order; lines whose order was vetoed are left to whoever vetoed it.
+order under way are left to that order; lines whose order was vetoed are left to whoever vetoed it. Under the global
+pause devices are read and compared, and nothing is repaired.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import Account
+from accounts.queries import open_pause
 from billing_project.kernel import clock
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
 from billing_project.kernel.locks import lock_rows
@@ -89,8 +91,12 @@ def _reconcile_device(device: Device, dry_run: bool) -> DeviceReport:
         failure = ""
         if not dry_run:
             _record(lines, held)
+            pause = open_pause()
             try:
-                repaired = _repair(device, driver, lines, drift)
+                if pause is None:
+                    repaired = _repair(device, driver, lines, drift)
+                elif drift.commands():
+                    failure = f"Nothing is repaired now. {pause.words}"
             except (Rejected, Unavailable, OutcomeUnknown) as error:
                 note_contact(device, str(error))
                 failure = str(error)

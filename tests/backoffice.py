@@ -16,6 +16,8 @@ from django.urls import reverse
 from accounts import operations as accounts_operations
 from accounts.models import Account, Notice, NoticeAttempt, ServiceLine, SimulatedMessage, User
 from delinquency.models import (
+    AirbagStep,
+    AirbagTrip,
     CallTask,
     Case,
     Event,
@@ -165,6 +167,7 @@ def make_everything() -> Account:
     _make_letters(account)
     _make_network(account, line)
     Group.objects.create(name="Clerks")
+    accounts_operations.pause_everything(reason="Letters name the wrong amount")
     accounts_operations.raise_attention(code="cut-held", key="x", words="A cut was held back.", account=account)
     return account
 
@@ -248,6 +251,13 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
     Promise.objects.create(
         account=account, pay_by_on=date(2026, 1, 25), owed=Decimal("60.00"), invoices=[invoice.pk], made_at=NOON,
         made_on=date(2026, 1, 20), grant=grant,
+    )  # fmt: skip
+    trip = AirbagTrip.objects.create(
+        kind="cuts", on=date(2026, 1, 21), tripped_at=NOON, planned=Decimal(60), limit=Decimal(20), words="60 cuts."
+    )
+    AirbagStep.objects.create(
+        trip=trip, account=account, kind="restricted", step="slow", anchor_key="case:1", on=date(2026, 1, 21),
+        why="60.00 is unpaid.",
     )  # fmt: skip
 
 

@@ -28,6 +28,8 @@ NOTHING = "–"
 if TYPE_CHECKING:
 
     class _Admin(DjangoModelAdmin[Any]):
+        def get_actions_list(self, request: HttpRequest) -> list[Any]: ...
+
         def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]: ...
 
 else:

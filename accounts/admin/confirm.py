@@ -100,6 +100,39 @@ def confirm_pass(
     return TemplateResponse(request, "admin/confirm.html", context)
 
 
+def confirm_whole(
+    desk: ModelAdmin[Any],
+    request: HttpRequest,
+    *,
+    title: str,
+    words: str,
+    submit: str,
+    carry_out: Callable[[dict[str, Any]], str],
+    form_class: type[forms.Form] = ReasonForm,
+    danger: bool = False,
+) -> HttpResponse:
+    """Show a confirm page for something that concerns no single row, and on POST run ``carry_out(cleaned_data)``.
+
+    What that returns is shown as done; what it refuses (Refused) is shown on the form.
+    """
+    home = reverse(f"admin:{desk.opts.app_label}_{desk.opts.model_name}_changelist")
+    form = form_class(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            done = carry_out(form.cleaned_data)
+        except Refused as refusal:
+            form.add_error(None, refusal.words)
+        else:
+            messages.success(request, done)
+            return HttpResponseRedirect(home, status=303)
+    context = {
+        **desk.admin_site.each_context(request),
+        "opts": desk.opts, "title": title, "words": words, "submit": submit, "form": form, "back": home,
+        "danger": danger,
+    }  # fmt: skip
+    return TemplateResponse(request, "admin/confirm.html", context)
+
+
 def confirm_many(
     desk: ModelAdmin[Any],
     request: HttpRequest,

@@ -5,6 +5,7 @@ from .attention import Attention
 from .contact import Contact
 from .funding_source import FundingSource
 from .notice import Notice, NoticeAttempt, SimulatedMessage
+from .pause import Pause
 from .service_line import ServiceLine
 from .user import User
 
@@ -18,6 +19,7 @@ __all__ = [
     "FundingSource",
     "Notice",
     "NoticeAttempt",
+    "Pause",
     "ServiceLine",
     "SimulatedMessage",
     "User",

@@ -2,7 +2,7 @@
 
 A row moves to *sending* just before the call. So a worker that dies leaves either a claimed row (nothing
 was sent: back to the queue) or a row in sending (nobody knows: *ambiguous*, looked up at the provider once
-and never blindly repeated: R-09).
+and never blindly repeated: R-09). Before each letter the global pause is asked for: while it is on, none goes out.
 """
 
 import logging
@@ -18,8 +18,9 @@ from accounts import signals
 from accounts.models import Notice, NoticeAttempt
 from accounts.models.notice import Channel as ChannelName
 from accounts.operations import AttentionRequest, raise_attentions
+from accounts.queries import open_pause
 from billing_project.kernel import clock
-from billing_project.kernel.claims import claim_due, hold_lease, release_expired
+from billing_project.kernel.claims import claim_due, hold_lease, release_claimed, release_expired
 from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
 
 from . import rules
@@ -50,12 +51,24 @@ def dispatch_notices(at: datetime | None = None, *, seconds_max: float | None = 
             stack.enter_context(clock.at(at))
         _recover(clock.now())
         outcomes += _look_up_ambiguous()
-        while pks := claim_due(Notice.objects.all(), at=clock.now(), lease=LEASE, rows_max=BATCH):
-            for notice in _load(pks):
-                outcomes[str(_handle(notice))] += 1
+        while not open_pause() and (
+            pks := claim_due(Notice.objects.all(), at=clock.now(), lease=LEASE, rows_max=BATCH)
+        ):
+            if not _work_off(pks, outcomes):
+                break
             if stop_at is not None and clock.monotonic() >= stop_at:
                 break
     return outcomes
+
+
+def _work_off(pks: list[int], outcomes: Counter[str]) -> bool:
+    """Send claimed letters one by one; at a pause give the rest back untouched, and tell that it is time to stop."""
+    for notice in _load(pks):
+        if open_pause():
+            release_claimed(Notice.objects.all(), pks)
+            return False
+        outcomes[str(_handle(notice))] += 1
+    return True
 
 
 def _load(pks: Iterable[int]) -> Iterable[Notice]:

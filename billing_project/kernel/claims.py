@@ -7,6 +7,7 @@ was sent, so the row goes back to the queue. On a row in *sending* nobody knows
 what happened; the queue's own app decides that, never this module.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +38,11 @@ def claim_due(
 def release_expired(queue: QuerySet[Any], *, at: datetime) -> int:
     """Put claimed rows whose lease has run out back into the queue; return how many."""
     return queue.filter(state="claimed", lease_until_at__lt=at).update(state="queued", lease_until_at=None)
+
+
+def release_claimed(queue: QuerySet[Any], pks: Iterable[int]) -> int:
+    """Put rows that were claimed and not begun back into the queue, due as before; return how many."""
+    return queue.filter(pk__in=list(pks), state="claimed").update(state="queued", lease_until_at=None)
 
 
 def hold_lease(queue: QuerySet[Any], pk: int, *, to_state: str, until_at: datetime) -> bool:

@@ -1,8 +1,22 @@
 """The back office's screens of the delinquency room, and what joins all rooms: the account page and the home page."""
 
-from . import case, exclusion, journal, move_batch, overview, policy, policy_version, promise, standing, study, ticket
+from . import (
+    airbag,
+    case,
+    exclusion,
+    journal,
+    move_batch,
+    overview,
+    policy,
+    policy_version,
+    promise,
+    standing,
+    study,
+    ticket,
+)
 
 __all__ = [
+    "airbag",
     "case",
     "exclusion",
     "journal",

@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from accounts.admin.base import local_time
 from accounts.models import Account, Attention, Notice
+from accounts.queries import open_pause
 from billing_project.kernel import clock
-from delinquency.models import CallTask, Event, Standing, Sweep, Ticket
+from delinquency.models import AirbagTrip, CallTask, Event, Standing, Sweep, Ticket
 from invoicing.admin.lateness import BUCKETS, bucket, open_around_today, past_due, with_days_late
 from invoicing.models import BillingRun, Invoice, PaymentAttempt
 from netenforce.models import Device, LineState
@@ -72,6 +73,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             ("Needs a person", _attention_numbers()),
         ),
         "ticks": _ticks(),
+        "brakes": _brakes(request),
         "ageing": _ageing(),
         "last_events": _last_events(),
         "events_url": reverse("admin:delinquency_event_changelist"),
@@ -149,6 +151,21 @@ def _attention_numbers() -> list[Number]:
         Number("notices ambiguous", notices["ambiguous"], _list(notice, "state__exact=ambiguous"),
                "warn" if notices["ambiguous"] else ""),
     ]  # fmt: skip
+
+
+def _brakes(request: HttpRequest) -> dict[str, str]:
+    """Return the global pause and the airbag in one sentence each, and where to press."""
+    pause = open_pause()
+    held = AirbagTrip.objects.filter(state__in=AirbagTrip.OPEN).annotate(n=Count("steps")).order_by("pk")
+    words = [pause.words if pause else "Nothing is paused: letters, charges and network orders go out."]
+    words += [f"The airbag holds {trip.n} steps of {trip.on}: {trip.get_kind_display()}." for trip in held]
+    may = request.user.has_perm("accounts.change_pause")
+    return {
+        "words": " ".join(words if held else [*words, "The airbag holds nothing."]),
+        "pause_url": reverse("admin:accounts_pause_pause") if may and pause is None else "",
+        "resume_url": reverse("admin:accounts_pause_resume") if may and pause is not None else "",
+        "airbag_url": _list("delinquency_airbagtrip"),
+    }
 
 
 def _ticks() -> list[dict[str, Any]]:

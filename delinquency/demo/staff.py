@@ -17,7 +17,7 @@ CLERKS_DO = (
     "change_billingparameters", "add_subscription", "change_subscription", "add_payment", "change_payment",
     "add_charge", "change_charge", "change_invoice", "add_gracegrant", "change_standing", "change_ticket",
     "add_ticketcomment", "change_calltask", "add_exclusion", "change_exclusion", "delete_exclusion",
-    "change_case", "add_study", "change_study", "delete_study",
+    "change_case", "add_study", "change_study", "delete_study", "change_pause", "change_airbagtrip",
 )  # fmt: skip
 SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticketcomment", "change_calltask", "add_gracegrant",

@@ -1,5 +1,6 @@
 """Policies, standings, cases, tickets, and the journal of decisions."""
 
+from .airbag import AirbagStep, AirbagTrip
 from .case import Case, StepRun
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
@@ -11,6 +12,8 @@ from .study import Forecast, Study, StudyFinding
 from .ticket import CallTask, Ticket, TicketComment
 
 __all__ = [
+    "AirbagStep",
+    "AirbagTrip",
     "CallTask",
     "Case",
     "Event",

@@ -57,7 +57,8 @@ def letter(position: Position, causes: Iterable[object], until: Moment) -> dict[
     invoices = [held[key] for key in causes if key in held]
     oldest = min(invoices, key=lambda invoice: (invoice.due_on, invoice.number), default=None)
     unpaid = money.text(sum((invoice.remaining for invoice in invoices), start=Decimal("0.00")))
-    ahead = _next_harm(position, until)
+    # While the airbag holds the account nobody knows what comes next, so the letter does not say.
+    ahead = None if position.state.grounded else _next_harm(position, until)
     return {
         "amount_due": unpaid,
         "restore_amount": unpaid,

@@ -11,13 +11,14 @@ from accounts.models import Account, AccountStatus
 from billing_project.kernel import clock
 from billing_project.kernel.locks import lock_rows
 
-from ..reading import Position, read_positions
+from ..reading import read_positions
 from ..rules.actions import Event
-from ..rules.timeline import advance, look_at_waiting
 from ..rules.when import LOOK, SWITCH
+from .airbag import note_held, trips_in_force
 from .carry import Carrier
 from .effects import Effects
 from .kept import settle_promises
+from .playing import harms_ahead, play
 from .standings import not_again
 
 
@@ -28,6 +29,14 @@ class Looked:
     accounts: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     events: list[tuple[Account, Event]] = field(default_factory=list)
+    held: list[tuple[Account, Event]] = field(default_factory=list)
+
+    def add(self, other: "Looked") -> None:
+        """Add what was found at another chunk."""
+        self.accounts += other.accounts
+        self.counts.update(other.counts)
+        self.events.extend(other.events)
+        self.held.extend(other.held)
 
 
 def reassess(account_id: int, *, at: datetime | None = None) -> list[Event]:
@@ -37,12 +46,20 @@ def reassess(account_id: int, *, at: datetime | None = None) -> list[Event]:
 
 @transaction.atomic
 def reassess_many(
-    account_ids: Sequence[int], *, at: datetime | None = None, outside: bool = True, before_bill: bool = False
+    account_ids: Sequence[int],
+    *,
+    at: datetime | None = None,
+    outside: bool = True,
+    before_bill: bool = False,
+    guarded: bool | None = None,
+    late: bool = False,
 ) -> Looked:
     """Look at a chunk of accounts as of an instant, in one transaction and a constant number of queries.
 
     With `outside` false nothing is put into an outbox to be sent: history is being made. With `before_bill` the look
     stops after the status switches of that instant and before its invoices (D5). Parked accounts are left alone.
+    A `guarded` look (default: one that acts outside) does no harm while the airbag holds something, and lists what it
+    held; a `late` one makes up for the check of the day (see `look_late`).
     """
     moment = at or clock.now()
     looked = Looked()
@@ -55,25 +72,24 @@ def reassess_many(
     statuses = {status.name: status for status in AccountStatus.objects.all()}
     effects = Effects()
     phase = SWITCH if before_bill else LOOK
+    trips = trips_in_force(moment) if (outside if guarded is None else guarded) else []
     for position in positions:
         carrier = Carrier(position, effects, at=moment, outside=outside, statuses=statuses)
         position.state.leaves_on = carrier.today if outside else None
-        events = _play(position, moment, phase)
+        if trips:
+            held = harms_ahead(position, moment, phase, late=late)
+            looked.held.extend((position.account, event) for event in held)
+            position.state.grounded = True
+        events = play(position, moment, phase, late=late)
         carrier.carry(events, (clock.local(moment, position.account.timezone), phase))
         looked.accounts += 1
         looked.counts.update(str(event.kind) for event in events if event.shown)
         looked.events.extend((position.account, event) for event in events if event.shown)
+    if looked.held:
+        note_held(trips, looked.held, moment)
     effects.name_new_rows()
     with not_again():
         effects.write()
     if not before_bill:
         settle_promises([position.account for position in positions], moment)
     return looked
-
-
-def _play(position: Position, at: datetime, phase: int) -> list[Event]:
-    until = (clock.local(at, position.account.timezone), phase)
-    events = advance(position.state, position.facts, position.policy, until, after=position.after)
-    if phase == LOOK:
-        events += look_at_waiting(position.policy, position.state, until[0])
-    return events

@@ -1,6 +1,6 @@
 """Becoming late: past due, fees, the entry into delinquency, the flag."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +8,7 @@ from .actions import Kind
 from .cuts import Cuts
 from .facts import CENT, InvoiceState
 from .flags import counting, in_window
-from .policy import HARD_LEVELS, Step
+from .policy import CHECK_TIME, HARD_LEVELS, Step
 from .release import settle
 from .when import (
     entry_natural_on,
@@ -92,10 +92,15 @@ class Entries(Cuts):
             return None
         return invoice.first_delinquent_on if self.policy.resumes and invoice.first_delinquent_on else self.on
 
+    def came_after(self, invoice: InvoiceState) -> bool:
+        """Tell whether an invoice was reopened after the check that a late look makes up for: the next one is its."""
+        check = datetime.combine(self.on, CHECK_TIME)
+        return self.late and invoice.reopened_at is not None and invoice.reopened_at > check
+
     def enter(self) -> None:
         """Make invoices delinquent, and the account with them; what was paid since midnight is cured at once."""
         state = self.state
-        entering = [invoice for invoice in self.invoices if self.may_enter(invoice)]
+        entering = [invoice for invoice in self.invoices if self.may_enter(invoice) and not self.came_after(invoice)]
         if not entering:
             return
         was_delinquent = state.episode is not None

@@ -124,6 +124,8 @@ class AccountState:
     said: dict[tuple[str, str], date] = field(default_factory=dict)
     leaves_on: date | None = None
     unsettled: bool = False
+    # Held by the airbag: nothing harmful is done to the account until a person has decided.
+    grounded: bool = False
 
     @property
     def case_anchor(self) -> str:

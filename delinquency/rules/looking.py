@@ -14,10 +14,13 @@ from .policy import CHECK_TIME, Do, Policy, Step
 class Looking:
     """The moment of a look, with what every decision of it needs."""
 
-    def __init__(self, policy: Policy, state: AccountState, at: datetime, events: list[Event]) -> None:
-        """Prepare a look at a local time."""
+    def __init__(
+        self, policy: Policy, state: AccountState, at: datetime, events: list[Event], *, late: bool = False
+    ) -> None:
+        """Prepare a look at a local time; a late one makes up for what the day's check had to hold back."""
         self.policy, self.state, self.at, self.events = policy, state, at, events
-        self.on, self.is_check = at.date(), at.time() == CHECK_TIME
+        self.late = late
+        self.on, self.is_check = at.date(), late or at.time() == CHECK_TIME
         self.steps = policy.ladder
         # What was paid before today is settled; what was paid today may still be decided as of last midnight.
         self.invoices = in_order(i for i in state.invoices.values() if i.remaining >= CENT or i.day == self.on)

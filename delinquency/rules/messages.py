@@ -19,8 +19,17 @@ MESSAGES = {
 }
 
 
+# Letters that say that service has been cut: they must not go out where the cut was held back.
+SAYS_CUT = ("slowed", "suspended")
+
+
 class Messages(Looking):
     """Runs the steps that write, ask or charge."""
+
+    def is_grounded(self, step: Step) -> bool:
+        """Tell whether the airbag holds a message back: one that takes money, or speaks of a cut as done."""
+        takes = step.action is Do.CHARGE
+        return self.state.grounded and (takes or (step.template or step.key) in SAYS_CUT)
 
     def message(self, step: Step) -> None:
         """Run a step that writes, asks or charges."""
@@ -41,8 +50,10 @@ class Messages(Looking):
 
     def still_wanted(self, step: Step, invoice: InvoiceState, on: date) -> bool:
         """Tell whether a message about an invoice still makes sense at this look."""
-        if step.action is Do.CHARGE and (self.charge_day(step, on) != self.on or step.at != self.at.time()):
-            return False  # a charge belongs to its day and hour: missed is missed (E8)
+        # A charge belongs to its day and hour: missed is missed (E8), unless it was held that very day.
+        is_now = self.charge_day(step, on) == self.on and (self.late or step.at == self.at.time())
+        if step.action is Do.CHARGE and not is_now:
+            return False
         if on <= invoice.due_on < self.on:
             return False  # a reminder of a due date is of no use after it
         if step.honours_exclusions and not self.policy.calendar.is_open(self.on):

@@ -32,24 +32,30 @@ class Look(Entries):
 
     def switch_before_bill(self) -> None:
         """Make the status switches that fall on a bill date before anything is billed (D5, A13)."""
+        if self.state.grounded:
+            return
         for step in self.steps_that(Do.STATUS_SWITCH):
             self.cut(step, early=True)
 
     def look(self) -> None:
         """Do everything that is due at this time of day, in the order of contract section 4."""
-        # While a charge is not settled nothing punitive happens to the account.
-        harms = not self.state.unsettled
+        # While a charge is not settled nothing punitive happens to the account; nor while the airbag holds it. Then it
+        # may still become late, but for an entry that would bring released cuts back with it.
+        state = self.state
+        harms = not (state.unsettled or state.grounded)
+        enters = harms or (state.grounded and not state.unsettled and not state.released_cuts)
         if self.is_check:
             self.midnight()
         if harms:
             for step in self.steps_that(Do.LATE_FEE):
                 self.late_fee(step)
-        if harms and self.is_check:
+        if enters and self.is_check and (state.released_cuts or not self.late):
             self.enter()
         if self.is_check:
             self.count_seriously_late()
         for step in self.steps_that(*MESSAGES):
-            self.message(step)
+            if not self.is_grounded(step):
+                self.message(step)
         if harms:
             self.switch_again()
             for step in (*self.steps_that(Do.STATUS_SWITCH), *self.steps_that(Do.RESTRICT)):

@@ -176,3 +176,10 @@ def look_at_waiting(policy: Policy, state: AccountState, at: datetime) -> list[E
     if state.waiting:
         Look(policy, state, at, events).look()
     return events
+
+
+def look_late(policy: Policy, state: AccountState, at: datetime) -> list[Event]:
+    """Make up, later on the same day, for what its check had to hold back; what was paid meanwhile is not touched."""
+    events: list[Event] = []
+    Look(policy, state, at, events, late=True).look()
+    return events

@@ -6,7 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from accounts.models import Pause
 from accounts.outreach.dispatch import dispatch_notices
+from accounts.queries import open_pause
 from billing_project.kernel import clock, command
 from invoicing.dispatch import dispatch_charges, resolve_unknown
 from netenforce.dispatch import dispatch_enforcement
@@ -29,7 +31,9 @@ QUEUES: dict[str, Callable[[], Counter[str]]] = {
 class Command(command.Command):
     """Answer with counts by outcome for each queue."""
 
-    help = "One pass over what is waiting: send, charge, apply and read back; counts by outcome."
+    help = (
+        "One pass over what is waiting: send, charge, apply and read back; counts by outcome. Under a pause: nothing."
+    )
 
     def arguments(self, parser: CommandParser) -> None:
         """Add which queue, and ``--at``."""
@@ -39,10 +43,21 @@ class Command(command.Command):
     def work(self, **options: Any) -> command.Answer:
         """Send what is due; the clock stands at ``--at`` if it was given."""
         names = list(QUEUES) if options["queue"] == "all" else [options["queue"]]
+        pause = open_pause()
         counts = {name: {key: number for key, number in QUEUES[name]().items() if number} for name in names}
-        return command.Answer(counts, [_line(name, found) for name, found in counts.items()])
+        if pause is None:
+            return command.Answer(counts, [_line(name, found) for name, found in counts.items()])
+        return command.Answer(
+            {**counts, "paused": _document(pause)},
+            [f"{pause.words} Nothing was sent; what is queued waits until everything is resumed in the back office."],
+        )
 
 
 def _line(name: str, found: dict[str, int]) -> str:
     words = ", ".join(f"{number} {outcome}" for outcome, number in sorted(found.items()))
     return f"{name}: {words or 'nothing due'}"
+
+
+def _document(pause: Pause) -> dict[str, Any]:
+    by = pause.started_by
+    return {"since": pause.started_at, "by": by.get_username() if by else None, "why": pause.why}

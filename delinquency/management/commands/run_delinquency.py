@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from billing_project.kernel import clock, command
+from delinquency.operations.airbag import shown_kind
 from delinquency.sweep import SweepResult, sweep
 
 
@@ -29,5 +30,11 @@ def _lines(result: SweepResult) -> list[str]:
     verb = "would happen" if result.dry_run else "happened"
     lines = [f"{account.number}: {event.on} {event.kind}: {event.why}" for account, event in result.events]
     lines += [f"{number}: parked, see its page" for number in result.parked]
+    lines += [
+        f"{account.number}: held by the airbag: {event.on} {shown_kind(event)}: {event.why}"
+        for account, event in result.held
+    ]
+    if result.airbag is not None:
+        lines.append(f"The airbag holds harmful steps until a person decides, see “Airbag”. {result.airbag['words']}")
     lines.append(f"{len(result.events)} things {verb} at {result.accounts_looked_at} accounts.")
     return lines

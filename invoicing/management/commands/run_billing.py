@@ -33,6 +33,9 @@ def _lines(result: BillingResult) -> list[str]:
     ]
     lines += [f"{number}: the bill date waits for a clerk, daily billing is off" for number in result.waiting]
     lines += [f"{number}: parked, see its page" for number in result.parked]
+    lines += [f"{row['account']}: held by the airbag: {row['why']}" for row in result.held_bills]
+    if result.airbag is not None:
+        lines.append(f"The airbag holds bills until a person decides, see “Airbag”. {result.airbag['words']}")
     again = "This tick was run before. " if result.already_run else ""
     lines.append(
         f"{again}{len(result.issued)} invoices {verb}, {money.text(result.amount)} in all;"
