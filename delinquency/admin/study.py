@@ -64,7 +64,7 @@ class StudyAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Study]:
         """Count the accounts that differ in the same query, and leave the results where they are."""
         rows: QuerySet[Study] = super().get_queryset(request)
-        return rows.annotate(differ_total=Count("findings")).defer("partial", "policy_file")
+        return rows.annotate(differ_total=Count("findings")).defer("partial", "policy_file", "result")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the addresses of a study's file and of its cancelling."""
