@@ -64,7 +64,7 @@ class StudyAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Study]:
         """Count the accounts that differ in the same query, and leave the results where they are."""
         rows: QuerySet[Study] = super().get_queryset(request)
-        return rows.annotate(differ_total=Count("findings")).defer("partial", "policy_file")
+        return rows.annotate(differ_total=Count("findings")).defer("partial", "policy_file", "result")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the addresses of a study's file and of its cancelling."""
@@ -253,6 +253,7 @@ class StudyFindingAdmin(ReadOnlyAdmin):
     """Accounts for which a studied version decides differently, over all studies."""
 
     list_display = ("account_shown", "study_shown", "words_shown", "cut_shown")
+    list_display_links = None  # account and study are links already, and the study's page has it all
     list_select_related = ("study", "account")
     list_filter = ("newly_cut", "spared", "paid_by_itself", "study__kind")
     search_fields = ("account__number", "account__name", "study__name")

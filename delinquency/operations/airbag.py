@@ -18,7 +18,7 @@ from accounts.models import Account, Company
 from accounts.operations import raise_attention
 from billing_project.kernel import clock, money
 
-from ..models import AirbagStep, AirbagTrip
+from ..models import AirbagStep, AirbagTrip, Forecast
 from ..models import Event as EventRow
 from ..reading import Position, read_positions
 from ..rules.actions import Event, Kind
@@ -142,16 +142,29 @@ def _positions(ids: list[int]) -> Iterator[Position]:
 
 
 def _verdicts(plan: Plan, day: date) -> Iterator[tuple[str, Verdict]]:
+    if max(len(plan.cut), plan.fees_count) <= FEW:
+        return
     past = EventRow.objects.filter(on__gte=day - LOOKS_BACK, on__lt=day).order_by().values("on")
+    forecast = Forecast.objects.filter(for_on=day).first()
     if len(plan.cut) > FEW:
         days = past.filter(kind__in=CUT_EVENTS).annotate(n=Count("account", distinct=True))
         active = Account.objects.filter(closed_on__isnull=True, status__activates_billing=True).count()
-        cuts = judge_cuts(len(plan.cut), largest=max((row["n"] for row in days), default=0), active=active)
+        cuts = judge_cuts(
+            len(plan.cut),
+            largest=max((row["n"] for row in days), default=0),
+            active=active,
+            forecast=forecast.cuts if forecast else None,
+        )
         if cuts is not None:
             yield AirbagTrip.Kind.CUTS, cuts
     if plan.fees_count > FEW:
         sums = past.filter(kind=LATE_FEE).annotate(x=Sum("amount"))
-        fees = judge_fees(plan.fees, count=plan.fees_count, largest=max((row["x"] for row in sums), default=ZERO))
+        fees = judge_fees(
+            plan.fees,
+            count=plan.fees_count,
+            largest=max((row["x"] for row in sums), default=ZERO),
+            forecast=forecast.fee_total if forecast else None,
+        )
         if fees is not None:
             yield AirbagTrip.Kind.MONEY, fees
 

@@ -11,7 +11,7 @@ from accounts.models import Attention, Notice
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.history import run_days
-from delinquency.models import AirbagStep, AirbagTrip, Case, Event, PolicyVersion, Standing
+from delinquency.models import AirbagStep, AirbagTrip, Case, Event, Forecast, PolicyVersion, Standing
 from delinquency.operations import new_draft, publish, reassess
 from delinquency.operations.airbag_decisions import ask_release, dismiss, release
 from invoicing.models import Charge, PaymentAttempt
@@ -239,3 +239,15 @@ def test_the_command_lists_what_is_held_and_ends_well(capsys: pytest.CaptureFixt
         "account": "0001", "kind": "late_fee", "step": "fee", "invoice": "I-0001-2026-01-01", "amount": "10.00",
         "why": "",
     }  # fmt: skip
+
+
+def test_twice_the_largest_day_is_held_where_the_forecast_knew_of_nothing_like_it_and_goes_where_it_did() -> None:
+    town(policy(), 25)
+    check(NINE, guarded=False)
+    town(policy(), 60, issued_on="2026-02-01", first=100)
+    forecast = Forecast.objects.create(for_on=date(2026, 2, 21), made_at=instant("2026-02-20 12:00"), cuts=5)
+    assert check("2026-02-21 09:05", dry_run=True).airbag is not None
+    forecast.cuts, forecast.fee_total = 60, "600.00"
+    forecast.save()
+    assert check("2026-02-21 09:05").airbag is None
+    assert cuts() == 25 + 60
