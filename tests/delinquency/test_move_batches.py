@@ -18,6 +18,7 @@ from delinquency.operations import (
     cancel_move,
     confirm_move,
     import_version,
+    move_account,
     prepare_move,
     publish,
     undo_move,
@@ -121,6 +122,22 @@ def test_undoing_moves_back_only_those_that_were_not_moved_on_since(stories: lis
     assert (back.state, back.moved, back.undo_of) == ("done", 2, batch)
     with clock.at(NOON), pytest.raises(Refused, match="still where it was moved to"):
         undo_move(batch, reason="once more")
+
+
+def test_an_account_that_is_moved_on_while_its_undoing_waits_for_a_worker_stays_and_is_named(
+    stories: list[Story], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = longer()
+    third = longer(grace_days=12)
+    with clock.at(NOON):
+        batch = confirm_move(prepare_move(everybody(), version=second), reason="longer grace")
+        monkeypatch.setattr(BATCHES, "AT_ONCE", 0)
+        back = undo_move(batch, reason="a mistake")
+        move_account(stories[0].account, version=third, reason="even longer")
+        work_on(back.pk)
+    back.refresh_from_db()
+    assert versions() == {"1001": 3, "1002": 1, "1003": 1}
+    assert back.left_out["moved_on"]["rows"] == [["1001", "Account 1001 was moved on since; it stays."]]
 
 
 def test_an_undone_move_leaves_the_story_as_if_nothing_had_been(stories: list[Story]) -> None:

@@ -18,6 +18,7 @@ from delinquency.operations import (
     reassess,
 )
 from netenforce.models import Hold
+from tests.factories import instant
 from tests.worlds import Story, sonar
 
 pytestmark = pytest.mark.django_db
@@ -84,13 +85,14 @@ def test_an_account_that_no_check_has_seen_for_days_is_first_decided_under_its_o
 
 def test_a_date_of_the_new_version_that_has_passed_acts_at_the_next_check_and_not_at_once() -> None:
     story = Story(sonar(), first_bill_on="2026-01-01")
-    story.days("2026-01-01", "2026-01-19")
+    story.days("2026-01-01", "2026-01-18")
+    with story.now("2026-01-19 10:00"):
+        reassess(story.account.pk)
     before = Event.objects.count()
     moved(story, "2026-01-19 11:00", published(story, grace_days=1))
     assert Event.objects.count() == before
-    happened = story.days("2026-01-19", "2026-01-21")
-    assert ("2026-01-20", "account_delinquent") in happened
-    assert not [day for day, kind in happened if kind == "restricted" and day < "2026-01-20"]
+    assert Standing.objects.get().next_look_at == instant("2026-01-20 09:00")
+    assert ("2026-01-20", "account_delinquent") in story.days("2026-01-19", "2026-01-21")
 
 
 def test_a_step_of_the_same_key_is_not_repeated_within_the_episode_and_a_new_one_runs_once() -> None:
