@@ -1,6 +1,5 @@
 """Two futures of an account in words: the table that "what if" and the move to another version share."""
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,7 +17,6 @@ from .journal import event_badge
 
 DAY = "%a %d %b %Y"
 # A bill that is still to come is named by its date: "of 2026-02-01", which wants a noun wherever it has none.
-TO_COME = re.compile(r"(?<!nvoice )\bof (\d{4}-\d\d-\d\d)")
 # Whether it is better for the customer that something is there; the rest is neither.
 GOOD_NEWS = {Kind.RELEASED, Kind.CURED, Kind.ACCOUNT_CURED, Kind.STATUS_RESTORED, Kind.PAYMENT, Kind.UNFLAGGED}
 
@@ -106,8 +104,6 @@ def _line(row: Row) -> Line:
 def _cell(event: Event) -> Cell:
     level = event.step.level if event.step is not None else ""
     number = str(event.number or "")
-    if number.startswith("of "):  # a bill that is still to come has a date, and no number yet
-        number = f"the bill {number}"
     step = f"step {event.step_key}" if event.step_key else ""
     words = str(LEVEL_WORDS.get(level, "")) if event.kind is Kind.RESTRICTED else ""
     return Cell(
@@ -115,7 +111,7 @@ def _cell(event: Event) -> Cell:
         time=event.at.strftime("%H:%M"),
         detail=", ".join(part for part in (words, number, step) if part),
         amount=event.amount,
-        why=TO_COME.sub(r"the bill of \1", event.why),
+        why=event.why,
     )
 
 

@@ -161,7 +161,7 @@ class Ahead:
             return
         used, self.waiting = min(self.credit, amount), ZERO
         self.credit -= used
-        key = f"of {on}"
+        key = f"{on} (to come)"  # it has no number yet
         invoice = Issued(key, key, on, on + timedelta(days=self.billing.due_days), amount)
         moves = ((key, -used),) if used else ()
         self._take(
