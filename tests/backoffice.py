@@ -215,6 +215,7 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         account=account, sequence=1, on=date(2026, 1, 21), local_at="2026-01-21T09:00:00", kind="account_delinquent",
         invoice=invoice, why="60.00 is unpaid.", rule="S9", case=case, policy_version=version,
     )  # fmt: skip
+    Standing.objects.filter(account=account).update(events_count=1)
     Sweep.objects.create(tick_at=NOON, started_at=NOON, finished_at=NOON, counts={"issued": 1})
     ticket = Ticket.objects.create(
         account=account, case=case, number="T-1", subject="60.00 unpaid", opened_on=date(2026, 1, 21),

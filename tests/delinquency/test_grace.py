@@ -240,3 +240,9 @@ def test_looking_at_the_effect_writes_nothing() -> None:
     before = list(Standing.objects.values())
     effect(story, "2026-01-20 12:00", "2026-01-26", lift_now=True)
     assert (list(Standing.objects.values()), GraceGrant.objects.count()) == (before, 0)
+
+
+def test_a_bill_that_comes_anyway_is_not_called_another_one() -> None:
+    found = effect(january(status_switch_days=None), "2026-01-20 12:00", "2026-01-26")
+    assert found.extra == ()
+    assert [str(row.kind) for row in found.changed] == ["account_delinquent", "restricted"]
