@@ -47,6 +47,7 @@ class StepInline(ReadOnlyTabular):
 
     model = AirbagStep
     tab = False
+    hide_title = True
     fields = ("account_shown", "what", "step", "on", "amount_shown", "why", "state_shown")
     readonly_fields = fields
     verbose_name_plural = "held steps"
@@ -94,7 +95,7 @@ class AirbagTripAdmin(HistoryAdmin):
     inlines = (StepInline,)
     actions_detail = ("ask", "approve", "dismiss")
     fields = (
-        "state_shown", "what_now", "words", "planned_shown", "limit_shown", "on", "tripped", "asked_by", "asked",
+        "state_shown", "what_now", "why_held", "planned_shown", "limit_shown", "on", "tripped", "asked_by", "asked",
         "asked_why", "decided_by", "decided", "decided_why",
     )  # fmt: skip
     readonly_fields = fields
@@ -139,6 +140,11 @@ class AirbagTripAdmin(HistoryAdmin):
         """Tell who has to do what."""
         return ASKS[State(trip.state)]
 
+    @admin.display(description="why it was held")
+    def why_held(self, trip: AirbagTrip) -> str:
+        """Return what was compared."""
+        return trip.words
+
     @admin.display(description="planned", ordering="planned")
     def planned_shown(self, trip: AirbagTrip) -> str:
         """Return what would have been done: a number of accounts, or a sum."""
@@ -172,7 +178,7 @@ class AirbagTripAdmin(HistoryAdmin):
 
         def carry_out(trip: AirbagTrip, data: dict[str, Any]) -> str:
             release(trip, by=staff_user(request), reason=data["reason"])
-            return "Released. What was held is decided again now, each account as it stands today."
+            return _released(trip)
 
         return confirm_one(
             self, request, object_id, title="Approve release", submit="Approve and release", carry_out=carry_out,
@@ -203,6 +209,15 @@ def _what(trip: AirbagTrip) -> str:
 def _approved(trip: AirbagTrip) -> str:
     asked = f"{trip.asked_by or 'Somebody'} asks for it: {trip.asked_why}" if trip.asked_at else ""
     return f"{_what(trip)} {asked}"
+
+
+def _released(trip: AirbagTrip) -> str:
+    if trip.kind == AirbagTrip.Kind.INVOICES:
+        return "Released. The bills are issued with their own dates."
+    rows = AirbagStep.objects.filter(trip=trip)
+    left = rows.filter(again_at__isnull=True).count()
+    done = f"Released. {rows.count() - left} held steps were decided again, each account as it stands now."
+    return f"{done} {left} wait for their accounts' next check." if left else done
 
 
 def _figure(trip: AirbagTrip, figure: Any) -> str:
