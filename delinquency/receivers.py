@@ -10,12 +10,12 @@ from accounts.models import Notice
 from accounts.operations import raise_attention
 from accounts.signals import about_to_send, notice_settled, status_changed
 from invoicing.models import BillingParameters, Invoice
-from invoicing.signals import about_to_bill, balance_changed, billing_started, charge_settled
+from invoicing.signals import about_to_bill, balance_changed, billing_started, charge_settled, fee_waived
 from netenforce.models import EnforcementTask, Hold
 from netenforce.signals import about_to_restrict
 
-from .models import Case, Standing, StepRun
-from .operations import ensure_standings, load_shipped, look_again, reassess_many
+from .models import Case, InvoiceStanding, Standing, StepRun
+from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
 from .queries import NOTICE_MISSING, why_not_cut
 from .rules.policy import Do
 
@@ -60,6 +60,13 @@ def look_at_balance(account_ids: list[int], **_: Any) -> None:
 def look_at_charge(account_id: int, **_: Any) -> None:
     """Look again at an account whose charge was settled: what waited for its outcome may go on."""
     look_again([account_id])
+
+
+@receiver(fee_waived, dispatch_uid="delinquency.fee_waived")
+def leave_out_of_the_count(invoice_id: int, why: str, **_: Any) -> None:
+    """An invoice whose late fee was waived does not count towards the flag (A27)."""
+    for standing in InvoiceStanding.objects.filter(invoice=invoice_id, not_counted_why=""):
+        do_not_count(standing, f"its late fee was waived: {why}")
 
 
 @receiver(notice_settled, dispatch_uid="delinquency.notice_settled")
