@@ -239,8 +239,10 @@ def _place(fact: Fact) -> date:
 
 
 def _fact(position: Position, kind: str, at: datetime, rows: list[LedgerEntry]) -> Fact:
-    until = position.standing.looked_until_at
-    if until is not None and at <= until:
+    standing = position.standing
+    # A look that stopped before the bills of its instant has left them undecided, however late they are made up for.
+    undecided = kind == "issued" and at == standing.looked_until_at and standing.looked_until_phase < ISSUE
+    if standing.looked_until_at is not None and at <= standing.looked_until_at and not undecided:
         # It came after its time was decided: it counts from when it was recorded.
         at = max(at, min(max(row.recorded_at for row in rows), clock.now()))
     local = clock.local(at, position.account.timezone)

@@ -7,12 +7,19 @@ from typing import Any
 from django.db.models.signals import post_migrate, post_save
 from django.dispatch import receiver
 
-from accounts.models import Notice
+from accounts.models import Notice, User
 from accounts.operations import raise_attention
 from accounts.signals import about_to_send, notice_settled, status_changed
-from invoicing.models import BillingParameters, Charge, Invoice
+from invoicing.models import BillingParameters, Invoice
 from invoicing.operations.preview import PlannedBill
-from invoicing.signals import about_to_bill, balance_changed, billing_planned, billing_started, charge_settled
+from invoicing.signals import (
+    about_to_bill,
+    balance_changed,
+    billing_planned,
+    billing_started,
+    charge_settled,
+    fee_waived,
+)
 from netenforce.models import EnforcementTask, Hold
 from netenforce.signals import about_to_restrict
 
@@ -80,6 +87,13 @@ def look_at_charge(account_id: int, **_: Any) -> None:
     look_again([account_id])
 
 
+@receiver(fee_waived, dispatch_uid="delinquency.fee_waived")
+def leave_out_of_the_count(invoice_id: int, why: str, by: User | None, **_: Any) -> None:
+    """An invoice whose late fee was waived does not count towards the flag; a clerk may count it again (A27)."""
+    for standing in InvoiceStanding.objects.filter(invoice=invoice_id, not_counted_why=""):
+        do_not_count(standing, f"its late fee was waived: {why}", by)
+
+
 @receiver(notice_settled, dispatch_uid="delinquency.notice_settled")
 def look_at_waiting(account_id: int, **_: Any) -> None:
     """Look again at an account with a cut that waits for a notice (A30)."""
@@ -99,17 +113,6 @@ def forget_switch(account_id: int, by_delinquency: bool, **_: Any) -> None:
         standing.save()
     StepRun.objects.filter(account=account_id, action=Do.STATUS_SWITCH, in_force=True).update(in_force=False)
     look_again([account_id])
-
-
-@receiver(post_save, sender=Charge, dispatch_uid="delinquency.fee_waived")
-def leave_out_waived(instance: Charge, created: bool, raw: bool = False, **_: Any) -> None:
-    """An invoice whose late fee is waived does not count towards the flag; a clerk may count it again (A27)."""
-    waived = instance.waived_at is not None and instance.kind == Charge.Kind.LATE_FEE
-    if created or raw or not waived or instance.about_invoice_id is None:
-        return
-    found = InvoiceStanding.objects.filter(invoice=instance.about_invoice_id, not_counted_why="").first()
-    if found is not None:
-        do_not_count(found, f"its late fee was waived: {instance.waived_why}", getattr(instance, "_history_user", None))
 
 
 @receiver(about_to_send, dispatch_uid="delinquency.about_to_send")

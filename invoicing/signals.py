@@ -32,3 +32,7 @@ payment_started = Signal()
 # A charge reached an end, or is unknown for now; sent inside the transaction that settled it.
 # account_id: int, attempt_id: int, state: str (a PaymentAttempt.State).
 charge_settled = Signal()
+
+# A late fee was waived; sent inside the transaction that waived it. invoice_id: int (the late
+# one), why: str, by: User | None.
+fee_waived = Signal()

@@ -13,7 +13,7 @@ from billing_project.kernel.bulk import insert_with_history
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.locks import lock_row
 from invoicing.models import Charge, Invoice
-from invoicing.signals import balance_changed
+from invoicing.signals import balance_changed, fee_waived
 
 from . import ledger
 from .history import save_with_reason
@@ -125,6 +125,8 @@ def waive_charge(charge: Charge, why: str, by: User | None = None) -> Charge:
     locked.waived_at, locked.waived_why = now, why[:200]
     save_with_reason(locked, ["waived_at", "waived_why"], f"waived: {why}", at=now, by=by)
     ledger.write([ledger.on_charge(Kind.WAIVER, -locked.amount, locked, cause="waiver", at=now, by=by, reason=why)])
+    if locked.kind == Charge.Kind.LATE_FEE and locked.about_invoice_id is not None:
+        fee_waived.send(sender=Charge, invoice_id=locked.about_invoice_id, why=why, by=by)
     balance_changed.send(sender=Charge, account_ids=[locked.account_id])
     charge.waived_at, charge.waived_why = locked.waived_at, locked.waived_why
     return locked

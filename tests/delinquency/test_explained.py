@@ -1,6 +1,5 @@
 """Every effect explains itself: rule, policy version, facts compared; and the facts lead to the same decision again."""
 
-import random
 from datetime import date
 from typing import Any
 
@@ -8,12 +7,10 @@ import pytest
 
 from delinquency.explained import same_decision, unexplained
 from delinquency.history import run_days
-from delinquency.models import Event, Policy
-from delinquency.operations import import_version, publish
+from delinquency.models import Event
 from delinquency.policy_file import policy_of
 from delinquency.rules.words import TELLERS, sentence
-from invoicing.models import BillingDefault
-from tests.scenarios.test_same_story import START, ZONES, enter, some_facts, some_policy
+from tests.scenarios.worlds_at_random import START, drawn, enter, under
 from tests.worlds import Story, exchange, sonar
 
 pytestmark = pytest.mark.django_db
@@ -43,17 +40,12 @@ def each_is_explained() -> int:
     return len(events)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_whatever_happens_to_random_customers_is_decided_again_from_its_facts(seed: int) -> None:
-    dice = random.Random(1000 + seed)
-    policy = some_policy(dice)
-    default = BillingDefault.objects.create(name="Terms", bill_day=1, due_days=policy["due_days"] or 0)
-    publish(import_version(policy, policy=Policy.objects.create(name=policy["name"], billing_default=default)))
-    for index in range(6):
-        name = f"{seed}-{index}"
-        enter(name, dice.choice(ZONES), some_facts(dice, name), default, policy["bill_day"])
+def test_whatever_happens_to_random_customers_is_decided_again_from_its_facts() -> None:
+    for index, scenario in enumerate(drawn(18)):
+        default = under(scenario["policy"], f"Terms {index}")
+        enter(f"S{index}", scenario, default, scenario["policy"]["bill_day"])
     run_days(START, UNTIL, outside=False)
-    assert each_is_explained() > 50
+    assert each_is_explained() > 300
 
 
 def late_customer(policy: dict[str, Any]) -> Story:
