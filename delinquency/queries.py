@@ -1,7 +1,7 @@
 """What other pages ask about an account's delinquency: what comes next, and what would stop it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
 
@@ -9,6 +9,7 @@ from accounts.models import Account
 from accounts.queries import notice_states
 from billing_project.kernel import clock
 
+from .models import Standing
 from .reading import read_positions
 from .rules.actions import Event
 from .rules.policy import Do
@@ -47,6 +48,24 @@ def upcoming(account_id: int, until: date) -> list[Coming]:
     past = advance(state, position.facts, position.policy, (now, LOOK), after=position.after)
     events = advance(state, [], position.policy, (datetime.combine(until, time.max), LOOK), after=(now, LOOK))
     return [_coming(event) for event in (*past, *events) if event.shown and event.at > now]
+
+
+def window_opens_at(window: tuple[time, time], zone: str, now: datetime) -> datetime:
+    """Return the next instant inside a policy's window of local times, at which a device may be told to cut (D6)."""
+    opens, closes = window
+    local = clock.local(now, zone)
+    day = local.date() + timedelta(days=1) if local.time() > closes else local.date()
+    return max(now, clock.instant(datetime.combine(day, opens), zone))
+
+
+def cuts_wait_until(account_id: int) -> datetime | None:
+    """Return until when an account must not be cut, because it is night where it is; None if it may be now (D6)."""
+    standing = Standing.objects.select_related("policy_version", "account").filter(account=account_id).first()
+    if standing is None:
+        return None
+    version, now = standing.policy_version, clock.now()
+    opens_at = window_opens_at((version.window_opens, version.window_closes), standing.account.timezone, now)
+    return opens_at if opens_at > now else None
 
 
 def _coming(event: Event) -> Coming:

@@ -27,7 +27,7 @@ from .models import Case, InvoiceStanding, Standing, StepRun
 from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
 from .operations.airbag import guard, waiting_for_switch
 from .operations.airbag_bills import hold_bills
-from .queries import NOTICE_MISSING, why_not_cut
+from .queries import NOTICE_MISSING, cuts_wait_until, why_not_cut
 from .rules.policy import Do
 
 
@@ -130,8 +130,11 @@ def veto_letter(notice_id: int, **_: Any) -> str | None:
 
 
 @receiver(about_to_restrict, dispatch_uid="delinquency.about_to_restrict")
-def veto_cut(task_id: int, **_: Any) -> str | None:
-    """Keep back an order to cut that is not due any more (D9, I9). Holds with another cause are not ours to judge."""
+def veto_cut(task_id: int, **_: Any) -> str | datetime | None:
+    """Keep back an order to cut that is not due any more, or comes at night after an outage or a pause (D9, D6, I9).
+
+    Holds with another cause are not ours to judge.
+    """
     task = EnforcementTask.objects.select_related("line__account").get(pk=task_id)
     holds = Hold.objects.filter(account=task.line.account_id, lifted_at__isnull=True)
     if holds.exclude(cause=Hold.Cause.NON_PAYMENT).exists():
@@ -145,4 +148,4 @@ def veto_cut(task_id: int, **_: Any) -> str | None:
             words=f"The line {task.line} of account {task.line.account.number} should be restricted, but is not: {why}"
             " Write to the customer, or settle it by hand.",
         )
-    return why or None
+    return why or cuts_wait_until(task.line.account_id)

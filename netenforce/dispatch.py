@@ -43,7 +43,7 @@ BACKOFF = timedelta(seconds=30)
 DETAIL_LENGTH = 300
 
 State = EnforcementTask.State
-CONFIRMED, VETOED, PARKED, SUPERSEDED = "confirmed", "vetoed", "parked", "superseded"
+CONFIRMED, VETOED, NOT_YET, PARKED, SUPERSEDED = "confirmed", "vetoed", "not_yet", "parked", "superseded"
 MISMATCH, UNAVAILABLE, UNKNOWN, REJECTED = "mismatch", "unavailable", "unknown", "rejected"
 
 
@@ -100,12 +100,13 @@ def _drain(device: Device, *, restores: bool, outcomes: Counter[str], stop_at: f
     _recover(device)
     queue = EnforcementTask.objects.filter(device=device, restores=restores)
     while not open_pause() and (pks := claim_due(queue, at=clock.now(), lease=LEASE, rows_max=BATCH)):
-        vetoed = [] if restores else _vetoed(pks)
+        vetoed, waiting = ([], []) if restores else _consult(pks)
         outcomes[VETOED] += len(vetoed)
+        outcomes[NOT_YET] += len(waiting)
         if open_pause():
             release_claimed(EnforcementTask.objects.all(), pks)
             break
-        tasks = _begin([pk for pk in pks if pk not in set(vetoed)])
+        tasks = _begin([pk for pk in pks if pk not in {*vetoed, *waiting}])
         if tasks and not _do(device, tasks, outcomes):
             return False
         if stop_at is not None and clock.monotonic() >= stop_at:
@@ -127,17 +128,24 @@ def _recover(device: Device) -> None:
             _park(task, "Every worker that tried it stopped in the middle.")
 
 
-def _vetoed(pks: Sequence[int]) -> list[int]:
-    """Ask right before sending whether each restriction may go out; cancel those that may not (D9)."""
+def _consult(pks: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Ask right before sending whether each restriction may go out; return those that may not, and not yet (D9, D6)."""
     reasons: dict[int, str] = {}
+    waits: dict[int, datetime] = {}
     for pk in pks:
         # Robust: whoever cannot answer has not agreed, and must not stop the other lines.
         answers = signals.about_to_restrict.send_robust(sender=EnforcementTask, task_id=pk)
-        reason = next((str(answer) for _, answer in answers if answer), "")
+        reason = next((str(answer) for _, answer in answers if answer and not isinstance(answer, datetime)), "")
         if reason:
             reasons[pk] = reason
+        elif later := [answer for _, answer in answers if isinstance(answer, datetime)]:
+            waits[pk] = max(later)
+    for pk, until in waits.items():
+        EnforcementTask.objects.filter(pk=pk, state=State.CLAIMED).update(
+            state=State.QUEUED, due_at=until, lease_until_at=None
+        )
     if not reasons:
-        return []
+        return [], list(waits)
     with transaction.atomic():
         tasks = lock_rows(EnforcementTask.objects.filter(state=State.CLAIMED).select_related("line"), reasons)
         EnforcementTask.objects.filter(pk__in=[task.pk for task in tasks]).update(
@@ -145,7 +153,7 @@ def _vetoed(pks: Sequence[int]) -> list[int]:
         )
         EnforcementAttempt.objects.bulk_create([_attempt(task.pk, VETOED, detail=reasons[task.pk]) for task in tasks])
     _announce(tasks, State.CANCELLED)
-    return list(reasons)
+    return list(reasons), list(waits)
 
 
 @transaction.atomic

@@ -4,7 +4,7 @@ from django.dispatch import Signal
 
 # A restriction is about to be sent to a device, outside any transaction. task_id: int.
 # A receiver may return a text: the reason why the line must not be restricted (any more); one that
-# fails counts as a no. Restores are not asked about.
+# fails counts as a no. It may return an aware instant as well: not before then. Restores are not asked about.
 about_to_restrict = Signal()
 
 # An enforcement task reached an end; sent after that was committed.

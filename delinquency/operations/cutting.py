@@ -5,11 +5,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from accounts.models import AccountStatus
-from billing_project.kernel import clock
 from netenforce.models import Hold
 from netenforce.operations import LiftHold, PlaceHold
 
 from ..models import StepRun
+from ..queries import window_opens_at
 from ..reading import Position
 from ..rules.actions import Event, Kind
 from ..rules.facts import Cut
@@ -130,16 +130,9 @@ class Cutting(Messages):
                 level=cut.level,
                 why=why[:WHY_LENGTH],
                 at=self.at,
-                not_before=self._window_opens_at(),
+                not_before=window_opens_at(self.position.policy.window, self.zone, self.now),
             )
         )
-
-    def _window_opens_at(self) -> datetime:
-        """Return the next instant inside the policy's window, at which a device may be told to cut (D6)."""
-        opens, closes = self.position.policy.window
-        now = clock.local(self.now, self.zone)
-        day = now.date() + timedelta(days=1) if now.time() > closes else now.date()
-        return max(self.now, clock.instant(datetime.combine(day, opens), self.zone))
 
     def _status(self, events: list[Event]) -> None:
         switched = self.position.state.switched
