@@ -90,7 +90,7 @@ BACK = [
     *(
         Golden(
             name=f"G12 bill day 17, bill date 2023-10-17, paid {paid}: next on {next_bill_on}",
-            policy=sonar(bill_day=17), bills={"2023-09-17": "100.00"}, until=paid, missed=("2023-10-16", paid),
+            policy=sonar(bill_day=17), bills={"2023-09-17": "100.00"}, until=paid, missed=("2023-10-07", "2023-10-14"),
             facts=f"{paid} 12:00 pays 100.00",
             events=SEED + f"""
                 {paid} payment released cured account_cured status_restored ticket_closed

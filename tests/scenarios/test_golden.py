@@ -66,3 +66,8 @@ def nobody_is_cut_outside_the_window(sweeps: Sweeps) -> None:
     tasks = EnforcementTask.objects.filter(line=sweeps.line, restores=False)
     for task in tasks:
         assert time(9) <= clock.local(task.due_at, sweeps.zone).time() <= time(21), task.why
+
+
+def test_every_golden_timeline_is_played_with_days_missed_where_it_hurts() -> None:
+    assert [golden.name for golden in GOLDENS if not golden.missed] == []
+    assert len({golden.name for golden in GOLDENS}) == len(GOLDENS)
