@@ -139,6 +139,11 @@ class AccountPage(FittingButtons, GraceActions, FlagActions, WhatIfMixin, MoveAc
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
 
+    def get_inlines(self, request: HttpRequest, obj: Account | None) -> Any:
+        """Leave out, of an account that is only being opened, what can have happened to none yet."""
+        found = super().get_inlines(request, obj)
+        return found if obj else tuple(inline for inline in found if inline is not PolicyMoveInline)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Read balance, lateness, standing and line together with the accounts, by subquery."""
         owed = LedgerEntry.objects.filter(account=OuterRef("pk")).order_by().values("account").annotate(x=Sum("amount"))

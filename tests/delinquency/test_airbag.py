@@ -241,13 +241,16 @@ def test_the_command_lists_what_is_held_and_ends_well(capsys: pytest.CaptureFixt
     }  # fmt: skip
 
 
-def test_twice_the_largest_day_is_held_where_the_forecast_knew_of_nothing_like_it_and_goes_where_it_did() -> None:
-    town(policy(), 25)
-    check(NINE, guarded=False)
-    town(policy(), 60, issued_on="2026-02-01", first=100)
-    forecast = Forecast.objects.create(for_on=date(2026, 2, 21), made_at=instant("2026-02-20 12:00"), cuts=5)
-    assert check("2026-02-21 09:05", dry_run=True).airbag is not None
-    forecast.cuts, forecast.fee_total = 60, "600.00"
-    forecast.save()
+def test_late_fees_that_the_forecast_foresaw_are_not_held() -> None:
+    only_fees = {"status_switch_days": None, "name": "F"}
+    town(policy(steps=[FEE], **only_fees), 30)
+    assert check(NINE).airbag is None
+    town(
+        policy(steps=[FEE | {"flat": "13.00"}], status_switch_days=None, name="D"),
+        30,
+        issued_on="2026-02-01",
+        first=100,
+    )
+    Forecast.objects.create(for_on=date(2026, 2, 21), made_at=instant("2026-02-20 12:00"), fee_total="390.00")
     assert check("2026-02-21 09:05").airbag is None
-    assert cuts() == 25 + 60
+    assert Event.objects.filter(kind="late_fee").count() == 60

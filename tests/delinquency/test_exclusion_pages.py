@@ -18,6 +18,13 @@ from tests.worlds import WORKDAYS, Story, sonar
 
 pytestmark = pytest.mark.django_db
 
+
+@pytest.fixture(autouse=True)
+def _no_exclusions(db: None) -> None:
+    """Begin without those that a shipped policy brings."""
+    Exclusion.objects.all().delete()
+
+
 CALENDAR = "/admin/delinquency/exclusion/calendar/"
 COPY = "/admin/delinquency/exclusion/copy_holidays/"
 LIST = "/admin/delinquency/exclusion/"

@@ -16,6 +16,14 @@ from tests.worlds import Story, sonar
 
 pytestmark = pytest.mark.django_db
 
+
+@pytest.fixture(autouse=True)
+def _no_exclusions(db: None) -> None:
+    """Begin without those that a shipped policy brings."""
+    Exclusion.objects.all().delete()
+    Exclusion.history.all().delete()
+
+
 US = CopyOrder(country="US", region="", categories=("public",), first_year=2026, last_year=2027)
 
 

@@ -238,7 +238,7 @@ def test_grace_given_before_a_move_still_protects_after_it() -> None:
 def test_an_account_can_move_to_another_policy_altogether() -> None:
     story = Story(sonar(), first_bill_on="2026-01-01")
     story.days("2026-01-01", "2026-01-18")
-    other = publish(import_version(sonar(name="Lenient", grace_days=30), policy=Policy.objects.create(name="Lenient")))
+    other = publish(import_version(sonar(name="Easy", grace_days=30), policy=Policy.objects.create(name="Easy")))
     moved(story, "2026-01-19 11:00", other)
     story.days("2026-01-19", "2026-02-20")
     assert story.story("account_delinquent") == [("2026-02-15", "account_delinquent")]

@@ -19,7 +19,7 @@ from delinquency.policy_file import policy_of
 from delinquency.studies import tables
 from delinquency.studies.compare import Compare
 from tests.factories import instant, make_account
-from tests.worlds import Story, sonar
+from tests.worlds import Story, in_force, sonar
 
 pytestmark = pytest.mark.django_db
 
@@ -137,7 +137,7 @@ def test_slowed_and_now_suspended_counts_as_newly_cut_and_the_other_way_round_do
     harder = replayed(draft_of(story, steps=[SUSPEND]))
     assert harder.result["numbers"]["newly_cut"] == 1
     suspends = draft_of(story, steps=[SUSPEND])
-    suspends = publish(suspends)
+    suspends = in_force(suspends)
     assert replayed(draft_of(story), against=suspends).result["numbers"]["newly_cut"] == 0
 
 

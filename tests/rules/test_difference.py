@@ -16,7 +16,7 @@ WALL = Step("wall", Do.RESTRICT, "delinquent", level="walled_garden")
 
 def event(on: str, kind: Kind, **rest: object) -> Event:
     """Return an event at 09:00."""
-    return Event(datetime.fromisoformat(f"{on}T09:00"), kind, "because", **rest)  # type: ignore[arg-type]
+    return Event(datetime.fromisoformat(f"{on}T09:00"), kind, {}, **rest)  # type: ignore[arg-type]
 
 
 def told(before: list[Event], after: list[Event]) -> list[tuple[str, str, str]]:
@@ -45,14 +45,14 @@ def test_what_is_only_in_one_is_gone_or_added() -> None:
 
 def test_another_amount_on_the_same_day_is_a_change() -> None:
     one = event("2026-01-19", Kind.LATE_FEE, amount=Decimal("10.00"), number="A-1")
-    (row,) = compare([one], [replace(one, amount=Decimal("4.00"))])
+    (row,) = compare([one], [one._replace(amount=Decimal("4.00"))])
     assert row.mark is Mark.CHANGED
 
 
 def test_another_time_or_another_level_on_the_same_day_is_a_change() -> None:
     one = event("2026-01-21", Kind.RESTRICTED, step=SLOW)
-    assert told([one], [replace(one, at=datetime(2026, 1, 21, 10))]) == [("2026-01-21", "changed", "")]
-    assert told([one], [replace(one, step=replace(SLOW, level="suspend"))]) == [("2026-01-21", "changed", "")]
+    assert told([one], [one._replace(at=datetime(2026, 1, 21, 10))]) == [("2026-01-21", "changed", "")]
+    assert told([one], [one._replace(step=replace(SLOW, level="suspend"))]) == [("2026-01-21", "changed", "")]
 
 
 def test_events_of_two_invoices_and_of_two_steps_are_different_things() -> None:
