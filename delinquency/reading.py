@@ -124,7 +124,7 @@ def _read_grants(positions: dict[int, Position]) -> None:
     for row in rows.order_by("pk"):
         position = positions[row.account_id]
         position.facts.append(
-            Grant(clock.local(row.granted_at, position.account.timezone), row.until_on, row.lift_now, row.reason)
+            Grant(_local(row.granted_at, position.account.timezone), row.until_on, row.lift_now, row.reason)
         )
         position.grants_newest = max(position.grants_newest, row.pk)
 
@@ -245,7 +245,7 @@ def _fact(position: Position, kind: str, at: datetime, rows: list[LedgerEntry]) 
     if standing.looked_until_at is not None and at <= standing.looked_until_at and not undecided:
         # It came after its time was decided: it counts from when it was recorded.
         at = max(at, min(max(row.recorded_at for row in rows), clock.now()))
-    local = clock.local(at, position.account.timezone)
+    local = _local(at, position.account.timezone)
     moves = tuple(
         (row.invoice_id, row.amount)
         for row in rows
@@ -266,6 +266,16 @@ def _fact(position: Position, kind: str, at: datetime, rows: list[LedgerEntry]) 
     if kind == "adjusted" or payment is None:
         return Fact(local, "adjusted", ZERO, rows[0].key, moves=moves)
     return Fact(local, kind, payment.amount, payment.reference, named=payment.invoice_id, moves=moves)
+
+
+def _local(at: datetime, zone: str) -> datetime:
+    """Return the local time from which something counts: of what has happened, never later than it is now.
+
+    In the hour that a clock change repeats, what came in its first half hour would seem to lie ahead in the second; the
+    look would leave it out, and as its instant is past, every later look as well.
+    """
+    local, now = clock.local(at, zone), clock.now()
+    return min(local, clock.local(now, zone)) if at <= now else local
 
 
 def _read_cases(positions: dict[int, Position]) -> None:

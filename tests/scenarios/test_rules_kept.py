@@ -63,3 +63,19 @@ def test_a26_the_ticket_names_the_customers_contact() -> None:
     story.days("2026-01-01", "2026-01-21")
     ticket = story.account.tickets.get()
     assert (ticket.customer_contact, ticket.queue) == (story.account.contacts.get(), "billing")
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Honolulu"])
+def test_a33_money_of_the_hour_that_a_clock_change_repeats_is_not_lost(zone: str) -> None:
+    # New York has 01:45 twice on 2026-11-01; the tick after the first of them comes when it is 01:05 again.
+    story = Story(sonar(), first_bill_on="2026-10-01", zone=zone)
+    story.days("2026-10-01", "2026-10-31")
+    story.pays("2026-11-01 01:45", "100.00")
+    story.days("2026-11-01", "2026-11-02")
+    assert story.story("payment", "released", "account_cured", "status_restored") == [
+        ("2026-11-01", "payment"),
+        ("2026-11-01", "released"),
+        ("2026-11-01", "account_cured"),
+        ("2026-11-01", "status_restored"),
+    ]
+    assert (story.status, story.next_bill_on) == ("Active", "2026-12-01")
