@@ -87,7 +87,7 @@ def sweep(
                 transaction.set_rollback(True)
         else:
             _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result)
-            if account_number is None and result.accounts_looked_at:
+            if account_number is None and (result.accounts_looked_at or outside):
                 _record(result)
     return result
 
@@ -159,7 +159,14 @@ def _park(account_id: int, error: Exception, result: SweepResult) -> None:
 
 
 def _record(result: SweepResult) -> None:
+    """Keep what a tick did; quiet ticks in a row share one line, which says when the last of them was."""
     tick_at = result.tick_at.replace(second=0, microsecond=0)
+    if not result.accounts_looked_at:
+        last = Sweep.objects.filter(tick_at__lte=tick_at).order_by("-tick_at").first()
+        if last is not None and last.accounts_looked_at == 0:
+            last.tick_at, last.finished_at = tick_at, clock.now()
+            last.save(update_fields=["tick_at", "finished_at"])
+            return
     run, _ = Sweep.objects.get_or_create(tick_at=tick_at)
     run.finished_at = clock.now()
     run.accounts_looked_at += result.accounts_looked_at

@@ -247,8 +247,8 @@ def test_support_may_suppose_but_not_move(story: Story) -> None:
 
 
 def test_a_policy_of_another_name_can_be_tried_too(story: Story) -> None:
-    policy = Policy.objects.create(name="Lenient")
-    version: PolicyVersion = publish(import_version(sonar(name="Lenient", status_switch_days=None), policy=policy))
+    policy = Policy.objects.create(name="Easy")
+    version: PolicyVersion = publish(import_version(sonar(name="Easy", status_switch_days=None), policy=policy))
     response = asked(story, version=version.pk)
     assert sums(response)["Billing and service stop on"] == ("Wed 28 Jan 2026", "not in this time")
 
