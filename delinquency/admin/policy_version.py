@@ -341,3 +341,7 @@ class PolicyStepAdmin(DeskAdmin):
     search_fields = ("key", "version__policy__name")
     empty_words = "Steps are added on the page of a draft version."
     empty_link = ("Policy versions", "admin:delinquency_policyversion_changelist")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let steps go with the draft they belong to, and in no other way."""
+        return obj is not None and is_draft(obj.version) and admin.ModelAdmin.has_delete_permission(self, request, obj)

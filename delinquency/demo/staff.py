@@ -18,6 +18,8 @@ CLERKS_DO = (
     "add_charge", "change_charge", "change_invoice", "add_gracegrant", "change_standing", "change_ticket",
     "add_ticketcomment", "change_calltask", "add_exclusion", "change_exclusion", "delete_exclusion",
     "change_case", "add_study", "change_study", "delete_study", "change_pause", "change_airbagtrip",
+    "add_policy", "change_policy", "add_policyversion", "change_policyversion", "delete_policyversion",
+    "add_policystep", "change_policystep", "delete_policystep",
 )  # fmt: skip
 SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticketcomment", "change_calltask", "add_gracegrant",
