@@ -15,7 +15,7 @@ from delinquency.history import run_days
 
 from .worlds_at_random import START, UNTIL, customers, enter, lived, policies, told, under
 
-ACCOUNTS = int(os.environ.get("SAME_STORY_ACCOUNTS") or 24)
+ACCOUNTS = int(os.environ.get("SAME_STORY_ACCOUNTS") or 40)
 SEED = os.environ.get("SAME_STORY_SEED")
 
 
