@@ -13,7 +13,7 @@ from delinquency.history import run_days
 
 from .worlds_at_random import START, UNTIL, drawn, enter, lived, told, under
 
-ACCOUNTS = int(os.environ.get("SAME_STORY_ACCOUNTS") or 24)
+ACCOUNTS = int(os.environ.get("SAME_STORY_ACCOUNTS") or 40)
 
 
 @pytest.mark.django_db
