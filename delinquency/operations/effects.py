@@ -141,8 +141,9 @@ class Effects:
                 days.account_id, first_on=days.first_on, last_on=days.last_on, key=days.key, at=days.at
             )
         change_holds(placed=self.placed, lifted=self.lifted)
-        insert_with_history(self.cases_new, reason="became delinquent")
+        # What closes first: in a look that makes up for a while, one case may end and the next begin.
         update_with_history(list(self.cases_changed.values()), CASE_FIELDS, reason="followed its policy")
+        insert_with_history(self.cases_new, reason="became delinquent")
         copy_rows(InvoiceStanding, self.invoices_new)
         update_rows(self.invoices_changed, INVOICE_FIELDS)
         copy_rows(StepRun, self.runs_new)
@@ -179,8 +180,8 @@ class Effects:
                 self.attention.append(nobody_to_tell(ticket.account))
         for call in self.calls:
             call.contact = contacts.get(call.account_id)
-        insert_with_history(self.tickets_new, reason="opened by a policy step")
         update_with_history(list(self.tickets_changed.values()), TICKET_FIELDS, reason="followed its policy")
+        insert_with_history(self.tickets_new, reason="opened by a policy step")
         copy_rows(TicketComment, self.comments)
         over = []
         if self.calls_over:

@@ -3,6 +3,8 @@
 import pytest
 
 from billing_project.kernel import clock
+from delinquency.models import Case, Ticket
+from delinquency.operations import reassess
 from invoicing.models import Charge
 from tests.worlds import Story, sonar
 
@@ -71,3 +73,19 @@ def test_g10_the_payment_of_a_bill_day_is_told_once_and_the_bill_comes_at_the_ne
     assert story.story("payment") == [("2026-02-01", "payment")]
     issued_at = story.account.invoices.get(issued_on="2026-02-01").issued_at
     assert clock.local(issued_at, "America/New_York").isoformat(timespec="minutes") == "2026-02-01T11:05"
+
+
+def test_a_look_that_makes_up_for_two_months_ends_one_case_and_begins_the_next() -> None:
+    story = Story(sonar(status_switch_days=None), first_bill_on="2026-01-01")
+    story.days("2026-01-01", "2026-02-05")
+    story.pays("2026-02-10 12:00", "100.00")
+    with story.now("2026-03-25 12:00"):
+        reassess(story.account.pk)
+    assert story.story("account_delinquent", "account_cured") == [
+        ("2026-01-21", "account_delinquent"),
+        ("2026-02-10", "account_cured"),
+        ("2026-02-21", "account_delinquent"),
+    ]
+    assert list(Case.objects.order_by("number").values_list("stage", flat=True)) == ["closed", "restricted"]
+    assert sorted(Ticket.objects.values_list("state", flat=True)) == ["closed", "open"]
+    assert story.account.parked_at is None
