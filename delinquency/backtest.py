@@ -18,7 +18,7 @@ from .rules import document
 from .rules.facts import Grant
 from .rules.policy import Policy
 from .rules.tally import Tally, countable
-from .rules.timeline import Scenario, timeline
+from .rules.timeline import Scenario, countable_timeline
 
 CHUNK = 500
 
@@ -60,7 +60,7 @@ def _count(policy: Policy, from_on: date, to_on: date, part: Part) -> tuple[Part
     accounts = list(Account.objects.filter(pk__range=part.keys).only("pk", "number", "timezone"))
     scenarios = scenarios_of(accounts, part.keys)
     for account in accounts:
-        tally.take(account.number, timeline(scenarios[account.pk], policy, to_on))
+        tally.take(account.number, *countable_timeline(scenarios[account.pk], policy, to_on))
     return part, tally
 
 

@@ -5,7 +5,7 @@ the present; `timeline` calls it with an empty state and stops where it is told.
 each moment the next one at which something can be due is computed, so idle time costs nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -17,6 +17,7 @@ from .facts import AccountState, Grant, InvoiceState
 from .outlook import Moment, next_look
 from .plan import Look, granted
 from .policy import Policy
+from .quiet import without_quiet
 from .release import settle
 from .when import (
     DUE,
@@ -43,9 +44,21 @@ class Scenario:
 def timeline(scenario: Scenario, policy: Policy, until: date) -> list[Event]:
     """Return every event of a scenario up to and including a date, after that day's check."""
     invoices = [_as_due(invoice, policy) for invoice in scenario.invoices]
-    facts: list[Fact | Grant] = [*replay(invoices, scenario.payments, scenario.reversals), *scenario.grants]
-    state = AccountState(bill_day=policy.bill_day, bill_dates=frozenset(i.issued_on for i in invoices))
-    events = advance(state, facts, policy, (datetime.combine(until, time.max), LOOK))
+    facts = replay(invoices, scenario.payments, scenario.reversals)
+    return _play(scenario, facts, policy, until)
+
+
+def countable_timeline(scenario: Scenario, policy: Policy, until: date) -> tuple[list[Event], list[date]]:
+    """Return the events of a scenario without those of its quiet invoices, and the dates on which these were issued."""
+    invoices = [_as_due(invoice, policy) for invoice in scenario.invoices]
+    facts, quiet = without_quiet(replay(invoices, scenario.payments, scenario.reversals), policy)
+    return (_play(scenario, facts, policy, until) if facts else []), quiet
+
+
+def _play(scenario: Scenario, facts: Sequence[Fact], policy: Policy, until: date) -> list[Event]:
+    bill_dates = frozenset(invoice.issued_on for invoice in scenario.invoices)
+    state = AccountState(bill_day=policy.bill_day, bill_dates=bill_dates)
+    events = advance(state, [*facts, *scenario.grants], policy, (datetime.combine(until, time.max), LOOK))
     return [event for event in events if event.shown]
 
 

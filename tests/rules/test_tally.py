@@ -9,7 +9,7 @@ from delinquency.rules.document import parse
 from delinquency.rules.policy import Do
 from delinquency.rules.scenario import parse_scenario
 from delinquency.rules.tally import Tally, countable
-from delinquency.rules.timeline import timeline
+from delinquency.rules.timeline import countable_timeline, timeline
 from tests.scenarios.worlds_at_random import START, UNTIL, drawn
 from tests.worlds import exchange, sonar
 
@@ -25,7 +25,7 @@ def test_what_a_backtest_leaves_out_of_a_policy_changes_no_count(scenarios: list
         asked = parse_scenario(scenario)
         whole, less = Tally(START, UNTIL), Tally(START, UNTIL)
         whole.take("A", timeline(asked.scenario, asked.policy, UNTIL))
-        less.take("A", timeline(asked.scenario, countable(asked.policy), UNTIL))
+        less.take("A", *countable_timeline(asked.scenario, countable(asked.policy), UNTIL))
         assert less.document() == whole.document(), scenario
 
 
