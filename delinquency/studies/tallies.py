@@ -1,7 +1,7 @@
 """The counts of a running backtest, to be put by after each chunk and taken up again by whoever goes on. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -36,10 +36,9 @@ class Side:
         """Begin with nothing counted."""
         self.tally = Tally(self.from_on, self.to_on)
 
-    def take(self, account: str, events: Iterable[Event]) -> None:
-        """Count the story of one account."""
-        events = list(events)
-        self.tally.take(account, events)
+    def take(self, account: str, events: Sequence[Event], quiet: Iterable[date] = ()) -> None:
+        """Count the story of one account, and the invoices of which only the date of issue is to be told."""
+        self.tally.take(account, events, quiet)
         cut = False
         for event in events:
             if not self.from_on <= event.on <= self.to_on:
