@@ -147,6 +147,19 @@ class VersionForm(forms.ModelForm[PolicyVersion]):
         model = PolicyVersion
         exclude: ClassVar[list[str]] = ["number", "state"]
 
+    def clean(self) -> dict[str, Any]:
+        """Ask for exactly one of the two ways to become delinquent, and for a window that opens before it closes."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        grace, day = cleaned.get("grace_days"), cleaned.get("after_day_of_month")
+        if not {"grace_days", "after_day_of_month"} & self.errors.keys() and (grace is None) == (day is None):
+            both = "Both ways are filled in: clear grace days, or clear the day of the month."
+            neither = "Fill in grace days, such as 5, or a day of the month after which an invoice is delinquent."
+            self.add_error("grace_days", neither if grace is None else both)
+        opens, closes = cleaned.get("window_opens"), cleaned.get("window_closes")
+        if opens and closes and opens >= closes:
+            self.add_error("window_closes", f"The window closes before it opens at {opens:%H:%M}; choose a later time.")
+        return cleaned
+
 
 @admin.register(PolicyVersion)
 class PolicyVersionAdmin(MoveHereMixin, StudyActions):

@@ -54,3 +54,27 @@ def test_a_draft_is_thrown_away_with_its_steps_and_a_published_version_is_not(
     clerk.post(page("publish", draft), {"read": "on"})
     assert clerk.post(page("delete", draft), {"post": "yes"}).status_code == 403
     assert draft.steps.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"grace_days": "5", "after_day_of_month": "5"}, "Both ways are filled in: clear grace days"),
+        ({"grace_days": "", "after_day_of_month": ""}, "Fill in grace days, such as 5, or a day of the month"),
+        ({"window_opens": "21:00", "window_closes": "09:00"}, "The window closes before it opens at 21:00"),
+    ],
+)
+def test_what_cannot_stand_together_is_said_at_its_field_and_nothing_is_saved(
+    clerk: Client, draft: PolicyVersion, fields: dict[str, str], said: str
+) -> None:
+    sent = {
+        "check_weekdays": ["mon"], "minimum_amount_due": "0.01", "grace_days": "7", "on_reversal": "restart",
+        "reconnection_fee": "0", "nsf_fee": "0", "window_opens": "09:00", "window_closes": "21:00",
+        "seriously_late_after_days": "14", "seriously_late_limit": "2", "seriously_late_window": "calendar_year",
+        "delinquency_status": "Delinquent", "steps-TOTAL_FORMS": "0", "steps-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    page_said = clerk.post(page("change", draft), sent | fields).content.decode()
+    assert said in page_said
+    assert "is violated" not in page_said
+    draft.refresh_from_db()
+    assert draft.grace_days == 5
