@@ -135,7 +135,9 @@ def _consult(pks: Sequence[int]) -> tuple[list[int], list[int]]:
     for pk in pks:
         # Robust: whoever cannot answer has not agreed, and must not stop the other lines.
         answers = signals.about_to_restrict.send_robust(sender=EnforcementTask, task_id=pk)
-        reason = next((str(answer) for _, answer in answers if answer and not isinstance(answer, datetime)), "")
+        refusals = [answer for _, answer in answers if answer and not isinstance(answer, datetime)]
+        # What fails may have no words of its own, and is a no all the same.
+        reason = next((str(refusal) or repr(refusal) for refusal in refusals), "")
         if reason:
             reasons[pk] = reason
         elif later := [answer for _, answer in answers if isinstance(answer, datetime)]:

@@ -114,9 +114,10 @@ def test_a_veto_right_before_sending_cancels_the_order_with_its_reason(line: Ser
     assert held() == {}
 
 
-def test_whoever_cannot_answer_has_not_agreed(line: ServiceLine) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("the policy cannot be read"), AssertionError()])
+def test_whoever_cannot_answer_has_not_agreed(line: ServiceLine, error: Exception) -> None:
     def fail() -> None:
-        raise RuntimeError("the policy cannot be read")
+        raise error
 
     restrict(line)
     with heard(signals.about_to_restrict, fail):
