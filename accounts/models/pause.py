@@ -47,4 +47,5 @@ class Pause(models.Model):
     @property
     def words(self) -> str:
         """Return since when, by whom and why, in one sentence."""
-        return f"Paused since {self.started_at:%Y-%m-%d %H:%M} UTC by {self.started_by or 'the program'}: {self.why}"
+        who = self.started_by or "the program"
+        return f"Paused since {self.started_at:%Y-%m-%d %H:%M} UTC by {who}: {self.why.rstrip('.')}."

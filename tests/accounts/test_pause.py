@@ -48,14 +48,14 @@ def test_resuming_wakes_the_network_first(nudges: list[Nudge], django_capture_on
 
 def test_the_dispatch_command_says_why_nothing_goes_and_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
     with clock.at(NOON):
-        pause_everything(reason="Letters name the wrong amount.", by=User.objects.create_user("ann"))
+        pause_everything(reason="Letters name the wrong amount", by=User.objects.create_user("ann"))
     call_command("dispatch", "all")
     assert capsys.readouterr().out.startswith(
-        "Paused since 2026-01-20 17:00 UTC by ann: Letters name the wrong amount."
+        "Paused since 2026-01-20 17:00 UTC by ann: Letters name the wrong amount. Nothing was sent"
     )
     call_command("dispatch", "all", json=True)
     answer = json.loads(capsys.readouterr().out)
-    assert answer["paused"]["why"] == "Letters name the wrong amount."
+    assert answer["paused"]["why"] == "Letters name the wrong amount"
     assert [answer[name] for name in ("charges", "enforcement", "notices")] == [{}, {}, {}]
 
 
