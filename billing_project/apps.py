@@ -17,7 +17,7 @@ class BillingProjectConfig(AppConfig):
         from django.apps import apps
         from django.contrib import admin
 
-        from . import celery  # noqa: F401  (so that nudges find the broker in every process)
+        from . import celery, checks  # noqa: F401  (so that nudges find the broker in every process)
 
         for model in apps.get_app_config("django_celery_beat").get_models():
             if admin.site.is_registered(model):

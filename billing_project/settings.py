@@ -17,7 +17,7 @@ import dj_database_url
 import django_stubs_ext
 from environs import Env, EnvError
 
-from . import embedded, places
+from . import channels, embedded, places
 from .admin_site import UNFOLD as UNFOLD
 from .kernel.errors import Refused
 from .schedule import TIMETABLE
@@ -190,15 +190,23 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Of each process alone: nothing may depend on a cache, and the pages must work while Redis is down.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
-# --- The outside world: each port's adapter, by dotted path ---
-EMAIL_CHANNEL = choice(
-    "EMAIL_CHANNEL",
-    {"simulated": "accounts.outreach.simulated.SimulatedChannel"},
-    ("smtp", "amazon_ses", "brevo", "mailersend", "mailgun", "mailjet", "mandrill", "postal", "postmark",
-     "resend", "scaleway", "sendgrid", "sparkpost", "unisender_go"),
-)  # fmt: skip
-SMS_CHANNEL = choice("SMS_CHANNEL", {"simulated": "accounts.outreach.simulated.SimulatedChannel"}, ("twilio",))
-VOICE_CHANNEL = choice("VOICE_CHANNEL", {"simulated": "accounts.outreach.simulated.SimulatedChannel"}, ("twilio",))
+# --- The outside world: each port's adapter, by dotted path (channels.py reads their variables) ---
+try:
+    _mail, _phone = channels.read_mail(env), channels.read_phone(env)
+except channels.Wrong as wrong:
+    refuse(wrong.variable, wrong.words)
+EMAIL_CHANNEL, EMAIL_PROVIDER, EMAIL_BACKEND = _mail.channel, _mail.provider, _mail.backend
+EMAIL_HOST: str = _mail.server.get("EMAIL_HOST", "localhost")
+EMAIL_PORT: int = _mail.server.get("EMAIL_PORT", 25)
+EMAIL_HOST_USER: str = _mail.server.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD: str = _mail.server.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS: bool = _mail.server.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL: bool = _mail.server.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT: int = channels.SMTP_SECONDS
+ANYMAIL = _mail.anymail
+SMS_CHANNEL, VOICE_CHANNEL = _phone.channels["SMS_CHANNEL"], _phone.channels["VOICE_CHANNEL"]
+TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN = _phone.account_sid, _phone.auth_token
+TWILIO_FROM, TWILIO_API_BASE = _phone.sender, _phone.api_base
 PAYMENT_GATEWAY = choice("PAYMENT_GATEWAY", {"sandbox": "invoicing.gateways.sandbox.SandboxGateway"}, ("stripe",))
 
 # --- Django ---

@@ -69,6 +69,7 @@ class Facts:
     reach: Reach
     zones: tuple[str, ...]
     asked_for: bool = False
+    step: str = ""
     suppressed: str = ""
     consent_recorded: bool = True
     country: str = ""
@@ -102,7 +103,7 @@ def over_the_cap(facts: Facts, limits: Limits) -> str:
 
 
 def _never(facts: Facts, limits: Limits) -> Verdict | None:
-    why = rules.why_unreachable(facts.reach, facts.channel)
+    why = rules.why_unreachable(facts.reach, facts.channel, step=facts.step)
     if why:
         return Verdict(Answer.NEVER, why, person=True)
     if facts.suppressed:

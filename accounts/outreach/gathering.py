@@ -42,6 +42,7 @@ class Wanted:
     asked_for: bool = False
     cost: Decimal = Decimal(0)
     notice_id: int = 0  # not counted against itself
+    step: str = ""
 
 
 def reach_of(contact: Contact) -> rules.Reach:
@@ -100,7 +101,8 @@ def gather(wanted: Sequence[Wanted], at: datetime) -> list[Facts]:
             zones=zones_of(row.account, row.contact, row.address),
             asked_for=row.asked_for,
             suppressed=listed.get((row.channel, normal(row.channel, row.address)), ""),
-            consent_recorded=row.contact.consented_at is not None,
+            consent_recorded=row.contact.consented_at is not None or row.step == rules.ASKED_IN_CALL,
+            step=row.step,
             country=numbers.facts_of(row.address).country if row.channel in PHONE else "",
             takes_money=row.channel in PHONE and numbers.facts_of(row.address).takes_money,
             calls=calls.get(row.account.pk, ()),

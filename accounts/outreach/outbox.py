@@ -157,7 +157,7 @@ def _written(
         notice.subject, notice.body = letter.subject, letter.body
     except Refused as refusal:
         notice.state, notice.why = Notice.State.PARKED, refusal.words[:WHY_LENGTH]
-    unreachable = rules.why_unreachable(reach, channel)
+    unreachable = rules.why_unreachable(reach, channel, step=request.step_key)
     left_alone = listed.get((channel, normal(channel, reach.address(channel))), "")
     if left_alone and not unreachable:
         unreachable = f"{LEFT_ALONE} {left_alone}"

@@ -26,6 +26,12 @@ class Message:
     thread: str = ""
     answers_to: str = ""
 
+    @property
+    def notice_id(self) -> int | None:
+        """Return the notice this comes from, or None for a trial of staff."""
+        kind, _, pk = self.key.partition(":")
+        return int(pk) if kind == "notice" and pk.isascii() and pk.isdigit() else None
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -38,9 +44,12 @@ class Channel(Protocol):
     """A way to reach people: e-mail, text messages or calls."""
 
     def send(self, message: Message) -> Receipt:
-        """Send once for each ``message.key``; a second time gives the same receipt and sends nothing.
+        """Send one message; whoever calls does so once for each ``message.key`` (the outbox does).
 
-        Raises Rejected (final: this address or this letter will never do), Unavailable (it did not
+        Most providers know no keys, so an adapter cannot promise that a second call sends nothing; one whose
+        provider does know them says ``idempotent = True`` and then gives the same receipt again.
+
+        Raises Rejected (final: this address or this letter will never do), Unavailable (it certainly did not
         happen; try again later) or OutcomeUnknown (it may have gone out; look it up, never repeat it).
         """
         ...
@@ -48,6 +57,7 @@ class Channel(Protocol):
     def lookup(self, message: Message, *, since: datetime) -> Receipt | None:
         """Return the receipt of a message that was handed over at ``since`` or later, or None if they do not know it.
 
+        None also if they cannot be asked at all (most e-mail providers): then only their later word clears it up.
         Raises Unavailable if they cannot be asked now.
         """
         ...

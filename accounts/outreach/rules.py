@@ -10,6 +10,8 @@ OPENS, CLOSES = time(8), time(21)
 
 # Letters that a customer asked for a moment ago and is waiting for: any hour will do.
 ASKED_FOR = frozenset({"portal_link"})
+# The step of a text that somebody asked for by a key in a call: that is their consent to this one text.
+ASKED_IN_CALL = "asked-in-call"
 
 CHANNEL_WORDS = {"email": "e-mail address", "sms": "phone number", "voice": "phone number"}
 
@@ -27,9 +29,9 @@ class Reach:
         return self.email if channel == "email" else self.phone
 
 
-def why_unreachable(reach: Reach, channel: str) -> str:
+def why_unreachable(reach: Reach, channel: str, *, step: str = "") -> str:
     """Return why a channel cannot be used for a person, or an empty text if it can."""
-    if not reach.allowed.get(channel, False):
+    if not reach.allowed.get(channel, False) and step != ASKED_IN_CALL:
         return f"The contact does not allow {channel}."
     if not reach.address(channel):
         return f"The contact has no {CHANNEL_WORDS[channel]}."

@@ -78,7 +78,7 @@ def _veto(notice: Notice) -> str:
     """Return why a notice must not go out any more, or an empty text."""
     if notice.contact is None:
         return "The contact was deleted."
-    not_allowed = rules.why_unreachable(reach_of(notice.contact), notice.channel)
+    not_allowed = rules.why_unreachable(reach_of(notice.contact), notice.channel, step=notice.step_key)
     if not_allowed:
         return not_allowed
     answers = signals.about_to_send.send(sender=Notice, notice_id=notice.pk)
@@ -125,7 +125,7 @@ def _ask(notice: Notice, *, asked_for: bool) -> gate.Verdict:
         [
             Wanted(
                 account=notice.account, contact=notice.contact, channel=notice.channel, address=notice.to_address,
-                asked_for=asked_for, cost=notice.cost, notice_id=notice.pk,
+                asked_for=asked_for, cost=notice.cost, notice_id=notice.pk, step=notice.step_key,
             )
         ],
         clock.now(),

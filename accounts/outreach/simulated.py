@@ -35,6 +35,8 @@ FAULT_BY_DIGITS = {"0001": "reject", "0002": "lose_answer", "0003": "refuse_serv
 class SimulatedChannel:
     """Take messages for any of the three channels and keep them."""
 
+    idempotent = True
+
     def send(self, message: Message) -> Receipt:
         """Keep the message once for its key; see the head of this module for the addresses that fail."""
         fault = fault_of(message.to_address)

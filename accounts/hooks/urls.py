@@ -1,0 +1,15 @@
+"""The addresses that providers call, below /callbacks/."""
+
+from django.urls import path
+
+from . import twilio, twilio_call
+
+urlpatterns = [
+    path("twilio/message/", twilio.message_status, name="hook-twilio-message"),
+    path("twilio/message/<str:token>/", twilio.message_status, name="hook-twilio-message"),
+    path("twilio/call/", twilio.call_status, name="hook-twilio-call"),
+    path("twilio/call/<str:token>/", twilio.call_status, name="hook-twilio-call"),
+    path("twilio/call/<str:token>/words/", twilio_call.words, name="hook-twilio-words"),
+    path("twilio/call/<str:token>/key/", twilio_call.key, name="hook-twilio-key"),
+    path("twilio/inbound/", twilio.inbound_text, name="hook-twilio-inbound"),
+]
