@@ -14,6 +14,7 @@ from environs import Env
 
 SIMULATED = "accounts.outreach.simulated.SimulatedChannel"
 MAIL = "accounts.outreach.mail.MailChannel"
+SMTP = "accounts.outreach.smtp.SmtpBackend"
 SMTP_SECONDS, HTTP_SECONDS = 20, (5, 15)
 
 # Provider -> what it must have, and what it may have besides.
@@ -97,7 +98,7 @@ def read_mail(env: Env) -> Mail:
         return Mail(provider=name)
     if name == "smtp":
         return Mail(
-            provider=name, channel=MAIL, backend="django.core.mail.backends.smtp.EmailBackend",
+            provider=name, channel=MAIL, backend=SMTP,
             server=_server(_read(env, "EMAIL_URL")),
         )  # fmt: skip
     if name not in PROVIDERS:

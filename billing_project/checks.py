@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
 
 from .channels import SIGNED, SIMULATED, TWILIO, is_loopback
 
@@ -65,13 +66,13 @@ def check_public_address(**_: Any) -> Iterable[CheckMessage]:
 def check_senders(**_: Any) -> Iterable[CheckMessage]:
     """Refuse texts and calls that would come from nobody."""
     sender = settings.TWILIO_FROM
-    if settings.SMS_CHANNEL == TWILIO["SMS_CHANNEL"] and not sender:
+    if TWILIO["SMS_CHANNEL"] == settings.SMS_CHANNEL and not sender:
         yield Error(
             "TWILIO_FROM is not set, and SMS_CHANNEL=twilio needs it.",
             hint="Set it to a number of the account, such as +15550109999, or to a messaging service (MG…).",
             id="billing_project.E004",
         )
-    if settings.VOICE_CHANNEL == TWILIO["VOICE_CHANNEL"] and not sender.startswith("+"):
+    if TWILIO["VOICE_CHANNEL"] == settings.VOICE_CHANNEL and not sender.startswith("+"):
         yield Error(
             f"TWILIO_FROM is {sender or 'not set'}, and VOICE_CHANNEL=twilio needs a number that calls come from.",
             hint="Set it to a number of the account, such as +15550109999.",
@@ -93,7 +94,7 @@ def check_companies_have_a_sender(*, databases: Sequence[str] | None = None, **_
     except DatabaseError:  # before the first migration there are none
         return
     for name in names:
-        yield Warning(
+        yield Caution(
             f"Company {name} has no e-mail sender, and e-mails are switched on: its letters will wait.",
             hint="Write one on the company's page, such as Valley Fibre <billing@valley.example>.",
             id="billing_project.W001",

@@ -5,7 +5,7 @@ The signature has no time in it, so a captured call can be replayed: what the vi
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
@@ -42,9 +42,9 @@ def from_twilio(view: Verified[P]) -> View[P]:
         if fields is None or not _is_signed(request, fields):
             return HttpResponse(status=403)
         # A zero byte cannot be stored, and says nothing.
-        return view({name: value.replace("\0", "") for name, value in fields.items()}, *args, **kwargs)
+        return view({name: str(value).replace("\0", "") for name, value in fields.items()}, *args, **kwargs)
 
-    return csrf_exempt(guarded)
+    return cast(View[P], csrf_exempt(guarded))
 
 
 def auth_tokens() -> list[str]:

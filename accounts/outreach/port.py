@@ -10,8 +10,8 @@ class Message:
     """One letter, ready to go: nothing in it has to be looked up or rendered any more.
 
     ``key`` is ``notice:ID`` for what comes from the outbox; anything else is a trial of staff, of which no provider's
-    later word is expected. ``html``, ``message_id``, ``thread`` (the id of the mail it continues) and ``answers_to``
-    are for e-mail.
+    later word is expected. ``html``, ``message_id``, ``thread`` (the id of the mail it continues), ``answers_to``
+    and ``template`` (its name, for the provider's own counts) are for e-mail.
     """
 
     key: str
@@ -25,6 +25,7 @@ class Message:
     message_id: str = ""
     thread: str = ""
     answers_to: str = ""
+    template: str = ""
 
     @property
     def notice_id(self) -> int | None:

@@ -213,6 +213,7 @@ def message_of(notice: Notice) -> Message:
         message_id=references.message_id(notice.pk) if by_email else "",
         thread=_thread(notice) if by_email else "",
         answers_to=references.answer_address(mailbox, notice.pk) if mailbox else "",
+        template=notice.template,
     )
 
 

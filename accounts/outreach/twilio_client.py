@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
 
 import requests
 from django.conf import settings
@@ -19,9 +18,10 @@ from twilio.rest import Client
 
 from billing_project.kernel.errors import OutcomeUnknown, PortError, Rejected, Unavailable
 
+from .http_faults import never_left
+
 CONNECT_SECONDS, READ_SECONDS = 5, 15
 LISTED_MAX = 100
-NEVER_LEFT = frozenset({"NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ProxyError"})
 
 # The number or the person is the reason. What the outbox makes of a code is in sending.NO_BY_CODE.
 OPTED_OUT = frozenset({21610})
@@ -60,8 +60,8 @@ class _HttpClient(HttpClient):  # type: ignore[misc]
         self,
         method: str,
         url: str,
-        params: Mapping[str, object] | None = None,
-        data: Mapping[str, object] | None = None,
+        params: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         timeout: float | None = None,
@@ -72,7 +72,7 @@ class _HttpClient(HttpClient):  # type: ignore[misc]
         try:
             with requests.Session() as session:
                 answer = session.request(
-                    method.upper(), url, params=params, data=data, headers=headers, auth=auth,  # type: ignore[arg-type]
+                    method.upper(), url, params=params, data=data, headers=headers, auth=auth,
                     timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False,
                 )  # fmt: skip
         except requests.RequestException as error:
@@ -103,18 +103,9 @@ def _made(account_sid: str, token: str, base: str) -> Client:
 def _lost(error: requests.RequestException, *, writes: bool) -> PortError:
     """Return what a request without an answer means."""
     name = type(error).__name__
-    if not writes or _never_left(error):
+    if not writes or never_left(error):
         return Unavailable(f"Twilio cannot be reached ({name}).")
     return OutcomeUnknown(f"Twilio took the request and did not answer ({name}).")
-
-
-def _never_left(error: requests.RequestException) -> bool:
-    """Tell whether no connection came about; a connection that broke later is another thing."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL):
-        return True
-    cause: Any = error.args[0] if error.args else None
-    cause = getattr(cause, "reason", cause)  # urllib3's MaxRetryError wraps it
-    return type(cause).__name__ in NEVER_LEFT or "CERTIFICATE_VERIFY_FAILED" in str(cause)
 
 
 @contextmanager

@@ -54,9 +54,7 @@ def receipt(row: Any) -> Receipt:
     return Receipt(provider_id=row.sid)
 
 
-def first_of_ours(
-    rows: list[Any], message: Message, since: datetime, until: datetime | None = None
-) -> Receipt | None:
+def first_of_ours(rows: list[Any], message: Message, since: datetime, until: datetime | None = None) -> Receipt | None:
     """Return the oldest of some rows that was made at ``since`` or later and is no other notice's."""
     made = [
         row
@@ -67,7 +65,7 @@ def first_of_ours(
     ]
     others = set(
         Notice.objects.filter(provider_id__in=[row.sid for row in made])
-        .exclude(pk=message.notice_id)
+        .exclude(pk=message.notice_id or 0)
         .values_list("provider_id", flat=True)
     )
     found = sorted((row for row in made if row.sid not in others), key=lambda row: row.date_created)

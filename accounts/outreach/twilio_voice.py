@@ -57,7 +57,7 @@ class VoiceChannel:
             state=Notice.State.AMBIGUOUS, channel="voice", to_address=message.to_address,
             sending_at__range=(since - 2 * PLACED_WITHIN, until + 2 * PLACED_WITHIN),
         )  # fmt: skip
-        if in_doubt.exclude(pk=message.notice_id).exists():
+        if in_doubt.exclude(pk=message.notice_id or 0).exists():
             return None
         with translated(writes=False):
             listed = client().calls.list(to=message.to_address, limit=LISTED_MAX, page_size=LISTED_MAX)
