@@ -26,6 +26,7 @@ from .http_faults import never_left
 from .port import Message, Receipt
 
 SUBJECT_LENGTH = 200
+ADDRESS_LENGTH = 254
 PROVIDER_ID_LENGTH = 120
 _is_address = EmailValidator()
 # Controls, halves of signs, and signs that turn the direction of writing round: none belongs into a header.
@@ -33,6 +34,8 @@ _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]+)>")
 # How providers speak of the recipient when they refuse a letter for it.
 _ABOUT_RECIPIENT = re.compile(r"[`'\"]to[`'\"]|recipient|\bto address\b", re.IGNORECASE)
+# Postal says no in this way.
+_ERROR_IN_200 = re.compile(r'"status": ?"(?:error|parameter-error)"')
 
 
 class MailChannel:
@@ -121,7 +124,7 @@ def is_address(text: str) -> bool:
         _is_address(text)
     except ValidationError:
         return False
-    return not _HIDDEN.search(text)
+    return len(text) <= ADDRESS_LENGTH and not _HIDDEN.search(text)
 
 
 def one_line(text: str) -> str:
@@ -172,12 +175,11 @@ def _answer(status: int, said: str) -> PortError:
         return Unavailable(words)
     if status in (401, 402, 403, 404):
         return Unavailable(f"The e-mail provider refuses this account; look at its key, domain and plan. {words}")
-    if 400 <= status < 500 and status != 408:
+    says_no = status == 200 and _ERROR_IN_200.search(said)
+    if (400 <= status < 500 and status != 408) or says_no:
         # Only what is about the recipient is the letter's fault; a sender that is not set up concerns them all, and
         # must not send every customer a text instead.
         return Rejected(words, "rejected") if _ABOUT_RECIPIENT.search(said) else Unavailable(words)
-    if status == 200 and re.search(r'"status": ?"(?:error|parameter-error)"', said):
-        return Unavailable(words)  # Postal says no in this way
     return OutcomeUnknown(words)
 
 

@@ -66,16 +66,17 @@ class SmtpBackend(EmailBackend):
                 return len(email_messages)
             raise _meant(error, in_doubt=talk is not None and talk.in_doubt) from None
         finally:
-            self._hang_up(talk)
+            self._hang_up()
 
-    def _hang_up(self, talk: Any) -> None:
+    def _hang_up(self) -> None:
         """Close the connection; a farewell that fails changes nothing about the letter."""
+        for talk in (self.connection, self._partial_connection):  # the second one: it broke off on the way to the first
+            if talk is not None:
+                try:
+                    talk.quit()
+                except OSError:
+                    talk.close()
         self.connection = self._partial_connection = None
-        if talk is not None:
-            try:
-                talk.quit()
-            except OSError:
-                talk.close()
 
 
 def _meant(error: OSError, *, in_doubt: bool) -> PortError:
