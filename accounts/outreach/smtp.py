@@ -70,7 +70,8 @@ class SmtpBackend(EmailBackend):
 
     def _hang_up(self) -> None:
         """Close the connection; a farewell that fails changes nothing about the letter."""
-        for talk in (self.connection, self._partial_connection):  # the second one: it broke off on the way to the first
+        talks: tuple[smtplib.SMTP | None, ...] = (self.connection, getattr(self, "_partial_connection", None))
+        for talk in talks:  # the second one: it broke off on the way to the first
             if talk is not None:
                 try:
                     talk.quit()

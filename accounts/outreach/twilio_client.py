@@ -21,7 +21,7 @@ from billing_project.kernel.errors import OutcomeUnknown, PortError, Rejected, U
 from .http_faults import never_left
 
 CONNECT_SECONDS, READ_SECONDS = 5, 15
-LISTED_MAX = 100
+LISTED_MAX = 100  # one page: the newest, and far more than one number gets in the days that are looked back
 
 # The number or the person is the reason. What the outbox makes of a code is in sending.NO_BY_CODE.
 OPTED_OUT = frozenset({21610})
@@ -50,7 +50,7 @@ TO_MEND = {
 }
 
 
-class _HttpClient(HttpClient):  # type: ignore[misc]
+class _HttpClient(HttpClient):
     """Send one request, and tell apart what certainly did not arrive from what may have."""
 
     def __init__(self) -> None:

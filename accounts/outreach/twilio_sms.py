@@ -42,7 +42,7 @@ class SmsChannel:
         Asked for by number alone, newest first: a text that still waits has no date of sending to ask by.
         """
         with translated(writes=False):
-            listed = client().messages.list(to=message.to_address, limit=LISTED_MAX, page_size=LISTED_MAX)
+            listed = list(client().messages.page(to=message.to_address, page_size=LISTED_MAX))
         same = [row for row in listed if (row.body or "").strip() == message.body.strip()]
         return first_of_ours(same, message, since)
 

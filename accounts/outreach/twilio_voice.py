@@ -60,5 +60,5 @@ class VoiceChannel:
         if in_doubt.exclude(pk=message.notice_id or 0).exists():
             return None
         with translated(writes=False):
-            listed = client().calls.list(to=message.to_address, limit=LISTED_MAX, page_size=LISTED_MAX)
-        return first_of_ours(list(listed), message, since, until)
+            listed = list(client().calls.page(to=message.to_address, page_size=LISTED_MAX))
+        return first_of_ours(listed, message, since, until)

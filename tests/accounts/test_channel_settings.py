@@ -132,7 +132,7 @@ def test_twilio_is_switched_on_by_settings_alone(variables: Any) -> None:
 
 def test_two_secrets_may_be_live_at_once(variables: Any) -> None:
     both = variables(SMS_CHANNEL="twilio", **{**TWILIO, "TWILIO_AUTH_TOKEN": "the-new-token,the-old-token"})
-    assert read_phone(both).auth_token == "the-new-token,the-old-token"  # noqa: S105
+    assert read_phone(both).auth_token == "the-new-token,the-old-token"
 
 
 def test_every_variable_of_a_channel_is_in_the_example() -> None:
@@ -193,8 +193,7 @@ def test_twilio_needs_the_secret_that_signs_its_reports() -> None:
         (PHONE | {"PUBLIC_BASE_URL": "http://127.0.0.1:8000", "TWILIO_API_BASE": "http://127.0.0.1:4010"}, []),
         (PHONE | {"PUBLIC_BASE_URL": "http://b.example", "TWILIO_API_BASE": "http://127.0.0.1:4010"}, ["E003", "E003"]),
         (
-            LIVE
-            | {"PUBLIC_BASE_URL": "http://127.0.0.1:8000", "EMAIL_PROVIDER": "smtp", "EMAIL_HOST": "127.0.0.1"},
+            LIVE | {"PUBLIC_BASE_URL": "http://127.0.0.1:8000", "EMAIL_PROVIDER": "smtp", "EMAIL_HOST": "127.0.0.1"},
             [],
         ),
         (

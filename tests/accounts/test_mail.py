@@ -195,9 +195,7 @@ def test_no_name_and_no_subject_adds_a_header_or_a_recipient(name: str, subject:
     ["", "ann", "ann@x.example, bob@x.example", "ann@x.example\nBcc: bob@x.example", "ann@x\r.example", "a b@x.example",
      "<ann@x.example>", "Ann <ann@x.example>", "ann@x.example\0", "ann\u2028@x.example", "ann@", "a" * 300 + "@x.example"],
 )  # fmt: skip
-def test_what_is_not_one_address_is_rejected_before_anything_is_sent(
-    sink: mail_sink.MailSink, address: str
-) -> None:
+def test_what_is_not_one_address_is_rejected_before_anything_is_sent(sink: mail_sink.MailSink, address: str) -> None:
     with pytest.raises(Rejected) as raised:
         send(to_address=address)
     assert raised.value.code == "unknown_address"
@@ -224,7 +222,7 @@ def test_secrets_are_in_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> 
     with ExitStack() as stack:
         running = stack.enter_context(mail_http.running("postmark"))
         kept = running.settings()
-        kept["ANYMAIL"]["POSTMARK_SERVER_TOKEN"] = "secret-of-the-test"  # noqa: S105
+        kept["ANYMAIL"]["POSTMARK_SERVER_TOKEN"] = "secret-of-the-test"
         stack.enter_context(override_settings(**kept))
         send()
         for to in ("status-401", "status-500", "hang", "reset"):

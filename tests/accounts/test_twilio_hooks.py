@@ -269,7 +269,12 @@ def test_1_sends_one_link_to_the_number_that_was_called_for_pressing_is_consent(
     notice = sent("voice", sms_allowed=sms_allowed, consented_at=None)
     assert press(notice, "1") == press(notice, "1") == [spoken.LINK_SENT["en"]]
     link = Notice.objects.get(step_key="asked-in-call")
-    assert (link.channel, link.to_address, link.template, link.state) == ("sms", "+15550100123", "portal_link", "queued")
+    assert (link.channel, link.to_address, link.template, link.state) == (
+        "sms",
+        "+15550100123",
+        "portal_link",
+        "queued",
+    )
     assert f"{PUBLIC}/portal/" in link.body
 
 

@@ -32,8 +32,8 @@ TEXTS = int(os.environ.get("LOST_ANSWERS") or 500)
 KILLS = 3
 # Of each hundred numbers ten lose their answer: nine of these texts are taken, one is not.
 PLAN = {
-    **{end: "take_and_hang" for end in ("07", "27", "47", "67", "87")},
-    **{end: "take_and_reset" for end in ("17", "37")},
+    **dict.fromkeys(("07", "27", "47", "67", "87"), "take_and_hang"),
+    **dict.fromkeys(("17", "37"), "take_and_reset"),
     "57": "take_and_break", "77": "take_and_502", "97": "lose",
 }  # fmt: skip
 LOST = TEXTS // 10

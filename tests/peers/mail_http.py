@@ -43,7 +43,12 @@ class MailProvider:
         address = {f"{self.name.upper()}_API_URL": f"http://127.0.0.1:{self.port}/"}
         return {
             "EMAIL_BACKEND": f"anymail.backends.{self.name}.EmailBackend",
-            "ANYMAIL": {**KEYS[self.name], **address, "REQUESTS_TIMEOUT": (1, 0.5), "IGNORE_UNSUPPORTED_FEATURES": True},
+            "ANYMAIL": {
+                **KEYS[self.name],
+                **address,
+                "REQUESTS_TIMEOUT": (1, 0.5),
+                "IGNORE_UNSUPPORTED_FEATURES": True,
+            },
         }
 
     def bodies(self) -> list[str]:
