@@ -7,6 +7,7 @@ from .funding_source import FundingSource
 from .notice import Notice, NoticeAttempt, SimulatedMessage
 from .pause import Pause
 from .service_line import ServiceLine
+from .template import NoticeTemplate, NoticeTemplateVersion, TemplateTest
 from .user import User
 
 __all__ = [
@@ -19,8 +20,11 @@ __all__ = [
     "FundingSource",
     "Notice",
     "NoticeAttempt",
+    "NoticeTemplate",
+    "NoticeTemplateVersion",
     "Pause",
     "ServiceLine",
     "SimulatedMessage",
+    "TemplateTest",
     "User",
 ]
