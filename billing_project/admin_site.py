@@ -80,6 +80,7 @@ SIDEBAR = [
     _group(
         "Post room",
         _screen("Notices", "mail", "accounts", "notice"),
+        _screen("Templates", "edit_note", "accounts", "noticetemplate"),
         _screen("What was sent", "outbox", "accounts", "simulatedmessage"),
     ),
     _group(

@@ -14,7 +14,17 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts import operations as accounts_operations
-from accounts.models import Account, Notice, NoticeAttempt, ServiceLine, SimulatedMessage, User
+from accounts.models import (
+    Account,
+    Notice,
+    NoticeAttempt,
+    NoticeTemplate,
+    NoticeTemplateVersion,
+    ServiceLine,
+    SimulatedMessage,
+    TemplateTest,
+    User,
+)
 from delinquency.models import (
     AirbagStep,
     AirbagTrip,
@@ -268,6 +278,15 @@ def _make_letters(account: Account) -> None:
         template="delinquent", to_address="ann@customer.example", subject="Your account", body="Hello <b>Ann</b>",
     )  # fmt: skip
     NoticeAttempt.objects.create(notice=notice, outcome="accepted")
+    template = NoticeTemplate.objects.create(key="delinquent", channel="email", language="en")
+    NoticeTemplateVersion.objects.create(
+        template=template, number=1, state="published", subject="Please pay", body="Hello", note="Shorter",
+        published_at=NOON,
+    )  # fmt: skip
+    TemplateTest.objects.create(
+        template_key="delinquent", channel="email", language="en", to_address="me@x.example",
+        sent_by=User.objects.create(username="tester"), outcome="accepted",
+    )  # fmt: skip
     SimulatedMessage.objects.create(key="notice:1", channel="email", to_address="ann@customer.example", body="Hello")
 
 

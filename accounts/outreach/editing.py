@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from uuid import uuid4
 
 from django.core.exceptions import ValidationError
@@ -112,20 +113,25 @@ def discard_draft(place: Place, *, by: User) -> None:
 
 
 @transaction.atomic
-def publish(place: Place, *, note: str, by: User, text: Text | None = None) -> NoticeTemplateVersion:
+def publish(place: Place, *, note: str, by: User, seen: str = "") -> NoticeTemplateVersion:
     """Make the draft live: letters written from now on use it; those in the outbox stay as they are.
 
-    With ``text`` it is what the person looked at: raises StaleState if the draft says something else by now.
+    ``seen`` is the fingerprint of what the person looked at: raises StaleState if the draft says something else by now.
     """
     _must_have_note(note)
     template = _locked(place)
     draft = template.versions.filter(state=State.DRAFT).first()
     if draft is None:
         raise StaleState("There is no draft to publish; somebody has published or discarded it.")
-    if text is not None and (draft.subject, draft.body) != (text.subject, text.body):
+    if seen and fingerprint(Text(draft.subject, draft.body)) != seen:
         raise StaleState("The draft was changed while you looked at it. Look at the preview again, then publish.")
     _must_be_good(place, Text(draft.subject, draft.body))
     return _published(draft, note, by)
+
+
+def fingerprint(text: Text) -> str:
+    """Return a short mark by which a text is known again."""
+    return sha256(f"{text.subject}\0{text.body}".encode("utf-8", "replace")).hexdigest()[:32]
 
 
 @transaction.atomic

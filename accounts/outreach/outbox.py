@@ -59,6 +59,7 @@ def enqueue_many(requests: Iterable[NoticeRequest]) -> list[Notice]:
         return []
     accounts = _accounts({request.account_id for request in wanted})
     named, billing = _contacts(wanted)
+    texts = rendering.live_texts({request.template for request in wanted})
     rows: list[Notice] = []
     unreached: list[AttentionRequest] = []
     for request in wanted:
@@ -66,7 +67,7 @@ def enqueue_many(requests: Iterable[NoticeRequest]) -> list[Notice]:
         contact = named.get(request.contact_id) if request.contact_id else billing.get(request.account_id)
         if contact is not None and contact.account_id != account.pk:
             contact = None  # a foreign contact is nobody
-        written = [_written(request, account, contact, name) for name in request.channels] if contact else []
+        written = [_written(request, account, contact, name, texts) for name in request.channels] if contact else []
         rows += written
         if request.send and not any(row.to_address for row in written):
             unreached.append(_nobody(account, request))
@@ -93,7 +94,9 @@ def _contacts(wanted: Sequence[NoticeRequest]) -> tuple[dict[int, Contact], dict
     )
 
 
-def _written(request: NoticeRequest, account: Account, contact: Contact, channel: str) -> Notice:
+def _written(
+    request: NoticeRequest, account: Account, contact: Contact, channel: str, texts: rendering.Texts
+) -> Notice:
     """Return the row for one channel: queued for a decent hour, not sent, or parked with its template."""
     reach = reach_of(contact)
     notice = Notice(
@@ -116,6 +119,7 @@ def _written(request: NoticeRequest, account: Account, contact: Contact, channel
             template=request.template,
             language=contact.language,
             context=_context(request, account, contact),
+            texts=texts,
         )
         notice.subject, notice.body = letter.subject, letter.body
     except Refused as refusal:

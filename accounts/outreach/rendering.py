@@ -73,8 +73,8 @@ def live_texts(templates: Iterable[str]) -> Texts:
         NoticeTemplateVersion.objects.filter(
             template__key__in=set(templates), state=NoticeTemplateVersion.State.PUBLISHED
         )
-        .order_by("template", "-number")
-        .distinct("template")
+        .order_by("template_id", "-number")
+        .distinct("template_id")
         .values_list(
             "template__channel", "template__key", "template__language", "subject", "body", "number", "is_shipped"
         )
