@@ -35,7 +35,7 @@ from .models import Case, InvoiceStanding, Standing, StepRun
 from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
 from .operations.airbag import guard, waiting_for_switch
 from .operations.airbag_bills import hold_bills
-from .queries import NOTICE_MISSING, cuts_wait_until, why_not_cut
+from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_cut
 from .rules.policy import Do
 
 
@@ -148,7 +148,7 @@ def veto_cut(task_id: int, **_: Any) -> str | datetime | None:
     if holds.exclude(cause=Hold.Cause.NON_PAYMENT).exists():
         return None
     why = why_not_cut(task.line.account_id)
-    if why == NOTICE_MISSING:
+    if why in (NOTICE_MISSING, OUT_OF_REACH):
         raise_attention(
             code="cut-held",
             key=f"line:{task.line_id}",

@@ -147,7 +147,8 @@ class NoticeTemplateAdmin(DeskAdmin):
         text = Text(draft.subject, draft.body, draft.number) if draft else live
         chosen, accounts_form = _chosen(request)
         previews = [
-            preview(place, text, account, situation=words, price=price_of(account.company)) for words, account in chosen
+            preview(place, text, account, situation=words, price=price_of(account, place.channel))
+            for words, account in chosen
         ]
         numbers = [shown.account.number for shown in previews]
         context = {

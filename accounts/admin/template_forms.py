@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django import forms
 from django.conf import settings
 
-from accounts.models import Account, Company, User
+from accounts.models import Account, Company, OutreachRules, User
 from accounts.models.template import SUBJECT_LENGTH
 from accounts.outreach import editing
 from accounts.outreach.editing import Place
@@ -16,8 +16,6 @@ from accounts.outreach.preview import SHOWN, accounts_numbered
 from accounts.outreach.rendering import Text, render_text
 from accounts.outreach.segments import Measure, measure, spoken_seconds
 from billing_project.kernel.errors import Refused
-
-PRICE = Decimal("0.0079")
 
 
 class TextForm(forms.Form):
@@ -141,6 +139,7 @@ def own_hosts(host: str) -> list[str]:
     return sorted({host.split(":")[0], urlsplit(settings.PUBLIC_BASE_URL).hostname or "", *mail} - {""})
 
 
-def price_of(_company: Company) -> Decimal:
-    """Return what one segment of a text message costs a company."""
-    return PRICE
+def price_of(account: Account, channel: str) -> Decimal | None:
+    """Return what one segment of a text, or one minute of a call, costs the account's company."""
+    rules = getattr(account.company, "outreach_rules", None) or OutreachRules(company=account.company)
+    return {"sms": rules.sms_price, "voice": rules.voice_price}.get(channel)

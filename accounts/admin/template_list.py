@@ -16,8 +16,8 @@ from accounts.outreach.rendering import live_texts
 State = NoticeTemplateVersion.State
 URGENCY_WORDS = {
     Urgency.ASKED_FOR: "asked for: goes out at any hour",
-    Urgency.COURTESY: "courtesy: may be left out when a customer gets many messages",
-    Urgency.NEEDED: "needed",
+    Urgency.COURTESY: "a courtesy: if one way is closed, no other is tried",
+    Urgency.NEEDED: "needed: takes another way if one is closed",
 }
 CHANNEL_WORDS = dict(Channel.choices) | {"email": "E-mail", "voice": "Voice"}
 

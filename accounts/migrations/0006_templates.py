@@ -30,7 +30,7 @@ DROP FUNCTION accounts_published_text_stays();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_pause'),
+        ('accounts', '0005_post_room'),
     ]
 
     operations = [

@@ -2,11 +2,15 @@
 
 from .account import Account, AccountStatus, AccountType, Company
 from .attention import Attention
+from .call import CallRecord
 from .contact import Contact
 from .funding_source import FundingSource
+from .inbound import InboundAttachment, InboundMessage, ProviderEvent
 from .notice import Notice, NoticeAttempt, SimulatedMessage
+from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
 from .service_line import ServiceLine
+from .suppression import Suppression
 from .template import NoticeTemplate, NoticeTemplateVersion, TemplateTest
 from .user import User
 
@@ -15,16 +19,24 @@ __all__ = [
     "AccountStatus",
     "AccountType",
     "Attention",
+    "CallRecord",
+    "ChannelBreaker",
+    "ChannelDay",
     "Company",
     "Contact",
     "FundingSource",
+    "InboundAttachment",
+    "InboundMessage",
     "Notice",
     "NoticeAttempt",
     "NoticeTemplate",
     "NoticeTemplateVersion",
+    "OutreachRules",
     "Pause",
+    "ProviderEvent",
     "ServiceLine",
     "SimulatedMessage",
+    "Suppression",
     "TemplateTest",
     "User",
 ]

@@ -16,8 +16,8 @@ class Urgency(StrEnum):
     """How much a letter matters, which decides what may hold it back."""
 
     ASKED_FOR = "asked_for"  # somebody asked for it a moment ago and waits: any hour will do
-    COURTESY = "courtesy"  # pleasant to have; a cap on messages may swallow it
-    NEEDED = "needed"  # the customer must be told before something happens to them
+    COURTESY = "courtesy"  # pleasant to have; if one way is closed, no other is tried
+    NEEDED = "needed"  # the customer must be told, by another way if one is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ _LETTERS = (
     ),
     LetterKind(
         key="ticket_reply", title="Answer on a ticket", when="a member of staff answers a customer",
-        urgency=Urgency.ASKED_FOR, extra=("ticket_number", "reply_text", "agent_name"), needs=("reply_text",),
+        extra=("ticket_number", "reply_text", "agent_name"), needs=("reply_text",),
         channels=("email", "sms"),
     ),
     LetterKind(
@@ -184,7 +184,6 @@ def letter_kind(key: str) -> LetterKind | None:
     return LETTERS.get(key)
 
 
-def urgency_of(key: str) -> Urgency:
-    """Return how urgent a letter is; one that is not in the book counts as needed."""
-    kind = LETTERS.get(key)
-    return kind.urgency if kind else Urgency.NEEDED
+def keys_of(urgency: Urgency) -> frozenset[str]:
+    """Return the letters of an urgency; one that is not in the book counts as needed."""
+    return frozenset(key for key, letter in LETTERS.items() if letter.urgency is urgency)

@@ -1,6 +1,6 @@
 """How a text would read for real accounts: rendered by the code that sends, from what is known about them now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from billing_project.kernel.errors import Refused
 
 from .editing import Place, example_context, left_to_examples
 from .html import html_of
-from .rendering import Letter, Text, render_text
+from .rendering import Letter, Text, account_texts, render_text
 from .segments import Measure, billed_minutes, measure, spoken_seconds
 
 SHOWN = 3
@@ -59,32 +59,32 @@ def preview(
         return Preview(account=account, contact=contact, situation=situation, refused=refusal.words)
     length = measure(letter.body) if place.channel == "sms" else None
     seconds = spoken_seconds(letter.body) if place.channel == "voice" else 0
+    minutes = billed_minutes(seconds) if place.channel == "voice" else 0
     return Preview(
         account=account, contact=contact, situation=situation, letter=letter,
         html=html_of(
             letter.body, company_name=account.company.name, pay_url=known.get("pay_url", ""),
             language=place.language, subject=letter.subject,
         ) if place.channel == "email" else "",
-        length=length, cost=length.cost(price) if length and price is not None else None,
-        seconds=seconds, minutes=billed_minutes(seconds) if seconds else 0,
+        length=length, cost=price * max(length.segments if length else minutes, 1) if price is not None else None,
+        seconds=seconds, minutes=minutes,
         examples=tuple(left_to_examples(place, known, text)),
     )  # fmt: skip
 
 
 def known_texts(place: Place, account: Account, contact: Contact | None) -> dict[str, str]:
-    """Return the variables that are known of an account: as they stand now, then as its last such letter had them."""
+    """Return the variables that are known of an account: as its last such letter had them, and as they stand now."""
     now: dict[str, str] = {}
     for answer in _answers(signals.preview_wanted, account_id=account.pk, template=place.kind.key):
         now |= answer
-    return {
-        "account_name": account.name,
-        "account_number": account.number,
-        "company_name": account.company.name,
-        "company_phone": account.company.phone,
-        "currency": account.company.currency,
-        **({"contact_name": contact.name} if contact else {}),
-        **now,
-    }
+    return account_texts(account, contact) | _last_texts(place, account) | now
+
+
+def _last_texts(place: Place, account: Account) -> dict[str, str]:
+    """Return what the newest such letter to an account said of its own matter: the fee, the ticket, the promise."""
+    rows = Notice.objects.filter(account=account, template=place.kind.key).order_by("-created_at", "-pk")
+    last: Mapping[str, str] = rows.values_list("context", flat=True).first() or {}
+    return {name: value for name, value in last.items() if name in place.kind.extra and isinstance(value, str)}
 
 
 def telling_accounts() -> list[tuple[str, Account]]:
@@ -103,7 +103,7 @@ def telling_accounts() -> list[tuple[str, Account]]:
     if short > 0:
         others = Account.objects.filter(closed_on__isnull=True).exclude(pk__in=chosen).order_by("number")
         wanted += [("", pk) for pk in others.values_list("pk", flat=True)[:short]]
-    accounts = Account.objects.select_related("company").in_bulk([pk for _words, pk in wanted])
+    accounts = Account.objects.select_related("company__outreach_rules").in_bulk([pk for _words, pk in wanted])
     found: dict[int, tuple[str, Account]] = {}
     for words, pk in wanted:
         if pk in accounts:
@@ -113,7 +113,7 @@ def telling_accounts() -> list[tuple[str, Account]]:
 
 def accounts_numbered(numbers: Iterable[str]) -> dict[str, Account]:
     """Return the accounts of some numbers."""
-    rows = Account.objects.select_related("company").filter(number__in=list(numbers))
+    rows = Account.objects.select_related("company__outreach_rules").filter(number__in=list(numbers))
     return {account.number: account for account in rows}
 
 

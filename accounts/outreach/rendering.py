@@ -16,7 +16,7 @@ from pathlib import Path
 from django.conf import settings
 from liquid.exceptions import LiquidError
 
-from accounts.models import NoticeTemplateVersion
+from accounts.models import Account, Contact, NoticeTemplateVersion
 from billing_project.kernel.errors import Refused
 
 from .letterbook import LANGUAGES, VARIABLES, letter_kind
@@ -119,6 +119,18 @@ def render_text(text: Text, *, channel: str, template: str, language: str, conte
         return Letter("", " ".join(_printable(body).split()), text.version)
     # One line and no control characters: a name must not be able to add headers.
     return Letter(" ".join(_printable(subject).split())[:SUBJECT_LENGTH], _tidy(body), text.version)
+
+
+def account_texts(account: Account, contact: Contact | None) -> dict[str, str]:
+    """Return the variables that every letter knows; without a contact, all but its name."""
+    texts = {
+        "account_name": account.name,
+        "account_number": account.number,
+        "company_name": account.company.name,
+        "company_phone": account.company.phone,
+        "currency": account.company.currency,
+    }
+    return texts | {"contact_name": contact.name} if contact else texts
 
 
 def known_templates(channel: str = "email") -> frozenset[str]:

@@ -7,7 +7,6 @@ one. A single character outside of it turns the whole message into UCS-2: 70, or
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -34,10 +33,6 @@ class Measure:
     room: int
     costly: tuple[str, ...] = ()
     segments_without: int = 0
-
-    def cost(self, price: Decimal) -> Decimal:
-        """Return what one such message costs at a price for each segment."""
-        return self.segments * price
 
     @property
     def words(self) -> str:
