@@ -6,8 +6,9 @@ from django.db.models import Max
 
 from accounts.models import Account
 from billing_project.kernel import clock
+from invoicing.models import Invoice
 
-from .models import PolicyVersion, Standing, StepRun
+from .models import PolicyVersion, StepRun
 from .operations.letters import letter
 from .operations.messages import template_of
 from .policy_file import policies_of
@@ -16,7 +17,7 @@ from .rules.policy import Do
 from .rules.timeline import advance
 from .rules.when import LOOK
 
-LATE, RESTRICTED = "Late", "Restricted"
+LATE, RESTRICTED, LATE_SPANISH = "Late", "Restricted", "Late, reads Spanish"
 
 
 def texts_for(account_id: int) -> dict[str, str]:
@@ -39,18 +40,25 @@ def texts_for(account_id: int) -> dict[str, str]:
 
 
 def telling_accounts() -> list[tuple[str, int]]:
-    """Return a late account and a restricted one, if there are any, each with words for its situation."""
-    open_standings = Standing.objects.filter(account__closed_on__isnull=True, account__parked_at__isnull=True)
+    """Return a late account, a restricted one, and a late one that reads Spanish, each with words for its situation."""
     runs = StepRun.objects.filter(in_force=True, action=Do.RESTRICT)
     cut = runs.order_by("account__number").values_list("account_id", flat=True).first()
     late = (
-        open_standings.filter(delinquent_since__isnull=False)
-        .exclude(account__in=runs.values("account"))
-        .order_by("delinquent_since", "account__number")
-        .values_list("account_id", flat=True)
-        .first()
+        Account.objects.filter(
+            closed_on__isnull=True, parked_at__isnull=True, contacts__is_billing_contact=True,
+            invoice_standings__past_due_on__isnull=False, invoice_standings__invoice__state=Invoice.State.OPEN,
+        )
+        .exclude(pk__in=runs.values("account"))
+        .order_by("number")
+    )  # fmt: skip
+    english = late.exclude(contacts__is_billing_contact=True, contacts__language="es")
+    spanish = late.filter(contacts__is_billing_contact=True, contacts__language="es")
+    found = (
+        (LATE, english.values_list("pk", flat=True).first()),
+        (RESTRICTED, cut),
+        (LATE_SPANISH, spanish.values_list("pk", flat=True).first()),
     )
-    return [(words, pk) for words, pk in ((LATE, late), (RESTRICTED, cut)) if pk is not None]
+    return [(words, pk) for words, pk in found if pk is not None]
 
 
 def uses_of_letters() -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ import re
 from html import escape
 
 _URL = re.compile(r"https?://[^\s<>\"]+")
+_DAY = re.compile(r"(?<![\d-])\d{4}-\d\d-\d\d(?![\d-])")
 _FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _LABELS = {"en": "See and pay online", "es": "Ver y pagar en línea"}
 _LABEL_MAX = 60

@@ -1,5 +1,6 @@
 """How a text would read for real accounts: rendered by the code that sends, from what is known about them now."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,7 +8,7 @@ from decimal import Decimal
 from difflib import SequenceMatcher
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.dispatch import Signal
 
 from accounts import signals
@@ -24,7 +25,7 @@ from .segments import Measure, billed_minutes, measure, spoken_seconds
 SHOWN = 3
 SENT_WITHIN = timedelta(days=30)
 WORDS_COMPARED_MAX = 5_000
-SPANISH = "Speaks Spanish"
+SPANISH = "Reads Spanish"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +91,10 @@ def _last_texts(place: Place, account: Account) -> dict[str, str]:
 def telling_accounts() -> list[tuple[str, Account]]:
     """Return up to three real accounts in different situations, such as late, restricted and Spanish-speaking."""
     wanted: list[tuple[str, int]] = [pair for answer in _answers(signals.preview_accounts_wanted) for pair in answer]
-    speaks = (
-        Contact.objects.filter(language="es", is_billing_contact=True, account__closed_on__isnull=True)
-        .exclude(account__in=[pk for _words, pk in wanted])
-        .order_by("account__number")
-        .values_list("account_id", flat=True)
-        .first()
-    )
-    wanted = wanted[: SHOWN - 1] + ([(SPANISH, speaks)] if speaks else []) + wanted[SHOWN - 1 :]
+    heard = set(_spanish_speakers().filter(account__in=[pk for _words, pk in wanted]).values_list("account", flat=True))
+    if not heard:
+        other = _spanish_speakers().values_list("account", flat=True).first()
+        wanted = wanted[: SHOWN - 1] + ([(SPANISH, other)] if other else []) + wanted[SHOWN - 1 :]
     chosen = {pk for _words, pk in wanted}
     short = SHOWN - len(chosen)
     if short > 0:
@@ -109,6 +106,11 @@ def telling_accounts() -> list[tuple[str, Account]]:
         if pk in accounts:
             found.setdefault(pk, (words, accounts[pk]))
     return list(found.values())[:SHOWN]
+
+
+def _spanish_speakers() -> QuerySet[Contact]:
+    rows = Contact.objects.filter(language="es", is_billing_contact=True, account__closed_on__isnull=True)
+    return rows.order_by("account__number")
 
 
 def accounts_numbered(numbers: Iterable[str]) -> dict[str, Account]:
@@ -168,10 +170,5 @@ def difference(before: str, after: str) -> list[Piece]:
 
 
 def _words(text: str) -> list[str]:
-    """Return words and the spaces between them, so that joining them gives the text again."""
-    words, at = [], 0
-    for place, sign in enumerate(text):
-        if sign.isspace():
-            words += [text[at:place], sign] if at < place else [sign]
-            at = place + 1
-    return [*words, text[at:]] if at < len(text) else words
+    """Return the words, each with the space after it, so that joining them gives the text again."""
+    return re.findall(r"\S+\s*|\s+", text)

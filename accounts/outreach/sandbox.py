@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from liquid import BoundTemplate, Environment, StrictUndefined
 from liquid.builtin import content, illegal, output
@@ -91,7 +92,7 @@ def check(source: str, names: Collection[str]) -> list[Finding]:
 def foreign_links(source: str, own_hosts: Collection[str] = ()) -> list[str]:
     """Return the links in a text that lead elsewhere than to the company's own hosts."""
     links = dict.fromkeys(match.group().rstrip(".,;:!?)") for match in _LINK.finditer(source))
-    return [link for link in links if not _host(link).endswith(tuple(own_hosts) or ("\0",))]
+    return [link for link in links if not any(_is_host(link, own) for own in own_hosts)]
 
 
 def used_variables(source: str) -> list[str]:
@@ -101,8 +102,13 @@ def used_variables(source: str) -> list[str]:
     return list(dict.fromkeys(reader.used))
 
 
-def _host(link: str) -> str:
-    return re.sub(r"^https?://", "", link.lower()).split("/")[0].split(":")[0]
+def _is_host(link: str, own: str) -> bool:
+    """Tell whether a link leads to a host or one below it; what stands before an @ in it is no host."""
+    try:
+        host = urlsplit(link if "//" in link else f"//{link}").hostname or ""
+    except ValueError:
+        return False
+    return host == own or host.endswith(f".{own}")
 
 
 @dataclass(slots=True)
