@@ -146,7 +146,8 @@ def _sent(numbers_called: set[str], but_not: set[int], at: datetime) -> dict[str
     ).exclude(pk__in=but_not)
     found: dict[str, list[datetime]] = defaultdict(list)
     for address, moment in rows.order_by().values_list("to_address", "sending_at"):
-        found[address].append(moment)
+        if moment is not None:
+            found[address].append(moment)
     return dict(found)
 
 
