@@ -93,9 +93,14 @@ def _linked(text: str) -> str:
     for match in _URL.finditer(text):
         url = match.group().rstrip(".,;:!?)")
         parts += [
-            escape(text[at : match.start()]),
+            _escaped(text[at : match.start()]),
             f'<a class="link" href="{escape(url)}" style="color:#1d4ed8">{escape(url)}</a>',
         ]
         at = match.start() + len(url)
-    parts.append(escape(text[at:]))
+    parts.append(_escaped(text[at:]))
     return "".join(parts).replace("\n", "<br>\n")
+
+
+def _escaped(text: str) -> str:
+    """Return escaped text whose dates are not torn apart at the end of a line."""
+    return _DAY.sub(r'<span style="white-space:nowrap">\g<0></span>', escape(text))

@@ -128,6 +128,11 @@ def test_the_customers_own_link_becomes_a_button_that_says_what_the_paragraph_sa
     )
 
 
+def test_a_date_is_not_torn_apart_at_the_end_of_a_line() -> None:
+    assert '<span style="white-space:nowrap">2026-03-16</span>' in html("Due on 2026-03-16, <b>")
+    assert "<b>" not in html("Due on 2026-03-16, <b>")
+
+
 def test_the_html_loads_nothing_and_runs_nothing() -> None:
     page = html('<script>alert(1)</script>\n\n<img src=x onerror=a> javascript:alert(1) https://x.example/"onclick="y')
     assert "<script" not in page
