@@ -38,7 +38,7 @@ def test_a_reminder_is_changed_and_published_in_four_clicks(page: Page, live_ser
     assert serious(page) == []
     page.get_by_label("Why").fill("shorter")
     page.get_by_role("button", name="Publish").click()
-    expect(page.get_by_text("Version 1 is live")).to_be_visible()
+    expect(page.get_by_text("Version 1 is live. Letters written from now on use it")).to_be_visible()
     assert NoticeTemplateVersion.objects.get(template__key="past_due").note == "shorter"
 
 
