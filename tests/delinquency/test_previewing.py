@@ -52,6 +52,15 @@ def test_looking_at_a_preview_writes_nothing() -> None:
     assert [list(table.objects.order_by("pk").values()) for table in tables] == before
 
 
+def test_a_letter_says_since_when_a_line_is_slowed() -> None:
+    story = Story(sonar(), first_bill_on="2026-01-01", sends=True)
+    story.days("2026-01-01", "2026-01-22")
+    with story.now("2026-01-22 12:00"):
+        texts = previewing.texts_for(story.account.pk)
+    assert texts["next_step"].startswith("Your line has been slowed since 2026-01-21. If nothing is paid")
+    assert texts["next_step_es"].startswith("Su línea es más lenta desde el 2026-01-21. Si no se paga nada")
+
+
 def test_an_account_under_no_policy_has_no_texts() -> None:
     assert previewing.texts_for(make_account().pk) == {}
 
