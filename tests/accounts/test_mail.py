@@ -193,7 +193,8 @@ def test_no_name_and_no_subject_adds_a_header_or_a_recipient(name: str, subject:
 @pytest.mark.parametrize(
     "address",
     ["", "ann", "ann@x.example, bob@x.example", "ann@x.example\nBcc: bob@x.example", "ann@x\r.example", "a b@x.example",
-     "<ann@x.example>", "Ann <ann@x.example>", "ann@x.example\0", "ann\u2028@x.example", "ann@", "a" * 300 + "@x.example"],
+     "<ann@x.example>", "Ann <ann@x.example>", "ann@x.example\0", "ann\u2028@x.example", "ann@",
+     "a" * 300 + "@x.example"],
 )  # fmt: skip
 def test_what_is_not_one_address_is_rejected_before_anything_is_sent(sink: mail_sink.MailSink, address: str) -> None:
     with pytest.raises(Rejected) as raised:

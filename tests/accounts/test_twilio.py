@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from accounts.outreach import references, spoken, twilio_client
 from accounts.outreach.port import Message
 from accounts.outreach.twilio_sms import SmsChannel
 from accounts.outreach.twilio_voice import VoiceChannel
+from billing_project.kernel import clock
 from billing_project.kernel.errors import OutcomeUnknown, PortError, Rejected, Unavailable
 from tests.factories import make_account, make_contact
 from tests.peers import twilio_fake
@@ -35,7 +36,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[twilio_fak
 
 
 def now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
+    return clock.now().replace(microsecond=0)
 
 
 def ambiguous(message: Message, sending_at: datetime, **more: Any) -> Notice:

@@ -36,7 +36,9 @@ WORDS = (
     "x" * 5000, "\ud7ff\uffff", "' OR 1=1 --", "<Say>", "1e9999", "-1", "+15550100123",
 )  # fmt: skip
 VALUES = st.sampled_from(WORDS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-FIELDS = st.dictionaries(st.sampled_from(NAMES) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8), VALUES, max_size=9)  # fmt: skip
+FIELDS = st.dictionaries(
+    st.sampled_from(NAMES) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8), VALUES, max_size=9
+)
 PATHS = st.sampled_from(["message/", "message/{}/", "call/", "call/{}/", "call/{}/words/", "call/{}/key/", "inbound/"])
 
 

@@ -18,6 +18,7 @@ from accounts.outreach.registry import channel_for, dotted_path
 from accounts.outreach.simulated import SimulatedChannel
 from accounts.outreach.twilio_sms import SmsChannel
 from accounts.outreach.twilio_voice import VoiceChannel
+from billing_project.kernel import clock
 from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
 from tests.peers import mail_http, mail_sink, twilio_fake
 
@@ -201,4 +202,4 @@ def test_each_channel_of_the_settings_has_an_adapter(name: str) -> None:
 
 def just_now() -> datetime:
     """A provider's list tells the second: whoever asks allows for that."""
-    return datetime.now(UTC).replace(microsecond=0)
+    return clock.now().replace(microsecond=0)

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from accounts.outreach.port import Message
 from accounts.outreach.twilio_client import client
 from accounts.outreach.twilio_sms import SmsChannel
 from accounts.outreach.twilio_voice import VoiceChannel
+from billing_project.kernel import clock
 from billing_project.kernel.errors import PortError
 from tests.faults.servers import free_port, wait_until
 from tests.house.tree import ROOT
@@ -87,7 +87,7 @@ def test_calls_are_as_the_document_wants_them() -> None:
 
 @pytest.mark.parametrize("adapter", [SmsChannel(), VoiceChannel()])
 def test_lookups_are_as_the_document_wants_them(adapter: Any) -> None:
-    adapter.lookup(MESSAGE, since=datetime.now(UTC))  # a request that is refused would be Unavailable
+    adapter.lookup(MESSAGE, since=clock.now())  # a request that is refused would be Unavailable
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,6 +35,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 from twilio.request_validator import RequestValidator
+
+from billing_project.kernel import clock
 
 ACCOUNT = "AC" + "0" * 31 + "1"
 TOKEN = "a-token-for-tests"
@@ -80,7 +82,7 @@ class TwilioFake(ThreadingHTTPServer):
         row = {
             "sid": KINDS[collection][1] + uuid.uuid4().hex,
             "kind": KINDS[collection][0],
-            "created": datetime.now(UTC).isoformat(),
+            "created": clock.now().isoformat(),
             "fields": fields,
         }
         with self._lock:
@@ -239,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, ValueError):
             self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Say nothing."""
 
 
