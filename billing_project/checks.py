@@ -19,8 +19,7 @@ def check_no_live_provider_in_development(**_: Any) -> Iterable[CheckMessage]:
     if settings.DEBUG:
         for name in _live():
             yield Error(
-                f"{name} names a live provider, and DEBUG is on.",
-                hint=f"Set {name}=simulated, or unset DEBUG.",
+                f"{name} names a live provider, and DEBUG is on. Set {name}=simulated, or unset DEBUG.",
                 id="billing_project.E001",
             )
 
@@ -32,14 +31,14 @@ def check_reports_can_be_believed(**_: Any) -> Iterable[CheckMessage]:
     if key and not settings.ANYMAIL.get(key):
         yield Error(
             f"{key} is not set, so the reports of {settings.EMAIL_PROVIDER} about bounces cannot be told from forged"
-            " ones.",
-            hint="Copy it from the provider's page about webhooks.",
+            " ones."
+            " Copy it from the provider's page about webhooks.",
             id="billing_project.E002",
         )
     if _twilio() and not settings.TWILIO_AUTH_TOKEN:
         yield Error(
-            "TWILIO_AUTH_TOKEN is not set, so Twilio's reports cannot be told from forged ones.",
-            hint="Copy it from Twilio's console.",
+            "TWILIO_AUTH_TOKEN is not set, so Twilio's reports cannot be told from forged ones."
+            " Copy it from Twilio's console.",
             id="billing_project.E002",
         )
 
@@ -55,8 +54,8 @@ def check_public_address(**_: Any) -> Iterable[CheckMessage]:
         if only_here and is_loopback(_host_of(name)):
             continue  # both ends on this machine: a trial, from which nothing leaves
         yield Error(
-            f"PUBLIC_BASE_URL is {settings.PUBLIC_BASE_URL}, which is not https, and {name} names a live provider.",
-            hint="Set PUBLIC_BASE_URL to the address under which customers and providers reach this program, such as"
+            f"PUBLIC_BASE_URL is {settings.PUBLIC_BASE_URL}, which is not https, and {name} names a live provider."
+            " Set PUBLIC_BASE_URL to the address under which customers and providers reach this program, such as"
             " https://billing.example.net.",
             id="billing_project.E003",
         )
@@ -68,14 +67,14 @@ def check_senders(**_: Any) -> Iterable[CheckMessage]:
     sender = settings.TWILIO_FROM
     if TWILIO["SMS_CHANNEL"] == settings.SMS_CHANNEL and not sender:
         yield Error(
-            "TWILIO_FROM is not set, and SMS_CHANNEL=twilio needs it.",
-            hint="Set it to a number of the account, such as +15550109999, or to a messaging service (MG…).",
+            "TWILIO_FROM is not set, and SMS_CHANNEL=twilio needs it."
+            " Set it to a number of the account, such as +15550109999, or to a messaging service (MG…).",
             id="billing_project.E004",
         )
     if TWILIO["VOICE_CHANNEL"] == settings.VOICE_CHANNEL and not sender.startswith("+"):
         yield Error(
-            f"TWILIO_FROM is {sender or 'not set'}, and VOICE_CHANNEL=twilio needs a number that calls come from.",
-            hint="Set it to a number of the account, such as +15550109999.",
+            f"TWILIO_FROM is {sender or 'not set'}, and VOICE_CHANNEL=twilio needs a number that calls come from."
+            " Set it to a number of the account, such as +15550109999.",
             id="billing_project.E004",
         )
 
@@ -95,8 +94,8 @@ def check_companies_have_a_sender(*, databases: Sequence[str] | None = None, **_
         return
     for name in names:
         yield Caution(
-            f"Company {name} has no e-mail sender, and e-mails are switched on: its letters will wait.",
-            hint="Write one on the company's page, such as Valley Fibre <billing@valley.example>.",
+            f"Company {name} has no e-mail sender, and e-mails are switched on: its letters will wait."
+            " Write one on the company's page, such as Valley Fibre <billing@valley.example>.",
             id="billing_project.W001",
         )
 

@@ -20,6 +20,7 @@ from . import gate, references, rules
 from .costs import cost_of, size_of
 from .fallback import fall_back
 from .gathering import PHONE, Wanted, extra_spend, gather, limits_of, reach_of, rules_of, spent_today
+from .html import html_of
 from .port import Message, Receipt
 from .registry import channel_for
 from .suppressions import suppress
@@ -210,12 +211,16 @@ def message_of(notice: Notice) -> Message:
         subject=notice.subject,
         body=notice.body,
         language=notice.language,
+        html=html_of(
+            notice.body, company_name=company.name, pay_url=str(notice.context.get("pay_url", "")),
+            language=notice.language, subject=notice.subject,
+        ) if by_email else "",
         sender=company.email_sender if by_email else company.sms_sender,
         message_id=references.message_id(notice.pk) if by_email else "",
         thread=_thread(notice) if by_email else "",
         answers_to=references.answer_address(mailbox, notice.pk) if mailbox else "",
         template=notice.template,
-    )
+    )  # fmt: skip
 
 
 def _thread(notice: Notice) -> str:
