@@ -110,7 +110,7 @@ def read_mail(env: Env) -> Mail:
     own = {variable: _read(env, variable) or _read(env, f"ANYMAIL_{variable}") for variable in (*required, *optional)}
     for variable in required:
         if not own[variable]:
-            _refuse(variable, f"is not set, and EMAIL_CHANNEL={name} needs it; copy it from the provider's console.")
+            _refuse("EMAIL_CHANNEL", f"'{name}' needs {variable}, which is not set; copy it from the provider's console.")
     # What a provider cannot express (marks, tags) is left out of a letter, rather than the letter.
     anymail = {"REQUESTS_TIMEOUT": HTTP_SECONDS, "IGNORE_UNSUPPORTED_FEATURES": True}
     return Mail(
@@ -134,19 +134,20 @@ def read_phone(env: Env) -> Phone:
     )
     users = [variable for variable, name in chosen.items() if name == "twilio"]
     if users:
-        _check_twilio(phone, f"{users[0]}=twilio")
+        _check_twilio(phone, users[0])
     return phone
 
 
 def _check_twilio(phone: Phone, user: str) -> None:
     console = "copy it from Twilio's console."
+    for variable, value in (("TWILIO_ACCOUNT_SID", phone.account_sid), ("TWILIO_AUTH_TOKEN", phone.auth_token)):
+        if not value:
+            _refuse(user, f"'twilio' needs {variable}, which is not set; {console}")
     if not _ACCOUNT.fullmatch(phone.account_sid):
-        said = "is no account SID (AC and 32 letters and digits)" if phone.account_sid else "is not set"
-        _refuse("TWILIO_ACCOUNT_SID", f"{said}, and {user} needs it; {console}")
+        _refuse("TWILIO_ACCOUNT_SID", f"is no account SID (AC and 32 of 0-9, a-f); {console}")
     tokens = [token.strip() for token in phone.auth_token.split(",")]
     if not all(_TOKENS.fullmatch(token) for token in tokens) or len(tokens) > 2:
-        said = "is no token, nor two with a comma" if phone.auth_token else "is not set"
-        _refuse("TWILIO_AUTH_TOKEN", f"{said}, and {user} needs it; {console}")
+        _refuse("TWILIO_AUTH_TOKEN", f"is no token, nor two with a comma; {console}")
     if phone.sender and not _FROM.fullmatch(phone.sender):
         _refuse(
             "TWILIO_FROM",
@@ -160,7 +161,7 @@ def _server(url: str) -> dict[str, Any]:
     """Return Django's settings of a mail server; raises Wrong. The address may hold a password: it is not repeated."""
     mend = "write it like smtp://user:password@host:587"
     if not url:
-        _refuse("EMAIL_URL", f"is not set, and EMAIL_CHANNEL=smtp needs it; {mend}.")
+        _refuse("EMAIL_CHANNEL", f"'smtp' needs EMAIL_URL, which is not set; {mend}.")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

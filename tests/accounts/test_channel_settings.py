@@ -77,7 +77,7 @@ def test_each_provider_is_made_from_its_own_variables_and_misses_each_it_needs(v
 
         assert get_connection().esp_name
     for name in required:
-        with pytest.raises(Wrong, match=f"^{name}: is not set, and EMAIL_CHANNEL={provider} needs it"):
+        with pytest.raises(Wrong, match=f"^EMAIL_CHANNEL: '{provider}' needs {name}, which is not set"):
             read_mail(variables(**{name: ""}))
         variables(**{name: required[name]})
 
@@ -92,15 +92,16 @@ def test_the_name_with_anymail_in_front_is_read_too(variables: Any) -> None:
     ("given", "variable"),
     [
         ({"EMAIL_CHANNEL": "pigeon"}, "EMAIL_CHANNEL"),
-        ({"EMAIL_CHANNEL": "smtp"}, "EMAIL_URL"),
+        ({"EMAIL_CHANNEL": "smtp"}, "EMAIL_CHANNEL"),
         ({"EMAIL_CHANNEL": "smtp", "EMAIL_URL": "http://me:hunter2@mail.example"}, "EMAIL_URL"),
         ({"EMAIL_CHANNEL": "smtp", "EMAIL_URL": "smtp://me:hunter2@mail.example:port"}, "EMAIL_URL"),
         ({"EMAIL_CHANNEL": "smtp", "EMAIL_URL": "smtp://"}, "EMAIL_URL"),
         ({"SMS_CHANNEL": "smtp"}, "SMS_CHANNEL"),
         ({"VOICE_CHANNEL": "Twilio"}, "VOICE_CHANNEL"),
-        ({"SMS_CHANNEL": "twilio"}, "TWILIO_ACCOUNT_SID"),
+        ({"SMS_CHANNEL": "twilio"}, "SMS_CHANNEL"),
+        ({"VOICE_CHANNEL": "twilio"}, "VOICE_CHANNEL"),
         ({"VOICE_CHANNEL": "twilio", **TWILIO, "TWILIO_ACCOUNT_SID": "SK123"}, "TWILIO_ACCOUNT_SID"),
-        ({"SMS_CHANNEL": "twilio", **TWILIO, "TWILIO_AUTH_TOKEN": ""}, "TWILIO_AUTH_TOKEN"),
+        ({"SMS_CHANNEL": "twilio", **TWILIO, "TWILIO_AUTH_TOKEN": ""}, "SMS_CHANNEL"),
         ({"SMS_CHANNEL": "twilio", **TWILIO, "TWILIO_AUTH_TOKEN": "hunter2-one,,"}, "TWILIO_AUTH_TOKEN"),
         ({"SMS_CHANNEL": "twilio", **TWILIO, "TWILIO_AUTH_TOKEN": "hunter2 with spaces"}, "TWILIO_AUTH_TOKEN"),
         ({"SMS_CHANNEL": "twilio", **TWILIO, "TWILIO_FROM": "0049 123"}, "TWILIO_FROM"),
