@@ -63,7 +63,8 @@ def hours_of(queues: Iterable[TicketQueue]) -> dict[int, BusinessHours]:
         spans[row.queue_id].setdefault(row.weekday, []).append((row.opens, row.closes))
     closed = Calendar(
         exclusions=tuple(
-            ExcludedDate(row.name, row.month, row.day, row.year) for row in Exclusion.objects.filter(policy__isnull=True)
+            ExcludedDate(row.name, row.month, row.day, row.year)
+            for row in Exclusion.objects.filter(policy__isnull=True)
         )
     )
     return {

@@ -39,6 +39,7 @@ from delinquency.models import (
     Sweep,
     Ticket,
     TicketComment,
+    TicketQueue,
 )
 from invoicing.models import (
     BillingRun,
@@ -219,7 +220,7 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
     Sweep.objects.create(tick_at=NOON, started_at=NOON, finished_at=NOON, counts={"issued": 1})
     ticket = Ticket.objects.create(
         account=account, case=case, number="T-1", subject="60.00 unpaid", opened_on=date(2026, 1, 21),
-        customer_contact=account.contacts.get(), invoices=[invoice.pk],
+        customer_contact=account.contacts.get(), invoices=[invoice.pk], queue=TicketQueue.objects.get(name="Billing"),
     )  # fmt: skip
     TicketComment.objects.create(ticket=ticket, text="Opened.")
     CallTask.objects.create(

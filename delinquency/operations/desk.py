@@ -290,7 +290,9 @@ def wake_waiting(at: datetime) -> int:
     """Open the tickets again whose day has come, each in its account's zone; return how many."""
     furthest = clock.local(at, FURTHEST_EAST).date()
     rows = Ticket.objects.filter(state=Ticket.State.WAITING, waiting_until__lte=furthest).select_related("account")
-    due = [row for row in rows if row.waiting_until and row.waiting_until <= clock.local(at, row.account.timezone).date()]
+    due = [
+        row for row in rows if row.waiting_until and row.waiting_until <= clock.local(at, row.account.timezone).date()
+    ]
     for ticket in due:
         open_again(ticket, "the day until which it was to wait has come.", at=at)
     return len(due)

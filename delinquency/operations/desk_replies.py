@@ -68,7 +68,9 @@ def ways_to(contact: Contact | None) -> list[Way]:
 def usual_way(ticket: Ticket, ways: list[Way]) -> Way | None:
     """Return the channel an answer takes if nobody chooses: as the customer last wrote, else e-mail, else SMS."""
     open_ways = [way for way in ways if not way.refused_why]
-    last = ticket.comments.filter(direction=Direction.IN).order_by("-at", "-pk").values_list("channel", flat=True).first()
+    last = (
+        ticket.comments.filter(direction=Direction.IN).order_by("-at", "-pk").values_list("channel", flat=True).first()
+    )
     return next((way for way in open_ways if way.channel == last), open_ways[0] if open_ways else None)
 
 
@@ -171,9 +173,7 @@ def customer_wrote(
         owe_answer(locked, moment)
     if contact is not None:
         locked.customer_contact = contact
-    save_ticket(
-        locked, None, "the customer wrote", "customer_at", "owed_since_at", "answer_due_at", "customer_contact"
-    )
+    save_ticket(locked, None, "the customer wrote", "customer_at", "owed_since_at", "answer_due_at", "customer_contact")
     line = add_line(locked, text.strip() or "(no text)", None, direction=Direction.IN, at=moment)
     line.contact, line.channel = contact, channel
     line.save(update_fields=["contact", "channel"])

@@ -205,7 +205,6 @@ class Effects:
         update_with_history(over, ("outcome", "outcome_at"), reason="paid before the call")
         insert_with_history(self.calls, reason="asked for by a policy step")
 
-
     def _place_tickets(self) -> None:
         """Put new tickets into their queue, and say by when it has promised to answer those that wait for us."""
         if not self.tickets_new and not self.tickets_changed:
