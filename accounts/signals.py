@@ -20,6 +20,17 @@ account_closed = Signal()
 # notice_id: int. A receiver may return a text: the reason why it must not go out any more.
 about_to_send = Signal()
 
-# A notice reached an end: accepted, rejected, ambiguous, parked, cancelled; sent after that was committed.
+# A notice reached an end: accepted, rejected, ambiguous, parked, cancelled, not sent; or its provider said later
+# that it was delivered, bounced or failed. Sent after that was committed.
 # notice_id: int, account_id: int.
 notice_settled = Signal()
+
+# A customer wrote or texted, and it is known who. inbound_id: int. Sent in the transaction that stored it.
+message_received = Signal()
+
+# All ways to the people of these accounts are used up: nobody there learns what is written. account_ids: list[int],
+# words: str (what was to be told, and why it could not). A receiver puts it before staff.
+unreachable = Signal()
+
+# A call was made or received. call_id: int, account_id: int. Sent in the transaction that noted it.
+call_noted = Signal()

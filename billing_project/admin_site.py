@@ -80,6 +80,13 @@ SIDEBAR = [
     _group(
         "Post room",
         _screen("Notices", "mail", "accounts", "notice"),
+        _screen("Messages received", "inbox", "accounts", "inboundmessage"),
+        _screen("Calls made", "call_log", "accounts", "callrecord"),
+        _screen("Left alone", "do_not_disturb_on", "accounts", "suppression"),
+        _screen("Stopped channels", "block", "accounts", "channelbreaker"),
+        _screen("Reports of providers", "fact_check", "accounts", "providerevent"),
+        _screen("Sent by day", "bar_chart", "accounts", "channelday"),
+        _screen("Contact rules", "schedule", "accounts", "outreachrules"),
         _screen("What was sent", "outbox", "accounts", "simulatedmessage"),
     ),
     _group(

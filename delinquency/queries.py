@@ -5,7 +5,8 @@ from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
 
-from accounts.models import Account
+from accounts.models import Account, Notice
+from accounts.outreach.fallback import out_of_reach
 from accounts.queries import notice_states
 from billing_project.kernel import clock
 
@@ -17,6 +18,7 @@ from .rules.timeline import advance
 from .rules.when import LOOK
 
 NOTICE_MISSING = "The notice that must come first was not accepted."
+OUT_OF_REACH = "The billing contact cannot be reached any more, so nobody was told."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ def why_not_cut(account_id: int) -> str:
     """Return why an account must not be restricted for non-payment now; empty if it may be (I9, A30).
 
     Asked right before the order leaves for a device: something in a cut's cause must still be unpaid, the notice it
-    requires must have been accepted, and no charge may be in the air.
+    requires must have been accepted, and no charge may be in the air. A cut that requires none waits while the
+    billing contact is out of reach.
     """
     account = Account.objects.select_related("status", "company").get(pk=account_id)
     positions = read_positions([account])
@@ -100,11 +103,15 @@ def why_not_cut(account_id: int) -> str:
         return "Nothing is owed for it any more."
     steps = {step.key: step for step in policy.steps}
     states = notice_states([account_id])
+    unproven = []
     for cut in cuts:
         required = steps[cut.step_key].requires_notice if cut.step_key in steps else ""
         anchors = [cut.anchor, f"case:{state.episode}", *(f"invoice:{key}" for key in cut.causes)]
-        if not required or steps[required].action is Do.TICKET:
-            return ""
-        if any("accepted" in states.get((account_id, anchor, required), set()) for anchor in anchors):
-            return ""
-    return NOTICE_MISSING
+        if required and steps[required].action is not Do.TICKET:
+            if any(states.get((account_id, anchor, required), set()) & set(Notice.TOLD) for anchor in anchors):
+                return ""
+        else:
+            unproven.append(cut)
+    if not unproven:
+        return NOTICE_MISSING
+    return OUT_OF_REACH if out_of_reach([account_id]) else ""

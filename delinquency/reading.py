@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from django.db.models import F, Q
 
-from accounts.models import Account
+from accounts.models import Account, Notice
 from accounts.queries import notice_states
 from billing_project.kernel import clock
 from invoicing.models import BillingParameters, Invoice, LedgerEntry
@@ -35,7 +35,7 @@ _KINDS = {
     LedgerEntry.Kind.INVOICE: "issued",
 }
 # A notice in one of these states reached the provider; in one of the others it may still do so.
-_ACCEPTED = {"accepted"}
+_ACCEPTED = set(Notice.TOLD)
 _WAITING = {"queued", "claimed", "sending", "ambiguous"}
 
 

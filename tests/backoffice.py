@@ -14,7 +14,22 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts import operations as accounts_operations
-from accounts.models import Account, Notice, NoticeAttempt, ServiceLine, SimulatedMessage, User
+from accounts.models import (
+    Account,
+    CallRecord,
+    ChannelBreaker,
+    ChannelDay,
+    InboundAttachment,
+    InboundMessage,
+    Notice,
+    NoticeAttempt,
+    OutreachRules,
+    ProviderEvent,
+    ServiceLine,
+    SimulatedMessage,
+    Suppression,
+    User,
+)
 from delinquency.models import (
     AirbagStep,
     AirbagTrip,
@@ -269,6 +284,19 @@ def _make_letters(account: Account) -> None:
         template="delinquent", to_address="ann@customer.example", subject="Your account", body="Hello <b>Ann</b>",
     )  # fmt: skip
     NoticeAttempt.objects.create(notice=notice, outcome="accepted")
+    CallRecord.objects.create(account=account, number="+15550100123", notice=notice, outcome="voicemail")
+    OutreachRules.objects.create(company=account.company)
+    ChannelDay.objects.create(company=account.company, channel="sms", on=date(2026, 1, 21), sent=3, spent=Decimal(1))
+    ChannelBreaker.objects.create(company=account.company, channel="sms", why="Texts cost 200.00 of 200.00 already.")
+    Suppression.objects.create(channel="sms", address="+15550100123", reason="opted_out", words="STOP by text")
+    ProviderEvent.objects.create(
+        provider="mailgun", event_key="e1", kind="delivered", notice=notice, happened_at=NOON, outcome="delivered"
+    )
+    message = InboundMessage.objects.create(
+        provider="mailgun", provider_id="m1", channel="email", from_address="ann@customer.example", text="<b>Hi</b>",
+        state="filed", account=account, notice=notice,
+    )  # fmt: skip
+    InboundAttachment.objects.create(message=message, name="a.exe", content_type="x/y", size=9, refused_why="No file.")
     SimulatedMessage.objects.create(key="notice:1", channel="email", to_address="ann@customer.example", body="Hello")
 
 

@@ -27,7 +27,8 @@ from .base import (
 from .confirm import confirm_pass
 
 NOTICE_TONES = {
-    "queued": NOTE, "claimed": NOTE, "sending": NOTE, "accepted": GOOD, "rejected": BAD, "ambiguous": WARN,
+    "queued": NOTE, "claimed": NOTE, "sending": NOTE, "accepted": GOOD, "delivered": GOOD,
+    "bounced": BAD, "failed": BAD, "rejected": BAD, "ambiguous": WARN,
     "parked": BAD, "cancelled": QUIET, "not_sent": QUIET,
 }  # fmt: skip
 

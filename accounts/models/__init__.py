@@ -2,11 +2,15 @@
 
 from .account import Account, AccountStatus, AccountType, Company
 from .attention import Attention
+from .call import CallRecord
 from .contact import Contact
 from .funding_source import FundingSource
+from .inbound import InboundAttachment, InboundMessage, ProviderEvent
 from .notice import Notice, NoticeAttempt, SimulatedMessage
+from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
 from .service_line import ServiceLine
+from .suppression import Suppression
 from .user import User
 
 __all__ = [
@@ -14,13 +18,21 @@ __all__ = [
     "AccountStatus",
     "AccountType",
     "Attention",
+    "CallRecord",
+    "ChannelBreaker",
+    "ChannelDay",
     "Company",
     "Contact",
     "FundingSource",
+    "InboundAttachment",
+    "InboundMessage",
     "Notice",
     "NoticeAttempt",
+    "OutreachRules",
     "Pause",
+    "ProviderEvent",
     "ServiceLine",
     "SimulatedMessage",
+    "Suppression",
     "User",
 ]

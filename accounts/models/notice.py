@@ -1,5 +1,8 @@
 """The outbox of letters, and what the simulated channel put on its pile."""
 
+from decimal import Decimal
+
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -29,11 +32,18 @@ class Notice(models.Model):
         CLAIMED = "claimed", "claimed"
         SENDING = "sending", "sending"
         ACCEPTED = "accepted", "accepted"
+        DELIVERED = "delivered", "delivered"
+        BOUNCED = "bounced", "bounced"
+        FAILED = "failed", "failed"
         REJECTED = "rejected", "rejected"
         AMBIGUOUS = "ambiguous", "ambiguous"
         PARKED = "parked", "parked"
         CANCELLED = "cancelled", "cancelled"
         NOT_SENT = "not_sent", "not sent"
+
+    # The provider took it: what came of it afterwards is the difference between these. (A30 asks for the first two.)
+    TAKEN = (State.ACCEPTED, State.DELIVERED, State.BOUNCED, State.FAILED)
+    TOLD = (State.ACCEPTED, State.DELIVERED)
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="notices")
     contact = models.ForeignKey(Contact, null=True, on_delete=models.SET_NULL, related_name="notices")
@@ -44,6 +54,8 @@ class Notice(models.Model):
     occurrence = models.PositiveSmallIntegerField(default=1)
     channel = models.CharField(max_length=8, choices=Channel.choices)
     template = models.CharField(max_length=60)
+    template_version = models.PositiveIntegerField(default=0, help_text="0: the text that comes with the program.")
+    context = models.JSONField(default=dict, blank=True, help_text="The texts that its template was given.")
     language = models.CharField(max_length=5, default="en")
     to_address = models.CharField(max_length=254)
     subject = models.CharField(max_length=200, blank=True)
@@ -54,7 +66,30 @@ class Notice(models.Model):
     lease_until_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     provider_id = models.CharField(max_length=120, blank=True)
+    provider_state = models.CharField(max_length=120, blank=True, help_text="The provider's last word on it.")
+    sending_at = models.DateTimeField(null=True, blank=True, help_text="When the provider was last called for it.")
     accepted_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="When it was delivered, bounced or failed.")
+    segments = models.PositiveSmallIntegerField(default=1, help_text="Parts of a text, minutes of a call.")
+    cost = models.DecimalField(
+        max_digits=7, decimal_places=4, default=Decimal("0.0000"), help_text="What it costs, as estimated when sent."
+    )
+    fallback_of = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="fallbacks",
+        help_text="The notice that could not reach the person, for which this one was written.",
+    )
+    resent_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Who had it sent again.",
+    )
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
@@ -65,7 +100,8 @@ class Notice(models.Model):
             ),
             models.CheckConstraint(condition=Q(attempts__lte=5), name="notice_attempts_bounded"),
             models.CheckConstraint(
-                condition=~Q(state="accepted") | Q(accepted_at__isnull=False), name="notice_accepted_has_time"
+                condition=~Q(state__in=["accepted", "delivered", "bounced", "failed"]) | Q(accepted_at__isnull=False),
+                name="notice_accepted_has_time",
             ),
         ]
         indexes = [
@@ -75,6 +111,8 @@ class Notice(models.Model):
             ),
             models.Index(fields=["id"], condition=Q(state="ambiguous"), name="notice_ambiguous"),
             models.Index(fields=["account", "-created_at"], name="notice_of_account"),
+            models.Index(fields=["to_address", "-sending_at"], name="notice_to_address"),
+            models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="notice_provider_id"),
         ]
 
     def __str__(self) -> str:

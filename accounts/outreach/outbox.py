@@ -17,8 +17,13 @@ from billing_project.kernel.errors import Refused
 from billing_project.kernel.nudge import nudge
 
 from . import rendering, rules
+from .fallback import is_needed, listed_places, open_ways, tell_staff
+from .gathering import reach_of, zones_of
+from .suppressions import Place, normal
 
 WHY_LENGTH = 300
+# How the reason of a letter begins whose address is on the list of suppressed ones.
+LEFT_ALONE = "Suppressed:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,8 @@ class NoticeRequest:
     contact_id: int | None = None
     occurrence: int = 1
     context: Mapping[str, str] = field(default_factory=dict)
+    fallback_of: int | None = None
+    resent_by: int | None = None
     due_at: datetime | None = None
     send: bool = True
     not_sent_why: str = ""
@@ -51,27 +58,32 @@ def enqueue(message: NoticeRequest) -> list[Notice]:
 def enqueue_many(requests: Iterable[NoticeRequest]) -> list[Notice]:
     """Put letters into the outbox and return their rows, also those that were there before.
 
-    The number of queries does not grow with the number of requests. A request that reaches nobody raises
-    an exception for the clerks (A26); a template that cannot be rendered parks its own letter only.
+    The number of queries does not grow with the number of requests. A needed letter whose
+    addresses are suppressed takes the next channel that is open; one that reaches nobody raises an exception for the
+    clerks (A26). A template that cannot be rendered parks its own letter only.
     """
     wanted = list(requests)
     if not wanted:
         return []
     accounts = _accounts({request.account_id for request in wanted})
     named, billing = _contacts(wanted)
+    listed = listed_places([*named.values(), *billing.values()])
     rows: list[Notice] = []
     unreached: list[AttentionRequest] = []
+    lost: list[Notice] = []
     for request in wanted:
         account = accounts[request.account_id]
         contact = named.get(request.contact_id) if request.contact_id else billing.get(request.account_id)
         if contact is not None and contact.account_id != account.pk:
             contact = None  # a foreign contact is nobody
-        written = [_written(request, account, contact, name) for name in request.channels] if contact else []
+        written = _letters(request, account, contact, listed) if contact else []
         rows += written
         if request.send and not any(row.to_address for row in written):
             unreached.append(_nobody(account, request))
+            lost += [row for row in written if row.why.startswith(LEFT_ALONE)][:1]
     Notice.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
     raise_attentions(unreached)
+    tell_staff(lost)
     raise_attentions(_parked(rows, accounts))
     if any(row.state == Notice.State.QUEUED for row in rows):
         nudge("accounts.dispatch_notices")
@@ -79,21 +91,43 @@ def enqueue_many(requests: Iterable[NoticeRequest]) -> list[Notice]:
 
 
 def _accounts(pks: set[int]) -> dict[int, Account]:
-    return Account.objects.select_related("company").in_bulk(pks)
+    return Account.objects.select_related("company__outreach_rules").in_bulk(pks)
 
 
 def _contacts(wanted: Sequence[NoticeRequest]) -> tuple[dict[int, Contact], dict[int, Contact]]:
     """Return the contacts that requests name, by key, and the billing contacts, by account."""
     named = {request.contact_id for request in wanted if request.contact_id}
     owners = {request.account_id for request in wanted if not request.contact_id}
-    found = list(Contact.objects.filter(Q(pk__in=named) | Q(account_id__in=owners, is_billing_contact=True)))
+    people = Contact.objects.select_related("account__company__outreach_rules")
+    found = list(people.filter(Q(pk__in=named) | Q(account_id__in=owners, is_billing_contact=True)))
     return (
         {contact.pk: contact for contact in found},
         {contact.account_id: contact for contact in found if contact.is_billing_contact},
     )
 
 
-def _written(request: NoticeRequest, account: Account, contact: Contact, channel: str) -> Notice:
+def _letters(request: NoticeRequest, account: Account, contact: Contact, listed: Mapping[Place, str]) -> list[Notice]:
+    """Return a row for each wanted channel, and one more by another way if its addresses are suppressed (R-10).
+
+    A contact who allows none of the wanted channels, or has no address for them, is not written to another way: which
+    channels a step uses is the operator's choice.
+    """
+    written = [_written(request, account, contact, name, listed) for name in request.channels]
+    if not request.send or not is_needed(request.template) or any(row.to_address for row in written):
+        return written
+    if not any(row.why.startswith(LEFT_ALONE) for row in written):
+        return written
+    for channel in open_ways(contact, listed):
+        if channel not in request.channels:
+            instead = _written(request, account, contact, channel, listed)
+            instead.why = f"By {instead.get_channel_display()}, because: {written[0].why} {request.why}"[:WHY_LENGTH]
+            return [*written, instead]
+    return written
+
+
+def _written(
+    request: NoticeRequest, account: Account, contact: Contact, channel: str, listed: Mapping[Place, str]
+) -> Notice:
     """Return the row for one channel: queued for a decent hour, not sent, or parked with its template."""
     reach = reach_of(contact)
     notice = Notice(
@@ -106,6 +140,9 @@ def _written(request: NoticeRequest, account: Account, contact: Contact, channel
         template=request.template,
         language=contact.language,
         to_address=reach.address(channel),
+        context=dict(request.context),
+        fallback_of_id=request.fallback_of,
+        resent_by_id=request.resent_by,
         why=request.why[:WHY_LENGTH],
         created_at=clock.now(),
         due_at=request.due_at or clock.now(),
@@ -121,28 +158,18 @@ def _written(request: NoticeRequest, account: Account, contact: Contact, channel
     except Refused as refusal:
         notice.state, notice.why = Notice.State.PARKED, refusal.words[:WHY_LENGTH]
     unreachable = rules.why_unreachable(reach, channel)
+    left_alone = listed.get((channel, normal(channel, reach.address(channel))), "")
+    if left_alone and not unreachable:
+        unreachable = f"{LEFT_ALONE} {left_alone}"
     if unreachable:
         notice.to_address = ""
     if not request.send or unreachable:
         notice.state = Notice.State.NOT_SENT
         notice.why = (request.not_sent_why if not request.send else unreachable)[:WHY_LENGTH]
     elif notice.state == Notice.State.QUEUED:
-        notice.due_at = rules.send_at(notice.due_at, template=request.template, zones=zones_of(account, contact))
+        zones = zones_of(account, contact, notice.to_address)
+        notice.due_at = rules.send_at(notice.due_at, template=request.template, zones=zones)
     return notice
-
-
-def reach_of(contact: Contact) -> rules.Reach:
-    """Return how a contact can be reached."""
-    return rules.Reach(
-        email=contact.email,
-        phone=contact.phone,
-        allowed={"email": contact.email_allowed, "sms": contact.sms_allowed, "voice": contact.voice_allowed},
-    )
-
-
-def zones_of(account: Account, contact: Contact | None) -> tuple[str, ...]:
-    """Return the zones in which it must be a decent hour: the contact's and the account's (G20, SEC-17)."""
-    return (contact.timezone, account.timezone) if contact and contact.timezone else (account.timezone,)
 
 
 def _context(request: NoticeRequest, account: Account, contact: Contact) -> dict[str, str]:

@@ -1,12 +1,18 @@
 """What a channel to the outside world can do, and the three ways in which it may fail."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One letter, ready to go: nothing in it has to be looked up or rendered any more."""
+    """One letter, ready to go: nothing in it has to be looked up or rendered any more.
+
+    ``key`` is ``notice:ID`` for what comes from the outbox; anything else is a trial of staff, of which no provider's
+    later word is expected. ``html``, ``message_id``, ``thread`` (the id of the mail it continues) and ``answers_to``
+    are for e-mail.
+    """
 
     key: str
     channel: str
@@ -15,6 +21,10 @@ class Message:
     body: str
     sender: str = ""
     language: str = "en"
+    html: str = ""
+    message_id: str = ""
+    thread: str = ""
+    answers_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,9 @@ class Channel(Protocol):
         """
         ...
 
-    def lookup(self, key: str) -> Receipt | None:
-        """Return the receipt of what was sent under the key, or None; raises Unavailable."""
+    def lookup(self, message: Message, *, since: datetime) -> Receipt | None:
+        """Return the receipt of a message that was handed over at ``since`` or later, or None if they do not know it.
+
+        Raises Unavailable if they cannot be asked now.
+        """
         ...

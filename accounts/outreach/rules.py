@@ -37,27 +37,27 @@ def why_unreachable(reach: Reach, channel: str) -> str:
     return ""
 
 
-def may_send_at(moment: datetime, zones: Iterable[str]) -> bool:
+def may_send_at(moment: datetime, zones: Iterable[str], *, opens: time = OPENS, closes: time = CLOSES) -> bool:
     """Tell whether it is between 08:00 and 21:00 in every one of the zones; 21:00 itself is too late."""
-    return all(OPENS <= clock.local(moment, name).time() < CLOSES for name in zones)
+    return all(opens <= clock.local(moment, name).time() < closes for name in zones)
 
 
-def next_allowed_at(moment: datetime, zones: Iterable[str]) -> datetime:
+def next_allowed_at(moment: datetime, zones: Iterable[str], *, opens: time = OPENS, closes: time = CLOSES) -> datetime:
     """Return the first instant from ``moment`` on that is a decent hour in every one of the zones.
 
-    Two windows of 13 hours always overlap somewhere on a day of 24, so the search ends. More than
-    two zones need not overlap; then, after three days, the last candidate is returned as it is.
+    Two windows of 13 hours always overlap somewhere on a day of 24, so the search ends. More than two zones,
+    or shorter windows, need not overlap; then, after three days, the last candidate is returned as it is.
     """
     names = tuple(dict.fromkeys(name for name in zones if name))
     found = moment
     latest = moment + timedelta(days=3)
-    while not may_send_at(found, names) and found < latest:
+    while not may_send_at(found, names, opens=opens, closes=closes) and found < latest:
         for name in names:
             local = clock.local(found, name)
-            if local.time() < OPENS:
-                found = clock.instant(datetime.combine(local.date(), OPENS), name)
-            elif local.time() >= CLOSES:
-                found = clock.instant(datetime.combine(local.date() + timedelta(days=1), OPENS), name)
+            if local.time() < opens:
+                found = clock.instant(datetime.combine(local.date(), opens), name)
+            elif local.time() >= closes:
+                found = clock.instant(datetime.combine(local.date() + timedelta(days=1), opens), name)
     return found
 
 

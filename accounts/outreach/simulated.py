@@ -13,6 +13,8 @@ transaction of its own), takes a key once, and can be made to fail by the addres
 A voice message is a call: what is kept is the text that was spoken.
 """
 
+from datetime import datetime
+
 from django.db import transaction
 
 from accounts.models import SimulatedMessage
@@ -57,9 +59,9 @@ class SimulatedChannel:
             raise OutcomeUnknown("The message was handed over, but no answer came in time.")
         return Receipt(provider_id=f"sim-{kept.pk}")
 
-    def lookup(self, key: str) -> Receipt | None:
-        """Return the receipt of a kept message."""
-        kept = SimulatedMessage.objects.filter(key=key).only("pk").first()
+    def lookup(self, message: Message, *, since: datetime) -> Receipt | None:
+        """Return the receipt of a kept message; its key says all."""
+        kept = SimulatedMessage.objects.filter(key=message.key).only("pk").first()
         return Receipt(provider_id=f"sim-{kept.pk}") if kept else None
 
 

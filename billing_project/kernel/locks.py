@@ -55,3 +55,9 @@ def try_advisory_lock(key: str, *, using: str = "default") -> bool:
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [key])
         return bool(cursor.fetchone()[0])
+
+
+def advisory_lock(key: str, *, using: str = "default") -> None:
+    """Wait for the advisory lock of a name, and hold it until the transaction ends."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])

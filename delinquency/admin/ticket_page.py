@@ -65,7 +65,7 @@ class ComposeForm(forms.Form):
     channel = forms.ChoiceField(widget=forms.RadioSelect, required=False, label="Goes by")
     wait_until = DayField(
         required=False, label="Wait until",
-        help_text="Only for “and wait”: the ticket opens again by itself on this day. Blank: until the customer writes.",
+        help_text="Only for “and wait”: it opens again by itself on this day. Blank: until the customer writes.",
     )  # fmt: skip
     version = forms.IntegerField(widget=forms.HiddenInput)
 

@@ -144,8 +144,8 @@ def hand_over(
 ) -> Ticket:
     """Give a ticket to another queue, or to a colleague, with a note; raises Refused if that would change nothing.
 
-    In another queue it belongs to nobody until somebody there takes it, that queue's promise counts, and how the account
-    stands is attached (H12).
+    In another queue it belongs to nobody until somebody there takes it, that queue's promise counts, and how the
+    account stands is attached (H12).
     """
     locked = lock_running(ticket)
     moves = queue is not None and queue.pk != locked.queue_id

@@ -237,7 +237,7 @@ class Effects:
         return {ticket.account_id: ticket for ticket in rows.distinct("account_id")}
 
     def _tell_of_tickets(self) -> None:
-        """Tell the billing contacts of new tickets: by the letter that goes to them anyway, or by one of its own (E2)."""
+        """Tell billing contacts of new tickets: by the letter that goes to them anyway, or by one of its own (E2)."""
         for ticket, letter in self.ticket_letters:
             context = {"ticket_number": ticket.number}
             told = [

@@ -9,7 +9,7 @@ import pytest
 
 from accounts import signals
 from accounts.models import Attention, Notice, SimulatedMessage
-from accounts.outreach import dispatch, simulated
+from accounts.outreach import sending, simulated
 from accounts.outreach.dispatch import dispatch_notices
 from accounts.outreach.outbox import NoticeRequest, enqueue
 from billing_project.kernel import clock
@@ -81,8 +81,8 @@ def test_nothing_is_sent_before_it_is_due() -> None:
 ])  # fmt: skip
 def test_an_address_that_does_not_exist_is_rejected_for_good(email: str, phone: str, channel: str) -> None:
     notice = letter(email, phone, channel)
-    assert send() == {"rejected": 1}
-    assert send(NINE + timedelta(hours=1)) == {}
+    assert send()["rejected"] >= 1
+    assert "rejected" not in send(NINE + timedelta(hours=1))
     notice.refresh_from_db()
     assert notice.state == "rejected"
     assert "does not exist" in notice.why
@@ -99,7 +99,7 @@ def test_a_provider_that_is_down_is_asked_five_times_ever_later_and_then_given_u
         waits.append((notice.due_at - at) / timedelta(minutes=1))
         assert send(notice.due_at - timedelta(seconds=1)) == {}
         at = notice.due_at
-    assert waits == [1, 2, 4, 8]
+    assert waits == [1, 5, 30, 120]
     assert send(at) == {"parked": 1}
     notice.refresh_from_db()
     assert (notice.state, notice.attempts) == ("parked", 5)
@@ -186,8 +186,8 @@ def test_a_letter_that_cannot_be_handled_is_parked_and_the_next_one_goes_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bad, good = letter(), letter()
-    real = dispatch._veto
-    monkeypatch.setattr(dispatch, "_veto", lambda notice: 1 / 0 if notice.pk == bad.pk else real(notice))
+    real = sending._veto
+    monkeypatch.setattr(sending, "_veto", lambda notice: 1 / 0 if notice.pk == bad.pk else real(notice))
     assert send() == {"parked": 1, "accepted": 1}
     bad.refresh_from_db()
     good.refresh_from_db()
@@ -225,7 +225,7 @@ def test_a_lookup_that_cannot_be_made_is_made_later(monkeypatch: pytest.MonkeyPa
     notice = letter("slow@customer.example")
     send()
 
-    def down(self: object, key: str) -> None:
+    def down(self: object, message: object, **_: object) -> None:
         raise Unavailable("down")
 
     with monkeypatch.context() as patch:
