@@ -48,6 +48,7 @@ class Line:
     delivery: SafeString | str
     notice_url: str
     moved_from: str
+    files: tuple[str, ...]
 
 
 class ComposeForm(forms.Form):
@@ -214,7 +215,8 @@ def changed_words(ticket: Ticket, seen: int, user: User) -> list[str]:
 
 
 def _rows(ticket: Ticket) -> Any:
-    return ticket.comments.select_related("author", "contact", "notice", "moved_from")
+    rows = ticket.comments.select_related("author", "contact", "notice", "moved_from", "inbound")
+    return rows.prefetch_related("inbound__attachments")
 
 
 def _line(row: TicketComment, zone: str) -> Line:
@@ -235,7 +237,17 @@ def _line(row: TicketComment, zone: str) -> Line:
         delivery=_delivery(notice, zone) if notice else "",
         notice_url=reverse("admin:accounts_notice_change", args=[notice.pk]) if notice else "",
         moved_from=row.moved_from.number if row.moved_from else "",
+        files=_files(row),
     )  # fmt: skip
+
+
+def _files(row: TicketComment) -> tuple[str, ...]:
+    """Return the names of the files that came with a letter, and why one was not kept."""
+    if row.inbound is None:
+        return ()
+    return tuple(
+        f"{file.name}{': ' + file.refused_why if file.refused_why else ''}" for file in row.inbound.attachments.all()
+    )
 
 
 def _delivery(notice: Notice, zone: str) -> SafeString:

@@ -9,10 +9,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.http import urlencode
+from unfold.decorators import action
 
 from accounts.admin.base import number_of, staff_user
 from accounts.admin.confirm import DayField, confirm_one
-from accounts.models import User
+from accounts.models import Account, User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.models import Macro, Ticket, TicketQueue
@@ -285,6 +287,20 @@ class TicketVerbs:
             note_presence(ticket, by, request.POST.get("draft"))
         others = [presence_words(view, ticket) for view in others_on(ticket, by, clock.now())]
         return JsonResponse({"others": others, "version": ticket.version})
+
+
+class NewTicketButton:
+    """The button on an account's page that opens a ticket about it."""
+
+    def has_open_ticket_permission(self, request: HttpRequest, _obj: object = None) -> bool:
+        """Tell whether the user may open tickets."""
+        return bool(request.user.has_perm("delinquency.add_ticket"))
+
+    @action(description="New ticket", icon="confirmation_number", permissions=["open_ticket"])
+    def new_ticket(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the form for a new ticket, with the account filled in."""
+        number = Account.objects.filter(pk=number_of(object_id)).values_list("number", flat=True).first() or ""
+        return HttpResponseRedirect(f"{reverse('admin:delinquency_ticket_add')}?{urlencode({'account': number})}")
 
 
 def _only_with(permission: str, verb: Verb) -> Verb:

@@ -25,9 +25,13 @@ def file_message(inbound_id: int) -> TicketComment | None:
     before = TicketComment.objects.filter(inbound=message).first()
     if before is not None:
         return before
-    ticket = _ticket_of(message, account) or desk.open_ticket(
-        account=account, kind=Ticket.Kind.QUESTION, subject=_subject(message), at=message.received_at
-    )
+    ticket = _ticket_of(message, account)
+    if ticket is None or _is_paid(ticket):
+        # A ticket that payment closed stays closed, or the next look would close it again without an answer.
+        ticket = desk.open_ticket(
+            account=account, kind=Ticket.Kind.QUESTION, subject=_subject(message), at=message.received_at,
+            follows=ticket,
+        )  # fmt: skip
     return customer_wrote(
         ticket, message.text, contact=message.contact, channel=message.channel, inbound=message,
         at=min(message.received_at, clock.now()),
@@ -61,6 +65,10 @@ def _answered(message: InboundMessage, account: Account) -> Ticket | None:
     others = Ticket.objects.filter(account=account, kind=ticket.kind).exclude(state=Ticket.State.CLOSED)
     single = ticket.kind in (Ticket.Kind.DELINQUENCY, Ticket.Kind.UNREACHABLE)
     return (others.first() if single else None) or ticket
+
+
+def _is_paid(ticket: Ticket) -> bool:
+    return ticket.is_delinquency and ticket.closed_how == Ticket.ClosedHow.PAYMENT
 
 
 def _subject(message: InboundMessage) -> str:
