@@ -138,7 +138,8 @@ class AccountPage(
     actions = (*AccountAdmin.actions, "move_chosen")
     actions_detail = (
         "record_payment", "grace", "promise", "undo_grace", "change_status", "what_if",
-        {"title": "More", "items": ["new_ticket", "move_version", "returned", "pay_link", "look_again", "unflag", "unpark", "close"]},
+        {"title": "More", "items": ["new_ticket", "move_version",
+                                    "returned", "pay_link", "look_again", "unflag", "unpark", "close"]},
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
 

@@ -94,7 +94,7 @@ class ComposeForm(forms.Form):
 
     def inserted(self) -> "ComposeForm":
         """Return the form with the chosen canned reply at the end of its text."""
-        data = self.data.copy()
+        data: Any = dict(self.data.items())
         canned = CannedReply.objects.filter(pk=desk_key(data.get("canned"))).first()
         if canned is not None:
             text = filled(canned, self.ticket, self.user)
@@ -104,7 +104,7 @@ class ComposeForm(forms.Form):
 
     def refreshed(self) -> "ComposeForm":
         """Return the form as it was sent, for the ticket's present version: what was written is kept."""
-        data = self.data.copy()
+        data: Any = dict(self.data.items())
         data["version"] = self.ticket.version
         again = ComposeForm(data, ticket=self.ticket, user=self.user)
         again.is_valid()
@@ -134,7 +134,7 @@ class ComposeForm(forms.Form):
         return f"Noted{FOLLOWS[then]}."
 
 
-FOLLOWS = {Then.STAY: "", Then.WAIT: ", and the ticket waits", Then.CLOSE: ", and the ticket is closed"}
+FOLLOWS: dict[str, str] = {Then.STAY: "", Then.WAIT: ", and the ticket waits", Then.CLOSE: ", and the ticket is closed"}
 
 
 def offered(rows: Any, queue: TicketQueue) -> Any:

@@ -23,7 +23,7 @@ class HoursInline(EditableTabular):
     verbose_name_plural = "business hours; it is closed on the operator's exclusions"
 
 
-class QueueForm(forms.ModelForm):
+class QueueForm(forms.ModelForm[TicketQueue]):
     """A queue, with the kinds of ticket that come to it."""
 
     kinds = forms.MultipleChoiceField(
@@ -76,7 +76,7 @@ class TicketQueueAdmin(HistoryAdmin):
             TicketRoute.objects.update_or_create(kind=kind, defaults={"queue": obj})
 
 
-class CannedForm(forms.ModelForm):
+class CannedForm(forms.ModelForm[CannedReply]):
     """A canned reply whose variables are all known."""
 
     class Meta:

@@ -78,7 +78,8 @@ class Desk:
 
     def _asks_again(self, ticket: Ticket) -> None:
         self._at(4 * DAY, lambda: customer_wrote(
-            ticket, "Why is my internet slow? I paid last month.", contact=ticket.customer_contact, channel="email"))  # fmt: skip
+            ticket, "Why is my internet slow? I paid last month.", contact=ticket.customer_contact, channel="email",
+        ))  # fmt: skip
         self._at(2 * DAY, lambda: customer_wrote(
             ticket, "Hello? Nobody has answered. I work from home and need this.",
             contact=ticket.customer_contact, channel="email"))  # fmt: skip
@@ -116,7 +117,7 @@ class Desk:
                              7 * HOUR)  # fmt: skip
         self._at(6 * HOUR, lambda: desk.take_ticket(ticket, self.sandy))
         self._at(5 * HOUR, lambda: reply(
-            ticket, "Of course. It goes out with tomorrow's post. Is the address on the account still right?", self.sandy,
+            ticket, "Of course. It goes out with tomorrow's post. Is the address on the account right?", self.sandy,
             then=Then.WAIT, wait_until_on=clock.today(account.timezone) + 6 * DAY))  # fmt: skip
 
     def _disputes(self, account: Account) -> None:
@@ -138,12 +139,14 @@ class Desk:
     def _answered_and_closed(self, account: Account) -> None:
         ticket = self._asked(account, "When is the next bill?", "When will I be billed next?", 3 * DAY)
         self._at(3 * DAY - HOUR, lambda: reply(
-            ticket, "On your usual bill day; you can see it in the portal as well.", self.sandy, then=Then.CLOSE))  # fmt: skip
+            ticket, "On your usual bill day; you can see it in the portal as well.", self.sandy,
+            then=Then.CLOSE))  # fmt: skip
 
     def _moving(self, account: Account) -> None:
         ticket = self._asked(account, "Moves house in three weeks", "We move. Can we take the line with us?", 5 * DAY)
         self._at(4 * DAY, lambda: reply(
-            ticket, "Yes. Tell us the new address and the day, and we will do the rest.", self.sandy, then=Then.WAIT))  # fmt: skip
+            ticket, "Yes. Tell us the new address and the day, and we will do the rest.", self.sandy,
+            then=Then.WAIT))  # fmt: skip
 
     def _unreachable(self, account: Account) -> None:
         contact = account.contacts.filter(is_billing_contact=True).first()
@@ -152,7 +155,8 @@ class Desk:
         contact.email_allowed = contact.sms_allowed = contact.voice_allowed = False
         contact.save()
         self._at(6 * HOUR, lambda: note_unreachable(
-            [account.pk], f"{contact.name} has asked not to be written to by any channel: find another contact."))  # fmt: skip
+            [account.pk], f"{contact.name} has asked not to be written to by any channel: find another contact.",
+        ))  # fmt: skip
 
     def _handed_over(self, account: Account) -> None:
         ticket = self._asked(account, "Two invoices in one month?", "Why did I get two invoices this month?", 2 * HOUR)
