@@ -50,6 +50,8 @@ class Desk:
         for tickets, story in stories:
             for ticket in tickets:
                 story(ticket)
+        for place, ticket in enumerate(self.unpaid[4:]):
+            self._called(ticket, self.sandy if place % 3 else self.casey)
         for account, question in zip(self.others, self._questions(), strict=False):
             question(account)
 
@@ -89,6 +91,16 @@ class Desk:
         self._at(5 * HOUR, lambda: desk.take_ticket(ticket, self.casey))
         self._at(4 * HOUR, lambda: desk.comment_on_ticket(
             ticket, "Called twice, nobody picked up. Trying again after 17:00.", self.casey))  # fmt: skip
+
+    def _called(self, ticket: Ticket, by: User) -> None:
+        """Let staff call about a ticket some hours after it was opened; what opened today still waits for them."""
+        called_at = ticket.opened_at + 4 * HOUR
+        if called_at > self.now - DAY:
+            return
+        with clock.at(called_at):
+            desk.take_ticket(ticket, by)
+            desk.comment_on_ticket(ticket, "Called and left a message with the amount and the link to pay.", by)
+            desk.wait_for_customer(ticket, by)
 
     # --- everything else --------------------------------------------------------------------------------------
 
