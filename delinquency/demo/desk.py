@@ -37,7 +37,9 @@ class Desk:
         self.now = now
         self.casey, self.sandy = User.objects.get(username="clerk"), User.objects.get(username="support")
         opened = Ticket.objects.filter(state=Ticket.State.OPEN, kind=Kind.DELINQUENCY).select_related("account")
-        self.unpaid = list(opened.order_by("account__number"))
+        # Those that have been open for some days come first: about them something was said.
+        rows = list(opened.order_by("-opened_at", "pk"))
+        self.unpaid = sorted(rows, key=lambda ticket: ticket.opened_at > now - 5 * DAY)
         quiet = Account.objects.filter(contacts__email__gt="", tickets__isnull=True).order_by("number")
         self.others = list(quiet[:12])
 
