@@ -46,7 +46,7 @@ def test_h6_the_next_ticket_is_one_click_from_home_with_the_account_beside(
     Ticket.objects.exclude(pk=ticket.pk).update(owner=None, answer_due_at=None)
     log_in(page, live_server)
     page.get_by_role("button", name="Take the next ticket").click()
-    expect(page.get_by_role("heading", name=f"{ticket.number} Is it down?")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"{ticket.number} Is it down?", exact=True)).to_be_visible()
     expect(page.get_by_text("Balance", exact=True)).to_be_visible()
     expect(page.get_by_label("Text")).to_be_visible()
 
