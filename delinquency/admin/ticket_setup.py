@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
-from accounts.admin.base import EditableTabular, HistoryAdmin
+from accounts.admin.base import EditableTabular, HistoryAdmin, ReadOnlyAdmin
 from billing_project.kernel.errors import Refused
-from delinquency.models import CannedReply, Macro, MacroAction, QueueHours, Ticket, TicketQueue, TicketRoute
+from delinquency.models import CannedReply, Macro, MacroAction, QueueHours, Ticket, TicketQueue, TicketRoute, TicketView
 from delinquency.operations.desk_texts import VARIABLES, check_text
 
 
@@ -175,3 +175,24 @@ class MacroAdmin(HistoryAdmin):
     def only_in(self, macro: Macro) -> str:
         """Return in which queues it is offered."""
         return ", ".join(queue.name for queue in macro.queues.all()) or "all queues"
+
+
+@admin.register(TicketRoute)
+class TicketRouteAdmin(ReadOnlyAdmin):
+    """Which queue new tickets of each kind go to; changed on the queue's own page."""
+
+    list_display = ("kind", "queue")
+    list_select_related = ("queue",)
+    search_fields = ("kind", "queue__name")
+    empty_words = "No kind has a queue of its own: all new tickets go to the first one."
+    empty_link = ("Ticket queues", "admin:delinquency_ticketqueue_changelist")
+
+
+@admin.register(TicketView)
+class TicketViewAdmin(ReadOnlyAdmin):
+    """Who had which ticket open, and when: what "somebody else is on it" and "new message" are read from."""
+
+    list_display = ("ticket", "user", "since_at", "seen_at", "draft")
+    list_select_related = ("ticket", "user")
+    search_fields = ("ticket__number", "user__username")
+    empty_words = "Nobody has opened a ticket yet."
