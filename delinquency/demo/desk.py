@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import Group
 
 from accounts.models import Account, User
+from accounts.outreach.dispatch import dispatch_notices
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.models import Macro, Ticket, TicketQueue
@@ -56,10 +57,13 @@ class Desk:
             self._called(ticket, self.sandy if place % 3 else self.casey)
         for account, question in zip(self.others, self._questions(), strict=False):
             question(account)
+        with clock.at(self.now):
+            dispatch_notices(self.now)
 
     def _at(self, ago: timedelta, do: Callable[[], object]) -> None:
         with clock.at(self.now - ago):
             do()
+            dispatch_notices(self.now - ago)
 
     # --- about unpaid accounts --------------------------------------------------------------------------------
 
