@@ -110,7 +110,9 @@ def read_mail(env: Env) -> Mail:
     own = {variable: _read(env, variable) or _read(env, f"ANYMAIL_{variable}") for variable in (*required, *optional)}
     for variable in required:
         if not own[variable]:
-            _refuse("EMAIL_CHANNEL", f"'{name}' needs {variable}, which is not set; copy it from the provider's console.")
+            _refuse(
+                "EMAIL_CHANNEL", f"'{name}' needs {variable}, which is not set; copy it from the provider's console."
+            )
     # What a provider cannot express (marks, tags) is left out of a letter, rather than the letter.
     anymail = {"REQUESTS_TIMEOUT": HTTP_SECONDS, "IGNORE_UNSUPPORTED_FEATURES": True}
     return Mail(
