@@ -155,7 +155,11 @@ class _Handler(BaseHTTPRequestHandler):
         return cast(TwilioFake, self.server)
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length).decode()
+        if len(body) < length:  # the sender died before it had said all: there is nothing to take
+            self.close_connection = True
+            return
         fields = {name: values[-1] for name, values in parse_qs(body, keep_blank_values=True).items()}
         self.fake.requests.append({"path": self.path, "fields": parse_qs(body), "headers": dict(self.headers)})
         collection = self._collection()
