@@ -1,6 +1,7 @@
 """Policies, standings, cases, tickets, and the journal of decisions."""
 
 from .airbag import AirbagStep, AirbagTrip
+from .call import CallTask
 from .case import Case, StepRun
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
@@ -9,7 +10,7 @@ from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .promise import Promise
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .study import Forecast, Study, StudyFinding
-from .ticket import CallTask, Ticket, TicketComment
+from .ticket import Ticket, TicketComment
 
 __all__ = [
     "AirbagStep",

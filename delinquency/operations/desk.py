@@ -1,4 +1,4 @@
-"""What staff do with tickets and calls: take, answer, close, log."""
+"""What staff do with tickets: take, answer, close."""
 
 from django.db import transaction
 
@@ -6,7 +6,7 @@ from accounts.models import User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row
-from delinquency.models import CallTask, Ticket, TicketComment
+from delinquency.models import Ticket, TicketComment
 
 # The column of the history tables is this long.
 REASON_LENGTH = 100
@@ -44,20 +44,6 @@ def close_ticket_by_hand(ticket: Ticket, why: str, by: User) -> Ticket:
     locked._history_user = by  # type: ignore[attr-defined]
     locked.save(update_fields=["state", "closed_at", "closed_why"])
     comment_on_ticket(locked, why, by)
-    return locked
-
-
-@transaction.atomic
-def log_call(task: CallTask, outcome: str, note: str, by: User) -> CallTask:
-    """Note how a call went; raises Refused if that was noted before."""
-    locked = lock_row(CallTask.objects.all(), task.pk)
-    if locked.outcome != CallTask.Outcome.WAITING:
-        raise StaleState(f"This call was noted before: {locked.get_outcome_display()}.")
-    locked.outcome, locked.note = outcome, note[:300]
-    locked.outcome_at, locked.outcome_by = clock.now(), by
-    locked._change_reason = note[:REASON_LENGTH]  # type: ignore[attr-defined]
-    locked._history_user = by  # type: ignore[attr-defined]
-    locked.save(update_fields=["outcome", "note", "outcome_at", "outcome_by"])
     return locked
 
 
