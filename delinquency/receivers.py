@@ -27,15 +27,17 @@ from .models import Case, InvoiceStanding, Standing, StepRun
 from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
 from .operations.airbag import guard, waiting_for_switch
 from .operations.airbag_bills import hold_bills
+from .operations.desk_shipped import ensure_desk
 from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_cut
 from .rules.policy import Do
 
 
 @receiver(post_migrate, dispatch_uid="delinquency.load_shipped")
 def load_shipped_policies(sender: object, **_: Any) -> None:
-    """Load the shipped policies into an empty database."""
+    """Load the shipped policies and the ticket desk into an empty database."""
     if getattr(sender, "name", "") == "delinquency":
         load_shipped()
+        ensure_desk()
 
 
 @receiver(post_save, sender=BillingParameters, dispatch_uid="delinquency.new_account")

@@ -63,6 +63,24 @@ def render(*, channel: str, template: str, language: str, context: Mapping[str, 
     return Letter(" ".join(subject.split())[:SUBJECT_LENGTH], _tidy(body))
 
 
+def render_text(text: str, *, context: Mapping[str, str], language: str) -> str:
+    """Render a text that staff have written, such as a canned reply; raises Refused as `render` does."""
+    try:
+        return _tidy(_environment.from_string(text).render(**_flat(context, language))).strip()
+    except LiquidError as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Refused("template_error", f"The text cannot be filled in: {reason}; mend it.") from error
+
+
+def variables_of(text: str) -> frozenset[str]:
+    """Return the names of the variables that a text uses; raises Refused if it is no template at all."""
+    try:
+        return frozenset(_environment.from_string(text).analyze().globals)
+    except LiquidError as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Refused("template_error", f"The text cannot be read: {reason}; mend it.") from error
+
+
 def known_templates(channel: str = "email") -> frozenset[str]:
     """Return the keys of all templates that a channel has."""
     return frozenset(path.name.partition(".")[0] for path in (_folder() / channel).glob("*.txt"))

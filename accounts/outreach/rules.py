@@ -9,7 +9,8 @@ from billing_project.kernel import clock
 OPENS, CLOSES = time(8), time(21)
 
 # Letters that a customer asked for a moment ago and is waiting for: any hour will do.
-ASKED_FOR = frozenset({"portal_link"})
+ANSWER = "ticket_answer"  # to somebody who wrote within the last hour
+ASKED_FOR = frozenset({"portal_link", ANSWER})
 
 CHANNEL_WORDS = {"email": "e-mail address", "sms": "phone number", "voice": "phone number"}
 

@@ -36,6 +36,7 @@ class CommentInline(ReadOnlyTabular):
     """The notes on a ticket, in order; they are appended, never changed."""
 
     model = TicketComment
+    fk_name = "ticket"
     fields = ("when", "who", "text", "seen_by")
     readonly_fields = fields
     tab = False
@@ -107,7 +108,7 @@ class TicketAdmin(HistoryAdmin):
         "age",
     )
     list_select_related = ("account", "owner", "customer_contact")
-    list_filter = ("queue", "state", MineFilter, "is_delinquency")
+    list_filter = ("queue", "state", MineFilter, "kind")
     search_fields = ("number", "subject", "account__number", "account__name", "customer_contact__name")
     date_hierarchy = "opened_on"
     inlines = (CommentInline,)

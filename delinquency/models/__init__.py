@@ -5,9 +5,11 @@ from .call import CallTask
 from .case import Case, StepRun
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
+from .macro import CannedReply, Macro, MacroAction
 from .move import MoveBatch, PolicyMove
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .promise import Promise
+from .queue import QueueHours, TicketQueue, TicketRoute, TicketView
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .study import Forecast, Study, StudyFinding
 from .ticket import Ticket, TicketComment
@@ -16,6 +18,7 @@ __all__ = [
     "AirbagStep",
     "AirbagTrip",
     "CallTask",
+    "CannedReply",
     "Case",
     "Event",
     "Exclusion",
@@ -23,12 +26,15 @@ __all__ = [
     "GraceGrant",
     "HolidayCopy",
     "InvoiceStanding",
+    "Macro",
+    "MacroAction",
     "MoveBatch",
     "Policy",
     "PolicyMove",
     "PolicyStep",
     "PolicyVersion",
     "Promise",
+    "QueueHours",
     "Standing",
     "StepRun",
     "Study",
@@ -36,4 +42,7 @@ __all__ = [
     "Sweep",
     "Ticket",
     "TicketComment",
+    "TicketQueue",
+    "TicketRoute",
+    "TicketView",
 ]
