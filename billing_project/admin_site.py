@@ -61,7 +61,7 @@ SIDEBAR = [
         "Delinquency",
         _screen("Cases", "folder_open", "delinquency", "case"),
         _screen("Tickets", "confirmation_number", "delinquency", "ticket"),
-        _screen("Calls", "call", "delinquency", "calltask"),
+        _screen("Calls to make", "call", "delinquency", "calltask", page="worklist"),
         _screen("Grace given", "event_upcoming", "delinquency", "gracegrant"),
         _screen("Promises", "handshake", "delinquency", "promise"),
         _screen("Standings", "flag", "delinquency", "standing"),

@@ -7,9 +7,9 @@ from typing import Any
 from django.db.models.signals import post_migrate, post_save
 from django.dispatch import receiver
 
-from accounts.models import Notice, User
+from accounts.models import CallRecord, Notice, User
 from accounts.operations import raise_attention
-from accounts.signals import about_to_send, notice_settled, status_changed
+from accounts.signals import about_to_send, call_noted, notice_settled, status_changed
 from invoicing.models import BillingParameters, Invoice
 from invoicing.operations.preview import PlannedBill
 from invoicing.signals import (
@@ -27,6 +27,7 @@ from .models import Case, InvoiceStanding, Standing, StepRun
 from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
 from .operations.airbag import guard, waiting_for_switch
 from .operations.airbag_bills import hold_bills
+from .operations.calls import settle_tasks
 from .operations.desk_shipped import ensure_desk
 from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_cut
 from .rules.policy import Do
@@ -129,6 +130,12 @@ def veto_letter(notice_id: int, **_: Any) -> str | None:
         closed = Case.objects.filter(account=notice.account_id, number=int(key), stage=Case.Stage.CLOSED).exists()
         return "The account was settled before it was sent." if closed else None
     return None
+
+
+@receiver(call_noted, dispatch_uid="delinquency.call_noted")
+def settle_call_tasks(call_id: int, **_: Any) -> None:
+    """Settle the calls that policies ask for when somebody has called (E3)."""
+    settle_tasks(CallRecord.objects.get(pk=call_id))
 
 
 @receiver(about_to_restrict, dispatch_uid="delinquency.about_to_restrict")

@@ -55,7 +55,7 @@ def texts_for(ticket: Ticket, by: User | None, promised_on: date | None = None) 
     contact = contact_of(ticket)
     return {
         **dict.fromkeys(VARIABLES, ""),
-        **_money_of(account),
+        **money_of(account),
         "contact_name": contact.name if contact else account.name,
         "account_name": account.name,
         "account_number": account.number,
@@ -90,7 +90,7 @@ def count_use(canned: CannedReply) -> None:
     CannedReply.objects.filter(pk=canned.pk).update(used_count=F("used_count") + 1)
 
 
-def _money_of(account: Account) -> dict[str, str]:
+def money_of(account: Account) -> dict[str, str]:
     """Return what a letter would say of the money that is owed; nothing for an account under no policy."""
     positions = read_positions([account])
     if not positions:
