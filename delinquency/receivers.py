@@ -9,7 +9,14 @@ from django.dispatch import receiver
 
 from accounts.models import CallRecord, Notice, User
 from accounts.operations import raise_attention
-from accounts.signals import about_to_send, call_noted, notice_settled, status_changed
+from accounts.signals import (
+    about_to_send,
+    call_noted,
+    message_received,
+    notice_settled,
+    status_changed,
+    unreachable,
+)
 from invoicing.models import BillingParameters, Invoice
 from invoicing.operations.preview import PlannedBill
 from invoicing.signals import (
@@ -28,7 +35,9 @@ from .operations import do_not_count, ensure_standings, load_shipped, look_again
 from .operations.airbag import guard, waiting_for_switch
 from .operations.airbag_bills import hold_bills
 from .operations.calls import settle_tasks
+from .operations.desk_inbound import file_message
 from .operations.desk_shipped import ensure_desk
+from .operations.desk_unreachable import note_unreachable
 from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_cut
 from .rules.policy import Do
 
@@ -158,3 +167,15 @@ def veto_cut(task_id: int, **_: Any) -> str | datetime | None:
             " Write to the customer, or settle it by hand.",
         )
     return why or cuts_wait_until(task.line.account_id)
+
+
+@receiver(message_received, dispatch_uid="delinquency.message_received")
+def file_on_ticket(inbound_id: int, **_: Any) -> None:
+    """Put what a customer wrote onto the ticket it answers, or open one."""
+    file_message(inbound_id)
+
+
+@receiver(unreachable, dispatch_uid="delinquency.unreachable")
+def put_before_staff(account_ids: list[int], words: str, **_: Any) -> None:
+    """Say on a ticket that nobody of an account can be reached any more (R-10)."""
+    note_unreachable(account_ids, words)

@@ -63,7 +63,8 @@ def hours_of(queues: Iterable[TicketQueue]) -> dict[int, BusinessHours]:
         spans[row.queue_id].setdefault(row.weekday, []).append((row.opens, row.closes))
     closed = Calendar(
         exclusions=tuple(
-            ExcludedDate(row.name, row.month, row.day, row.year) for row in Exclusion.objects.filter(policy__isnull=True)
+            ExcludedDate(row.name, row.month, row.day, row.year)
+            for row in Exclusion.objects.filter(policy__isnull=True)
         )
     )
     return {
@@ -112,10 +113,10 @@ def most_urgent_first(rows: QuerySet[Ticket], now: datetime) -> QuerySet[Ticket]
     return rows.order_by(late, "-priority", F("answer_due_at").asc(nulls_last=True), "opened_at", "pk")
 
 
-def unread_by(user: User) -> Exists:
+def unread_by(user: User) -> Q:
     """Return a condition for tickets whose customer has written since the user last had them open."""
     seen = TicketView.objects.filter(ticket=OuterRef("pk"), user=user, seen_at__gte=OuterRef("customer_at"))
-    return ~Exists(seen)
+    return Q(~Exists(seen))
 
 
 def is_followed_by(user: User) -> Q:

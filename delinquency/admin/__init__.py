@@ -14,6 +14,8 @@ from . import (
     standing,
     study,
     ticket,
+    ticket_desk,
+    ticket_setup,
 )
 
 __all__ = [
@@ -30,4 +32,6 @@ __all__ = [
     "standing",
     "study",
     "ticket",
+    "ticket_desk",
+    "ticket_setup",
 ]

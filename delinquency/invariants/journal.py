@@ -38,7 +38,8 @@ JOURNAL = (
         "'notice ' || x.id || ', step ' || x.step_key",
         "accounts_notice x",
         "x.step_key <> '' AND split_part(x.anchor_key, ':', 1) IN ('invoice', 'case') AND NOT EXISTS"
-        " (SELECT {told} AND e.kind IN ('notice', 'secondary_source_requested', 'ticket_opened') AND e.step = x.step_key)",
+        " (SELECT {told} AND e.kind IN ('notice', 'secondary_source_requested', 'ticket_opened')"
+        " AND e.step = x.step_key)",
     ),
     _untold(
         "a charge that a policy step asked for is not in the journal",

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     """Add them; queues are filled in next."""
 
     dependencies = [
-        ('accounts', '0004_pause'),
+        ('accounts', '0005_post_room'),
         ('auth', '0012_alter_user_first_name_max_length'),
         ('delinquency', '0008_airbag'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
@@ -328,6 +328,11 @@ class Migration(migrations.Migration):
             model_name='ticketcomment',
             name='direction',
             field=models.CharField(choices=[('in', 'from the customer'), ('out', 'to the customer'), ('note', 'note'), ('event', 'what happened')], default='note', max_length=5),
+        ),
+        migrations.AddField(
+            model_name='ticketcomment',
+            name='inbound',
+            field=models.OneToOneField(blank=True, help_text='The letter or text from outside that it is; each becomes one line only.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='ticket_comment', to='accounts.inboundmessage'),
         ),
         migrations.AddField(
             model_name='ticketcomment',

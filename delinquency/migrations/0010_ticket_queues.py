@@ -48,6 +48,6 @@ def back(apps, _editor):
 class Migration(migrations.Migration):
     """Fill queue, kind and how a ticket was closed."""
 
-    dependencies = [("accounts", "0004_pause"), ("delinquency", "0009_ticket_desk")]
+    dependencies = [("accounts", "0005_post_room"), ("delinquency", "0009_ticket_desk")]
 
     operations = [migrations.RunPython(fill, back)]

@@ -111,11 +111,13 @@ class MacroAction(models.Model):
                 violation_error_message="Choose the queue.",
             ),
             models.CheckConstraint(
-                condition=~Q(does="promise_in") | Q(days__isnull=False, days__gte=1, days__lte=60), name="macro_promise_days",
+                condition=~Q(does="promise_in") | Q(days__isnull=False, days__gte=1, days__lte=60),
+                name="macro_promise_days",
                 violation_error_message="Say in how many days, 1 to 60.",
             ),
             models.CheckConstraint(
-                condition=~Q(does="promise_on") | Q(weekday__isnull=False, weekday__lte=6), name="macro_promise_weekday",
+                condition=~Q(does="promise_on") | Q(weekday__isnull=False, weekday__lte=6),
+                name="macro_promise_weekday",
                 violation_error_message="Choose the weekday.",
             ),
         ]  # fmt: skip

@@ -182,6 +182,10 @@ class TicketComment(models.Model):
     notice = models.ForeignKey(
         "accounts.Notice", null=True, blank=True, on_delete=models.SET_NULL, related_name="ticket_comments"
     )
+    inbound = models.OneToOneField(
+        "accounts.InboundMessage", null=True, blank=True, on_delete=models.SET_NULL, related_name="ticket_comment",
+        help_text="The letter or text from outside that it is; each becomes one line only.",
+    )  # fmt: skip
     version = models.PositiveIntegerField(default=0, help_text="The ticket's version that this line made.")
     moved_from = models.ForeignKey(
         Ticket, null=True, blank=True, on_delete=models.SET_NULL, related_name="moved_comments",

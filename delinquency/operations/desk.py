@@ -93,6 +93,7 @@ def open_ticket(
     queue: TicketQueue | None = None,
     priority: int | None = None,
     owner: User | None = None,
+    follows: Ticket | None = None,
     at: datetime | None = None,
 ) -> Ticket:
     """Open a ticket by hand or for a customer who wrote; raises Refused without a subject, or for an unpaid account.
@@ -107,7 +108,7 @@ def open_ticket(
     moment = at or clock.now()
     where = queue or queue_for(kind)
     ticket = Ticket(
-        account=account, kind=kind, subject=" ".join(subject.split())[:200], queue=where, owner=owner,
+        account=account, kind=kind, follows=follows, subject=" ".join(subject.split())[:200], queue=where, owner=owner,
         priority=priority or where.default_priority, opened_at=moment, opened_by=by,
         opened_on=clock.local(moment, account.timezone).date(),
         customer_contact=account.contacts.filter(is_billing_contact=True).first(),
@@ -144,8 +145,8 @@ def hand_over(
 ) -> Ticket:
     """Give a ticket to another queue, or to a colleague, with a note; raises Refused if that would change nothing.
 
-    In another queue it belongs to nobody until somebody there takes it, that queue's promise counts, and how the account
-    stands is attached (H12).
+    In another queue it belongs to nobody until somebody there takes it, that queue's promise counts, and how the
+    account stands is attached (H12).
     """
     locked = lock_running(ticket)
     moves = queue is not None and queue.pk != locked.queue_id
@@ -214,6 +215,12 @@ def open_again(ticket: Ticket, why: str, by: User | None = None, *, at: datetime
     check_move(Ticket.MOVES, Ticket.State(locked.state), Ticket.State.OPEN)
     if locked.merged_into_id is not None:
         raise Refused("ticket_merged", f"Ticket {locked.number} was merged into {locked.merged_into}; go on there.")
+    if locked.is_delinquency and locked.closed_how == Ticket.ClosedHow.PAYMENT:
+        raise Refused(
+            "ticket_paid",
+            f"Everything ticket {locked.number} was about is paid; it opens by itself if the money goes back."
+            " For anything else open a new ticket.",
+        )
     only_one = (Ticket.Kind.DELINQUENCY, Ticket.Kind.UNREACHABLE)
     running = Ticket.objects.filter(account=locked.account_id, kind=locked.kind).exclude(state=Ticket.State.CLOSED)
     other = running.exclude(pk=locked.pk).first() if locked.kind in only_one else None
@@ -276,7 +283,9 @@ def wake_waiting(at: datetime) -> int:
     """Open the tickets again whose day has come, each in its account's zone; return how many."""
     furthest = clock.local(at, FURTHEST_EAST).date()
     rows = Ticket.objects.filter(state=Ticket.State.WAITING, waiting_until__lte=furthest).select_related("account")
-    due = [row for row in rows if row.waiting_until and row.waiting_until <= clock.local(at, row.account.timezone).date()]
+    due = [
+        row for row in rows if row.waiting_until and row.waiting_until <= clock.local(at, row.account.timezone).date()
+    ]
     for ticket in due:
         open_again(ticket, "the day until which it was to wait has come.", at=at)
     return len(due)

@@ -6,10 +6,13 @@ from enum import StrEnum
 
 from django.db import transaction
 
-from accounts.models import Contact, Notice, User
+from accounts.models import Contact, InboundMessage, Notice, User
 from accounts.models.notice import Channel
 from accounts.outreach import rules
-from accounts.outreach.outbox import NoticeRequest, enqueue, reach_of
+from accounts.outreach.fallback import listed_places, open_ways
+from accounts.outreach.gathering import reach_of
+from accounts.outreach.outbox import NoticeRequest, enqueue
+from accounts.outreach.suppressions import normal
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.models import Ticket, TicketComment
@@ -61,14 +64,24 @@ def ways_to(contact: Contact | None) -> list[Way]:
     """Return the channels by which a contact may be answered, and why not by the others."""
     if contact is None:
         return []
-    reach = reach_of(contact)
-    return [Way(name, reach.address(name), rules.why_unreachable(reach, name)) for name in WAYS]
+    reach, listed = reach_of(contact), listed_places([contact])
+    ways = open_ways(contact, listed)
+    found = []
+    for name in WAYS:
+        address = reach.address(name)
+        why = rules.why_unreachable(reach, name) or listed.get((name, normal(name, address)), "")
+        if not why and name not in ways:
+            why = "The contact rules do not allow this number."
+        found.append(Way(name, address, why))
+    return found
 
 
 def usual_way(ticket: Ticket, ways: list[Way]) -> Way | None:
     """Return the channel an answer takes if nobody chooses: as the customer last wrote, else e-mail, else SMS."""
     open_ways = [way for way in ways if not way.refused_why]
-    last = ticket.comments.filter(direction=Direction.IN).order_by("-at", "-pk").values_list("channel", flat=True).first()
+    last = (
+        ticket.comments.filter(direction=Direction.IN).order_by("-at", "-pk").values_list("channel", flat=True).first()
+    )
     return next((way for way in open_ways if way.channel == last), open_ways[0] if open_ways else None)
 
 
@@ -159,7 +172,13 @@ def _write(ticket: Ticket, body: str, by: User | None, contact: Contact, way: Wa
 
 @transaction.atomic
 def customer_wrote(
-    ticket: Ticket, text: str, *, contact: Contact | None = None, channel: str = "", at: datetime | None = None
+    ticket: Ticket,
+    text: str,
+    *,
+    contact: Contact | None = None,
+    channel: str = "",
+    inbound: InboundMessage | None = None,
+    at: datetime | None = None,
 ) -> TicketComment:
     """File what a customer wrote on a ticket; a waiting or closed one opens again, and an answer is owed from now."""
     locked = lock_ticket(ticket)
@@ -171,10 +190,8 @@ def customer_wrote(
         owe_answer(locked, moment)
     if contact is not None:
         locked.customer_contact = contact
-    save_ticket(
-        locked, None, "the customer wrote", "customer_at", "owed_since_at", "answer_due_at", "customer_contact"
-    )
+    save_ticket(locked, None, "the customer wrote", "customer_at", "owed_since_at", "answer_due_at", "customer_contact")
     line = add_line(locked, text.strip() or "(no text)", None, direction=Direction.IN, at=moment)
-    line.contact, line.channel = contact, channel
-    line.save(update_fields=["contact", "channel"])
+    line.contact, line.channel, line.inbound = contact, channel, inbound
+    line.save(update_fields=["contact", "channel", "inbound"])
     return line

@@ -1,10 +1,13 @@
 """The desk that an empty database begins with: two queues, the ways to them, canned replies and macros."""
 
+import json
 from datetime import time
+from pathlib import Path
 
 from accounts.models import Company
 from delinquency.models import CannedReply, Macro, MacroAction, QueueHours, Ticket, TicketQueue, TicketRoute
 
+TEXTS = Path(__file__).parent.parent / "shipped_canned_replies.json"
 OPENS, CLOSES = time(8), time(18)
 WORKDAYS = range(5)
 BILLING, SUPPORT = "Billing", "Support"
@@ -19,47 +22,6 @@ ROUTES = {
     Ticket.Kind.QUESTION: SUPPORT,
     Ticket.Kind.OTHER: SUPPORT,
 }
-PAY_EN = "{% if pay_url != '' %} You can see what is open and pay it here: {{ pay_url }}{% endif %}"
-PAY_ES = "{% if pay_url != '' %} Aquí puede ver lo pendiente y pagarlo: {{ pay_url }}{% endif %}"
-CANNED = (
-    (
-        "promise-thanks",
-        "Thanks for the promise",
-        "Thank you for getting in touch. I have noted that you will pay{% if amount_due != '' %} {{ currency }}"
-        " {{ amount_due }}{% endif %}{% if promised_on != '' %} by {{ promised_on }}{% endif %}. Until then nothing"
-        f" further happens to your service.{PAY_EN}",
-        "Gracias por ponerse en contacto. He anotado que pagará{% if amount_due != '' %} {{ currency }}"
-        " {{ amount_due }}{% endif %}{% if promised_on != '' %} hasta el {{ promised_on }}{% endif %}. Hasta entonces"
-        f" no cambia nada en su servicio.{PAY_ES}",
-    ),
-    (
-        "bank-waiting",
-        "Bank payment is on its way",
-        "Thank you. A payment by bank usually takes two to three business days to reach us. As soon as it is here it is"
-        " recorded by itself; you need not do anything more.",
-        "Gracias. Un pago por banco suele tardar de dos a tres días hábiles. En cuanto llegue se registra solo; no tiene"
-        " que hacer nada más.",
-    ),
-    (
-        "ask-contact",
-        "Who should we write to?",
-        "We have tried to reach you about account {{ account_number }} and could not. Please tell us the name, e-mail"
-        " address and phone number of the person who sees to the bills, so that nothing gets lost.",
-        "Hemos intentado hablar con usted sobre la cuenta {{ account_number }} sin conseguirlo. Díganos el nombre, el"
-        " correo y el teléfono de quien se ocupa de las facturas, para que nada se pierda.",
-    ),
-    (
-        "what-you-owe",
-        "What is open",
-        "{% if amount_due != '' %}On your account {{ currency }} {{ amount_due }} is open"
-        "{% if oldest_invoice != '' %}; the oldest invoice is {{ oldest_invoice }}, due {{ oldest_due_on }}{% endif %}."
-        f"{{% else %}}Nothing is open on your account.{{% endif %}} {{{{ next_step }}}}{PAY_EN}",
-        "{% if amount_due != '' %}En su cuenta hay {{ currency }} {{ amount_due }} pendientes"
-        "{% if oldest_invoice != '' %}; la factura más antigua es {{ oldest_invoice }}, con vencimiento el"
-        f" {{{{ oldest_due_on }}}}{{% endif %}}.{{% else %}}En su cuenta no hay nada pendiente.{{% endif %}}"
-        f" {{{{ next_step }}}}{PAY_ES}",
-    ),
-)  # fmt: skip
 Does = MacroAction.Does
 FRIDAY = 4
 MACROS: tuple[tuple[str, str, tuple[dict[str, object], ...]], ...] = (
@@ -107,8 +69,10 @@ def ensure_desk() -> None:
     if CannedReply.history.exists() or Macro.history.exists():
         return
     canned = {
-        key: CannedReply.objects.create(shortcut=key, title=title, text_en=english, text_es=spanish)
-        for key, title, english, spanish in CANNED
+        row["shortcut"]: CannedReply.objects.create(
+            shortcut=row["shortcut"], title=row["title"], text_en=row["en"], text_es=row["es"]
+        )
+        for row in json.loads(TEXTS.read_text(encoding="utf-8"))
     }
     for place, (name, purpose, actions) in enumerate(MACROS, 1):
         macro = Macro.objects.create(name=name, purpose=purpose, position=place)

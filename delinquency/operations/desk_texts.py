@@ -70,9 +70,7 @@ def texts_for(ticket: Ticket, by: User | None, promised_on: date | None = None) 
 
 def contact_of(ticket: Ticket) -> Contact | None:
     """Return whom to answer: the ticket's contact, or else the account's billing contact."""
-    return ticket.customer_contact or Contact.objects.filter(
-        account=ticket.account_id, is_billing_contact=True
-    ).first()
+    return ticket.customer_contact or Contact.objects.filter(account=ticket.account_id, is_billing_contact=True).first()
 
 
 def filled(canned: CannedReply, ticket: Ticket, by: User | None, promised_on: date | None = None) -> str:

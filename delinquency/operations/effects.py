@@ -205,7 +205,6 @@ class Effects:
         update_with_history(over, ("outcome", "outcome_at"), reason="paid before the call")
         insert_with_history(self.calls, reason="asked for by a policy step")
 
-
     def _place_tickets(self) -> None:
         """Put new tickets into their queue, and say by when it has promised to answer those that wait for us."""
         if not self.tickets_new and not self.tickets_changed:
@@ -238,7 +237,7 @@ class Effects:
         return {ticket.account_id: ticket for ticket in rows.distinct("account_id")}
 
     def _tell_of_tickets(self) -> None:
-        """Tell the billing contacts of new tickets: by the letter that goes to them anyway, or by one of its own (E2)."""
+        """Tell billing contacts of new tickets: by the letter that goes to them anyway, or by one of its own (E2)."""
         for ticket, letter in self.ticket_letters:
             context = {"ticket_number": ticket.number}
             told = [

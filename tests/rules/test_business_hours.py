@@ -60,7 +60,9 @@ def test_spans_that_overlap_are_counted_once() -> None:
 
 # No span begins or ends in an hour that a clock change skips or repeats: there the local time of a
 # minute does not tell which of the two it is.
-_hours_of_day = st.sampled_from([time(0), time(4), time(6, 30), time(9), time(12, 15), time(13), time(17), time(23, 30)])
+_hours_of_day = st.sampled_from(
+    [time(0), time(4), time(6, 30), time(9), time(12, 15), time(13), time(17), time(23, 30)]
+)
 _span = st.tuples(_hours_of_day, _hours_of_day).filter(lambda pair: pair[0] < pair[1])
 _week = st.dictionaries(st.integers(0, 6), st.lists(_span, max_size=2).map(tuple), max_size=7)
 # Around the clock changes of both zones, and a plain week.
