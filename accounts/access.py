@@ -4,7 +4,7 @@ Customers have no user and no password. A link opens one account for viewing and
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
@@ -54,7 +54,7 @@ def link_to(account: Account) -> str:
     return f"{settings.PUBLIC_BASE_URL.rstrip('/')}{reverse('portal-enter', args=[make_link_token(account)])}"
 
 
-def send_link(account: Account) -> list[Notice]:
+def send_link(account: Account, channels: Sequence[str] = ("email", "sms")) -> list[Notice]:
     """Write the billing contact a letter with a link; nothing after three within an hour, and the list is empty."""
     step, anchor = "portal-link", f"account:{account.pk}"
     earlier = Notice.objects.filter(account=account, step_key=step, anchor_key=anchor)
@@ -65,7 +65,7 @@ def send_link(account: Account) -> list[Notice]:
     return enqueue(
         NoticeRequest(
             account_id=account.pk, anchor_key=anchor, step_key=step, occurrence=last + 1, template="portal_link",
-            channels=("email", "sms"), context={"pay_url": link_to(account), "amount_due": "", "currency": ""},
+            channels=channels, context={"pay_url": link_to(account), "amount_due": "", "currency": ""},
             why="a link to the portal was asked for",
         )
     )  # fmt: skip

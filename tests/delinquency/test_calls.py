@@ -134,7 +134,7 @@ def test_two_clerks_do_not_call_the_same_customer() -> None:
         assert [call.taken_by for call in calls_to_make(second.pk, at)] == ["Sandy is calling since 10:02"]
         assert next_in_line(calls_to_make(second.pk, at)) == []
         for act in (lambda: claim_call(task, second), lambda: log_call(contact_of(story), "reached", by=second)):
-            with pytest.raises(Refused, match="Sandy is calling this customer since 10:02.* come back at 10:17"):
+            with pytest.raises(Refused, match=r"Sandy is calling this customer since 10:02.* come back at 10:17"):
                 act()
     with story.now("2026-01-21 10:18"):
         assert claim_call(task, second).claimed_by == second, "a lease ends by itself"
@@ -176,9 +176,10 @@ def test_a_call_that_nobody_made_is_missed_after_two_days_and_can_still_be_made(
     with story.now("2026-01-25 12:00"):
         changes = reverse("admin:delinquency_calltask_changelist")
         assert "missed: was due 2026-01-21" in client.get(f"{changes}?missed=yes").content.decode()
-        assert "1 call was not made within two days" in client.get(
-            reverse("admin:delinquency_calltask_worklist")
-        ).content.decode()
+        assert (
+            "1 call was not made within two days"
+            in client.get(reverse("admin:delinquency_calltask_worklist")).content.decode()
+        )
         claim_call(task, by)
 
 
@@ -209,9 +210,7 @@ def test_a_wrong_number_is_left_alone_and_staff_hear_when_there_is_no_other_way(
         unreachable.disconnect(hear)
     kept = {(row.channel, row.address, row.reason) for row in Suppression.objects.all()}
     assert kept == {("voice", "+15550100123", "by_hand"), ("sms", "+15550100123", "by_hand")}
-    assert heard == [
-        ([story.account.pk], "+15550100123 is a wrong number, and there is no other way to Ann Example.")
-    ]
+    assert heard == [([story.account.pk], "+15550100123 is a wrong number, and there is no other way to Ann Example.")]
     assert Attention.objects.get(code="wrong-number").account == story.account
     with story.now("2026-01-21 12:00"), pytest.raises(Refused, match="is left alone"):
         log_call(contact_of(story), "reached", by=by)
