@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 from billing_project.kernel import clock
 
@@ -49,9 +50,19 @@ def account_from_token(token: str, max_age: timedelta = LINK_AGE_MAX) -> Account
     return Account.objects.select_related("company", "status").filter(public_id=public_id).first()
 
 
-def link_to(account: Account) -> str:
-    """Return the whole address of an account's link; its host comes from the settings alone."""
-    return f"{settings.PUBLIC_BASE_URL.rstrip('/')}{reverse('portal-enter', args=[make_link_token(account)])}"
+def link_to(account: Account, to: str = "") -> str:
+    """Return the whole address of an account's link, to a page of the portal if one is named.
+
+    Its host comes from the settings alone.
+    """
+    address = f"{settings.PUBLIC_BASE_URL.rstrip('/')}{reverse('portal-enter', args=[make_link_token(account)])}"
+    return f"{address}?{urlencode({'to': to})}" if to else address
+
+
+def page_within(path: str) -> str:
+    """Return a path if it is a page of the portal, or else the portal's first page."""
+    safe = url_has_allowed_host_and_scheme(path, allowed_hosts=None) and path.startswith("/portal/")
+    return path if safe and "\\" not in path and ".." not in path else reverse("portal-home")
 
 
 def send_link(account: Account, channels: Sequence[str] = ("email", "sms")) -> list[Notice]:

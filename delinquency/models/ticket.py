@@ -191,6 +191,9 @@ class TicketComment(models.Model):
         Ticket, null=True, blank=True, on_delete=models.SET_NULL, related_name="moved_comments",
         help_text="The merged ticket on which it was written.",
     )  # fmt: skip
+    once = models.UUIDField(
+        null=True, blank=True, unique=True, help_text="The customer's form that wrote it: pressing twice is once."
+    )
 
     class Meta:
         ordering = ("at", "pk")

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from django.db import transaction
 
+from accounts.access import link_to
 from accounts.models import Contact, InboundMessage, Notice, User
 from accounts.models.notice import Channel
 from accounts.outreach import rules
@@ -161,6 +162,7 @@ def _write(ticket: Ticket, body: str, by: User | None, contact: Contact, way: Wa
             context={
                 "reply_text": body, "ticket_number": ticket.number, "agent_name": name_of(by),
                 "ticket_subject": ticket.subject, "amount_due": "",
+                "pay_url": link_to(ticket.account, to=f"/portal/tickets/{ticket.number}/"),
             },
         )
     )  # fmt: skip
