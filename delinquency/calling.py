@@ -60,6 +60,7 @@ class Call:
     task: CallTask
     when: When
     why_not: str  # empty if it may be made now
+    reason: str  # the same in few words
     allowed_at: datetime | None
     there: str  # their local time in words: "10:12 in Denver"
     attempts: int
@@ -215,6 +216,7 @@ def _call(
     if not why_not and task.again_at is not None and task.again_at > now:
         allowed_at = task.again_at
         why_not = f"{task.record.get_outcome_display() if task.record else 'Tried'} at the last call; try again later."
+    reason = verdict.why if verdict and verdict.why else why_not
     when = When.NOW if not why_not else When.NOT_NOW
     if when is When.NOT_NOW and allowed_at is not None and not (verdict and verdict.answer is Answer.NEVER):
         same_day = clock.local(allowed_at, zone).date() == clock.local(now, zone).date()
@@ -226,7 +228,7 @@ def _call(
         name = task.claimed_by.get_full_name() or task.claimed_by.get_username()
         taken_by = f"{name} is calling since {clock.local(task.claimed_at, zone):%H:%M}"
     return Call(
-        task=task, when=when, why_not=why_not, allowed_at=allowed_at, there=there_words(zone, now),
+        task=task, when=when, why_not=why_not, reason=reason, allowed_at=allowed_at, there=there_words(zone, now),
         attempts=attempts, attempts_max=rules_of(task.account.company).calls_max, owed=max(position.balance, ZERO),
         late=late, touches=tuple(touches), missed=task.is_missed(today), taken_by=taken_by,
     )  # fmt: skip

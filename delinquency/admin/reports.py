@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_safe
 
-from accounts.admin.base import BAD, GOOD, WARN, badge, local_time, staff_user
+from accounts.admin.base import BAD, GOOD, QUIET, WARN, badge, local_time, staff_user
 from accounts.models import CallRecord, Company
 from billing_project.kernel import clock
 from delinquency.reports import proofs, sent, unreachable
@@ -19,7 +19,7 @@ from delinquency.reports.periods import PICKS, Period, period_from
 from delinquency.reports.proofs import Verdict
 from delinquency.studies.tables import safe_cell
 
-VERDICT_TONES = {Verdict.TOLD: GOOD, Verdict.SAME_DAY: WARN, Verdict.NO_PROOF: BAD}
+VERDICT_TONES = {Verdict.TOLD: GOOD, Verdict.SAME_DAY: WARN, Verdict.UNDONE: QUIET, Verdict.NO_PROOF: BAD}
 CUTS_ON_PAGE = 50
 TABS = (
     ("sent", "What was sent"),

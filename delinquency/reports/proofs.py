@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ from netenforce.models import EnforcementTask
 from .periods import Period
 
 CUT_KINDS = (Kind.RESTRICTED, Kind.STATUS_SWITCH)
+TAKEN_BACK = {str(Kind.RESTRICTED): str(Kind.RELEASED), str(Kind.STATUS_SWITCH): str(Kind.STATUS_RESTORED)}
 LEVELS = {"throttle": "line slowed", "walled_garden": "payment page only", "suspend": "line suspended"}
 A_DAY = timedelta(days=1)
 # Letters that tell of something pleasant, or that somebody asked for, are no warning.
@@ -35,12 +36,14 @@ class Verdict(StrEnum):
 
     TOLD = "told"
     SAME_DAY = "same_day"
+    UNDONE = "undone"  # decided and taken back in one look: it reached no device, and nobody was billed for it
     NO_PROOF = "no_proof"
 
 
 WORDS = {
     Verdict.TOLD: "told before",
     Verdict.SAME_DAY: "told the same day",
+    Verdict.UNDONE: "taken back before it took effect",
     Verdict.NO_PROOF: "no proof",
 }
 
@@ -106,8 +109,9 @@ def prove(rows: QuerySet[Event]) -> list[Proof]:
     events = list(rows.select_related("account__company", "case", "policy_version__policy"))
     ids = {event.account_id for event in events}
     invoices, levels = _invoices(events), _levels(events)
-    letters, tickets = _letters(ids), _tickets(ids)
-    return [_proof(event, invoices, levels, letters, tickets) for event in events]
+    letters, tickets, undone = _letters(ids), _tickets(ids), _undone(events)
+    found = [_proof(event, invoices, levels, letters, tickets) for event in events]
+    return [replace(proof, verdict=Verdict.UNDONE) if proof.event.pk in undone else proof for proof in found]
 
 
 def device_words(event: Event) -> list[str]:
@@ -203,6 +207,23 @@ def _what(event: Event, levels: dict[tuple[int, str], str]) -> str:
     if event.kind == Kind.STATUS_SWITCH:
         return "billing and service stopped"
     return LEVELS.get(levels.get((event.policy_version_id or 0, event.step), ""), "line restricted")
+
+
+def _undone(events: Sequence[Event]) -> set[int]:
+    """Return the cuts that were taken back in the very look that decided them: what came and went leaves no trace."""
+    back = Event.objects.filter(
+        account__in={event.account_id for event in events}, kind__in=TAKEN_BACK.values(),
+        recorded_at__in={event.recorded_at for event in events},
+    ).values_list("account_id", "kind", "recorded_at", "sequence")  # fmt: skip
+    last: dict[tuple[int, str, datetime], int] = {}
+    for account_id, kind, recorded_at, sequence in back:
+        place = account_id, kind, recorded_at
+        last[place] = max(last.get(place, 0), sequence)
+    return {
+        event.pk
+        for event in events
+        if last.get((event.account_id, TAKEN_BACK[event.kind], event.recorded_at), 0) > event.sequence
+    }
 
 
 def _levels(events: Sequence[Event]) -> dict[tuple[int, str], str]:

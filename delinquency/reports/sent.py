@@ -25,7 +25,7 @@ COLUMNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("written", "Written", tuple(State.values)),
     ("sent", "Sent", tuple(Notice.TAKEN)),
     ("delivered", "Delivered", (State.DELIVERED,)),
-    ("accepted", "Accepted, no word since", (State.ACCEPTED,)),
+    ("accepted", "No word since", (State.ACCEPTED,)),
     ("bounced", "Bounced", (State.BOUNCED,)),
     ("failed", "Failed", (State.FAILED, State.REJECTED)),
     ("ambiguous", "Ambiguous", (State.AMBIGUOUS,)),
