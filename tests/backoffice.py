@@ -58,6 +58,7 @@ from delinquency.models import (
     Ticket,
     TicketComment,
     TicketQueue,
+    TicketView,
 )
 from invoicing.models import (
     BillingRun,
@@ -243,6 +244,7 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
     canned = CannedReply.objects.create(title="House thanks", shortcut="house-thanks", text_en="Thanks.")
     macro = Macro.objects.create(name="House thanks")
     MacroAction.objects.create(macro=macro, does="reply", canned=canned)
+    TicketView.objects.create(ticket=ticket, user=User.objects.create_user("reader"))
     TicketComment.objects.create(ticket=ticket, text="Opened.")
     CallTask.objects.create(
         account=account, anchor_key="case:1", step_key="call", due_on=date(2026, 1, 21), why="Unpaid.",

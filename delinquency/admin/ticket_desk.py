@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts.admin.base import NOTE, HistoryAdmin, admin_link, badge, local_time, number_of, staff_user, state_badge
+from accounts.admin.base import NOTE, HistoryAdmin, admin_link, badge, local_time, number_of, staff_user
 from accounts.admin.confirm import ReasonForm, confirm_many
 from accounts.models import Account
 from billing_project.kernel import clock
@@ -26,7 +26,6 @@ from delinquency.operations.desk_replies import Then
 
 from .ticket_page import (
     PRIORITY_TONES,
-    STATE_TONES,
     ComposeForm,
     changed_words,
     due_badge,
@@ -86,7 +85,7 @@ class TicketAdmin(TicketVerbs, HistoryAdmin):
 
     may_change = False
     list_display = (
-        "number_shown", "subject", "account_shown", "due_shown", "priority_shown", "state_shown", "queue", "owner",
+        "number_shown", "subject_shown", "account_shown", "due_shown", "priority_shown", "queue", "owner_shown",
         "opened",
     )  # fmt: skip
     list_display_links = None
@@ -233,9 +232,9 @@ class TicketAdmin(TicketVerbs, HistoryAdmin):
         """Return the account as a link."""
         return admin_link(ticket.account)
 
-    @admin.display(description="answer", ordering="answer_due_at")
+    @admin.display(description="state", ordering="answer_due_at")
     def due_shown(self, ticket: Ticket) -> SafeString:
-        """Return how it stands against its deadline."""
+        """Return how it stands against its deadline, or what it waits for."""
         return due_badge(ticket)
 
     @admin.display(description="priority", ordering="priority")
@@ -243,10 +242,15 @@ class TicketAdmin(TicketVerbs, HistoryAdmin):
         """Return how urgent it is."""
         return badge(ticket.get_priority_display(), PRIORITY_TONES[ticket.priority])
 
-    @admin.display(description="state", ordering="state")
-    def state_shown(self, ticket: Ticket) -> SafeString:
-        """Return the state in words and colour."""
-        return state_badge(ticket, STATE_TONES)
+    @admin.display(description="subject", ordering="subject")
+    def subject_shown(self, ticket: Ticket) -> SafeString:
+        """Return the subject, with room enough to read it."""
+        return format_html('<span class="desk-subject">{}</span>', ticket.subject)
+
+    @admin.display(description="owner", ordering="owner__first_name")
+    def owner_shown(self, ticket: Ticket) -> str:
+        """Return who works on it."""
+        return desk.name_of(ticket.owner) if ticket.owner else "nobody"
 
     @admin.display(description="opened", ordering="opened_at")
     def opened(self, ticket: Ticket) -> SafeString | str:

@@ -20,7 +20,7 @@ from delinquency.operations.desk_macros import may_run
 from delinquency.operations.desk_merge import why_not_unmerged
 from delinquency.operations.desk_replies import Then, Way, reply, usual_way, ways_to
 from delinquency.operations.desk_texts import contact_of, count_use, filled
-from delinquency.rules.desk import Pace, due
+from delinquency.rules.desk import Pace, day_words, due
 from delinquency.ticketing import others_on
 
 from .panel import account_panel
@@ -149,10 +149,13 @@ def desk_key(text: object) -> int:
 
 def due_badge(ticket: Ticket, now: datetime | None = None) -> SafeString:
     """Return how the ticket stands against its deadline, in words and colour."""
-    if ticket.state != Ticket.State.OPEN:
-        return badge("waits for the customer" if ticket.state == Ticket.State.WAITING else "–", QUIET)
+    if ticket.state == Ticket.State.CLOSED:
+        return badge("closed", STATE_TONES["closed"])
+    if ticket.state == Ticket.State.WAITING:
+        until = f" until {day_words(ticket.waiting_until)}" if ticket.waiting_until else " for the customer"
+        return badge(f"waits{until}", STATE_TONES["waiting"])
     if ticket.owed_since_at is not None and ticket.answer_due_at is None:
-        return badge("no deadline", QUIET)
+        return badge("open, no deadline", QUIET)
     found = due(ticket.answer_due_at, now or clock.now())
     return badge(found.words, PACE_TONES[found.pace])
 

@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
-from accounts.admin.base import EditableTabular, HistoryAdmin
+from accounts.admin.base import EditableTabular, HistoryAdmin, ReadOnlyAdmin
 from billing_project.kernel.errors import Refused
-from delinquency.models import CannedReply, Macro, MacroAction, QueueHours, Ticket, TicketQueue, TicketRoute
+from delinquency.models import CannedReply, Macro, MacroAction, QueueHours, Ticket, TicketQueue, TicketRoute, TicketView
 from delinquency.operations.desk_texts import VARIABLES, check_text
 
 
@@ -37,6 +37,7 @@ class QueueForm(forms.ModelForm[TicketQueue]):
             "name", "purpose", "position", "timezone", "first_response_minutes", "next_response_minutes",
             "default_priority", "groups", "members",
         )  # fmt: skip
+        widgets = {"groups": forms.CheckboxSelectMultiple, "members": forms.CheckboxSelectMultiple}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,7 +53,6 @@ class TicketQueueAdmin(HistoryAdmin):
     list_display = ("name", "purpose", "waiting", "first_response_minutes", "next_response_minutes", "timezone")
     search_fields = ("name", "purpose")
     inlines = (HoursInline,)
-    filter_horizontal = ("groups", "members")
     fields = (
         "name", "purpose", "position", "kinds", "timezone", "first_response_minutes", "next_response_minutes",
         "default_priority", "groups", "members",
@@ -82,6 +82,7 @@ class CannedForm(forms.ModelForm[CannedReply]):
     class Meta:
         model = CannedReply
         fields = ("title", "shortcut", "text_en", "text_es", "queues")
+        widgets = {"queues": forms.CheckboxSelectMultiple}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -114,7 +115,6 @@ class CannedReplyAdmin(HistoryAdmin):
     may_delete = True
     list_display = ("title", "shortcut", "only_in", "spanish", "used_count")
     search_fields = ("title", "shortcut", "text_en", "text_es")
-    filter_horizontal = ("queues",)
     empty_words = "No canned reply yet. Add what you write again and again; names and amounts fill themselves in."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CannedReply]:
@@ -141,14 +141,23 @@ class ActionsInline(EditableTabular):
     tab = False
 
 
+class MacroForm(forms.ModelForm[Macro]):
+    """A macro."""
+
+    class Meta:
+        model = Macro
+        fields = ("name", "purpose", "position", "queues")
+        widgets = {"queues": forms.CheckboxSelectMultiple}
+
+
 @admin.register(Macro)
 class MacroAdmin(HistoryAdmin):
     """Several things done to a ticket by one click, all or none."""
 
+    form = MacroForm
     may_delete = True
     list_display = ("name", "purpose", "does", "only_in", "used_count")
     search_fields = ("name", "purpose")
-    filter_horizontal = ("queues",)
     inlines = (ActionsInline,)
     empty_words = "No macro yet. Add what you do together again and again, such as: answer, note a promise, wait."
 
@@ -166,3 +175,24 @@ class MacroAdmin(HistoryAdmin):
     def only_in(self, macro: Macro) -> str:
         """Return in which queues it is offered."""
         return ", ".join(queue.name for queue in macro.queues.all()) or "all queues"
+
+
+@admin.register(TicketRoute)
+class TicketRouteAdmin(ReadOnlyAdmin):
+    """Which queue new tickets of each kind go to; changed on the queue's own page."""
+
+    list_display = ("kind", "queue")
+    list_select_related = ("queue",)
+    search_fields = ("kind", "queue__name")
+    empty_words = "No kind has a queue of its own: all new tickets go to the first one."
+    empty_link = ("Ticket queues", "admin:delinquency_ticketqueue_changelist")
+
+
+@admin.register(TicketView)
+class TicketViewAdmin(ReadOnlyAdmin):
+    """Who had which ticket open, and when: what "somebody else is on it" and "new message" are read from."""
+
+    list_display = ("ticket", "user", "since_at", "seen_at", "draft")
+    list_select_related = ("ticket", "user")
+    search_fields = ("ticket__number", "user__username")
+    empty_words = "Nobody has opened a ticket yet."

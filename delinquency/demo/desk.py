@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import Group
 
 from accounts.models import Account, User
+from accounts.outreach.dispatch import dispatch_notices
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.models import Macro, Ticket, TicketQueue
@@ -37,7 +38,9 @@ class Desk:
         self.now = now
         self.casey, self.sandy = User.objects.get(username="clerk"), User.objects.get(username="support")
         opened = Ticket.objects.filter(state=Ticket.State.OPEN, kind=Kind.DELINQUENCY).select_related("account")
-        self.unpaid = list(opened.order_by("account__number"))
+        # Those that have been open for some days come first: about them something was said.
+        rows = list(opened.order_by("-opened_at", "pk"))
+        self.unpaid = sorted(rows, key=lambda ticket: ticket.opened_at > now - 5 * DAY)
         quiet = Account.objects.filter(contacts__email__gt="", tickets__isnull=True).order_by("number")
         self.others = list(quiet[:12])
 
@@ -50,12 +53,17 @@ class Desk:
         for tickets, story in stories:
             for ticket in tickets:
                 story(ticket)
+        for place, ticket in enumerate(self.unpaid[4:]):
+            self._called(ticket, self.sandy if place % 3 else self.casey)
         for account, question in zip(self.others, self._questions(), strict=False):
             question(account)
+        with clock.at(self.now):
+            dispatch_notices(self.now)
 
     def _at(self, ago: timedelta, do: Callable[[], object]) -> None:
         with clock.at(self.now - ago):
             do()
+            dispatch_notices(self.now - ago)
 
     # --- about unpaid accounts --------------------------------------------------------------------------------
 
@@ -89,6 +97,16 @@ class Desk:
         self._at(5 * HOUR, lambda: desk.take_ticket(ticket, self.casey))
         self._at(4 * HOUR, lambda: desk.comment_on_ticket(
             ticket, "Called twice, nobody picked up. Trying again after 17:00.", self.casey))  # fmt: skip
+
+    def _called(self, ticket: Ticket, by: User) -> None:
+        """Let staff call about a ticket some hours after it was opened; what opened today still waits for them."""
+        called_at = ticket.opened_at + 4 * HOUR
+        if called_at > self.now - DAY:
+            return
+        with clock.at(called_at):
+            desk.take_ticket(ticket, by)
+            desk.comment_on_ticket(ticket, "Called and left a message with the amount and the link to pay.", by)
+            desk.wait_for_customer(ticket, by)
 
     # --- everything else --------------------------------------------------------------------------------------
 

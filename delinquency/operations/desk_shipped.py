@@ -76,6 +76,8 @@ def ensure_desk() -> None:
     }
     for place, (name, purpose, actions) in enumerate(MACROS, 1):
         macro = Macro.objects.create(name=name, purpose=purpose, position=place)
+        if any(action.get("queue") == BILLING for action in actions) and SUPPORT in queues:
+            macro.queues.set([queues[SUPPORT]])  # in billing there is nobody to hand it over to
         for position, action in enumerate(actions, 1):
             values = dict(action)
             if "canned" in values:
