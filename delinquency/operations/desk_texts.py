@@ -7,15 +7,12 @@ from django.db.models import F
 
 from accounts.models import Account, Contact, User
 from accounts.outreach.rendering import render_text, variables_of
-from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.models import CannedReply, Ticket
 from delinquency.reading import read_positions
-from delinquency.rules.facts import CENT
-from delinquency.rules.when import LOOK
 
 from .desk import name_of
-from .letters import letter
+from .letters import standing_texts
 
 # What each variable is, as the help beside the text says it.
 VARIABLES: Mapping[str, str] = {
@@ -91,11 +88,4 @@ def count_use(canned: CannedReply) -> None:
 def money_of(account: Account) -> dict[str, str]:
     """Return what a letter would say of the money that is owed; nothing for an account under no policy."""
     positions = read_positions([account])
-    if not positions:
-        return {}
-    position = positions[0]
-    today = clock.today(account.timezone)
-    unpaid = [invoice for invoice in position.state.invoices.values() if invoice.remaining >= CENT]
-    late = [invoice for invoice in unpaid if invoice.due_on < today]
-    until = (clock.local(clock.now(), account.timezone), LOOK)
-    return letter(position, [invoice.key for invoice in late or unpaid], until)
+    return standing_texts(positions[0]) if positions else {}
