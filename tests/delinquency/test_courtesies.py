@@ -177,7 +177,7 @@ def test_a_day_on_which_all_sources_decline_is_told_once_after_the_check() -> No
     rows = Notice.objects.filter(step_key="payment_failed")
     assert [str(row.due_at) for row in rows] == ["2026-05-02 13:30:00+00:00"]
     charge(story, "2026-05-03 06:01")
-    assert rows.count() == 2, "another day, another letter"
+    assert rows.all().count() == 2, "another day, another letter"
 
 
 def test_as_long_as_a_source_is_still_asked_nobody_is_told() -> None:
