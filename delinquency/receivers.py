@@ -15,7 +15,10 @@ from accounts.signals import (
     call_noted,
     message_received,
     notice_settled,
+    preview_accounts_wanted,
+    preview_wanted,
     status_changed,
+    template_uses_wanted,
     unreachable,
 )
 from invoicing.models import BillingParameters, Invoice
@@ -31,6 +34,7 @@ from invoicing.signals import (
 from netenforce.models import EnforcementTask, Hold
 from netenforce.signals import about_to_restrict, enforcement_settled
 
+from . import previewing
 from .models import Case, InvoiceStanding, Standing, StepRun
 from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
 from .operations.airbag import guard, waiting_for_switch
@@ -191,3 +195,21 @@ def file_on_ticket(inbound_id: int, **_: Any) -> None:
 def put_before_staff(account_ids: list[int], words: str, **_: Any) -> None:
     """Say on a ticket that nobody of an account can be reached any more (R-10)."""
     note_unreachable(account_ids, words)
+
+
+@receiver(preview_wanted, dispatch_uid="delinquency.preview_texts")
+def tell_texts(account_id: int, **_: Any) -> dict[str, str]:
+    """Tell how an account stands now, in the texts that a letter may use."""
+    return previewing.texts_for(account_id)
+
+
+@receiver(preview_accounts_wanted, dispatch_uid="delinquency.preview_accounts")
+def tell_accounts(**_: Any) -> list[tuple[str, int]]:
+    """Name a late account and a restricted one, for a letter to be shown with."""
+    return previewing.telling_accounts()
+
+
+@receiver(template_uses_wanted, dispatch_uid="delinquency.template_uses")
+def tell_uses(**_: Any) -> dict[str, list[str]]:
+    """Name the steps of live policies that write each letter."""
+    return previewing.uses_of_letters()

@@ -1,5 +1,29 @@
 """The back office's screens of the customers' room, a module per section."""
 
-from . import account, attention, call, contact, inbound, notice, outreach, pause, staff
+from . import (
+    account,
+    attention,
+    call,
+    contact,
+    inbound,
+    notice,
+    outreach,
+    pause,
+    staff,
+    template,
+    template_versions,
+)
 
-__all__ = ["account", "attention", "call", "contact", "inbound", "notice", "outreach", "pause", "staff"]
+__all__ = [
+    "account",
+    "attention",
+    "call",
+    "contact",
+    "inbound",
+    "notice",
+    "outreach",
+    "pause",
+    "staff",
+    "template",
+    "template_versions",
+]

@@ -6,11 +6,12 @@ from datetime import datetime, time, timedelta
 
 from billing_project.kernel import clock
 
+from .letterbook import Urgency, keys_of
+
 OPENS, CLOSES = time(8), time(21)
 
 # Letters that a customer asked for a moment ago and is waiting for: any hour will do.
-ANSWER = "ticket_answer"  # to somebody who wrote within the last hour
-ASKED_FOR = frozenset({"portal_link", ANSWER})
+ASKED_FOR = keys_of(Urgency.ASKED_FOR)
 
 CHANNEL_WORDS = {"email": "e-mail address", "sms": "phone number", "voice": "phone number"}
 

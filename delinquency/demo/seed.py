@@ -23,6 +23,7 @@ from netenforce.models.hold import Level
 from .calls import Calls
 from .days import Days
 from .desk import Desk, staff_the_queues
+from .letters import better_words, first_words
 from .people import people
 from .staff import hire, logins
 from .town import COMPANY, DEVICE_NAMES, found_town
@@ -76,6 +77,7 @@ def seed(size: Size) -> None:
         with clock.at(clock.instant(datetime.combine(first_on, time.min), ZONE) - timedelta(hours=3)):
             clerk = hire()
             staff_the_queues(ZONE)
+            first_words(clerk)
             accounts = found_town(subscribers, first_on)
         progress.advance(note=f"{len(accounts)} subscribers")
 
@@ -85,6 +87,8 @@ def seed(size: Size) -> None:
         Days(subscribers, accounts, seed=size.seed, today=today, by=clerk).play(first_on, now, each_day)
         Desk(now).play()
         Calls(now).play()
+        with clock.at(now - WEEK):
+            better_words(clerk)
 
 
 def summary() -> list[str]:

@@ -24,6 +24,7 @@ CLERKS_DO = (
     "change_case", "add_study", "change_study", "delete_study", "change_pause", "change_airbagtrip",
     "add_policy", "change_policy", "add_policyversion", "change_policyversion", "delete_policyversion",
     "add_policystep", "change_policystep", "delete_policystep",
+    "change_noticetemplate", "publish_noticetemplate",
 )  # fmt: skip
 SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticket", "reply_ticket", "merge_ticket",

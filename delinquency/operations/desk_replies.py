@@ -158,10 +158,10 @@ def _write(ticket: Ticket, body: str, by: User | None, contact: Contact, way: Wa
         NoticeRequest(
             account_id=ticket.account_id, anchor_key=f"ticket:{ticket.pk}", step_key="reply",
             occurrence=ticket.replies_count, contact_id=contact.pk, channels=(way.channel,),
-            template=rules.ANSWER if asked else "ticket_reply", why=f"{name_of(by)} answered ticket {ticket.number}.",
+            template="ticket_answer" if asked else "ticket_reply",
+            why=f"{name_of(by)} answered ticket {ticket.number}.",
             context={
                 "reply_text": body, "ticket_number": ticket.number, "agent_name": name_of(by),
-                "ticket_subject": ticket.subject, "amount_due": "",
                 "pay_url": link_to(ticket.account, to=f"/portal/tickets/{ticket.number}/"),
             },
         )

@@ -1,12 +1,14 @@
 """The texts that a canned reply may use, filled for one ticket; and the check that it uses no others."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 
 from django.db.models import F
+from liquid.exceptions import LiquidError
 
 from accounts.models import Account, Contact, User
-from accounts.outreach.rendering import render_text, variables_of
+from accounts.outreach.sandbox import compiled, used_variables
 from billing_project.kernel.errors import Refused
 from delinquency.models import CannedReply, Ticket
 from delinquency.reading import read_positions
@@ -36,14 +38,14 @@ VARIABLES: Mapping[str, str] = {
 
 def check_text(text: str) -> None:
     """Pass if a canned reply can be filled in; raises Refused that names the variable that nobody fills."""
-    unknown = sorted(variables_of(text) - VARIABLES.keys())
+    unknown = sorted(set(used_variables(text)) - VARIABLES.keys())
     if unknown:
         raise Refused(
             "unknown_variable",
             f"There is no variable {unknown[0]}. These can be used: {', '.join(VARIABLES)}.",
         )
     for value in ("1", ""):
-        render_text(text, context=dict.fromkeys(VARIABLES, value), language="en")
+        _rendered(text, dict.fromkeys(VARIABLES, value))
 
 
 def texts_for(ticket: Ticket, by: User | None, promised_on: date | None = None) -> dict[str, str]:
@@ -74,10 +76,20 @@ def filled(canned: CannedReply, ticket: Ticket, by: User | None, promised_on: da
     """Return a canned reply in the customer's language, filled for a ticket."""
     contact = contact_of(ticket)
     spanish = contact is not None and contact.language == "es" and bool(canned.text_es.strip())
-    return render_text(
-        canned.text_es if spanish else canned.text_en,
-        context=texts_for(ticket, by, promised_on), language="es" if spanish else "en",
-    )  # fmt: skip
+    texts = texts_for(ticket, by, promised_on)
+    if spanish:
+        texts |= {name.removesuffix("_es"): words for name, words in texts.items() if name.endswith("_es")}
+    return _rendered(canned.text_es if spanish else canned.text_en, texts)
+
+
+def _rendered(text: str, texts: Mapping[str, str]) -> str:
+    """Fill a text in; raises Refused if that cannot be done."""
+    try:
+        words = compiled(text).render(**texts)
+    except LiquidError as error:
+        reason = str(error.message or type(error).__name__)
+        raise Refused("template_error", f"The text cannot be filled in: {reason}; mend it.") from error
+    return re.sub(r"\n{3,}", "\n\n", words).strip()
 
 
 def count_use(canned: CannedReply) -> None:

@@ -23,6 +23,7 @@ from accounts.outreach.outbox import NoticeRequest, enqueue
 from accounts.outreach.stops import let_go_on
 from accounts.outreach.suppressions import lift, suppress
 from billing_project.kernel import clock
+from billing_project.kernel.nudge import recorded
 from tests.factories import instant, make_account, make_contact, make_staff
 
 NINE = instant("2026-01-21 09:00")
@@ -181,3 +182,18 @@ def test_several_workers_together_keep_the_cap_of_a_number() -> None:
     assert SimulatedMessage.objects.count() == 3
     assert sum(found.get("accepted", 0) for found in outcomes) == 3
     assert Notice.objects.filter(state="queued").count() == 9
+
+
+@pytest.mark.django_db
+def test_a_worker_that_has_much_to_do_rings_for_another_and_gives_back_what_it_has_no_time_for(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks
+) -> None:
+    for number in range(30):
+        letters(1, phone=f"+155501005{number:02d}")
+    seconds = iter(range(0, 1000, 10))
+    monkeypatch.setattr(clock, "monotonic", lambda: float(next(seconds)))
+    with clock.at(NINE), recorded() as rung, django_capture_on_commit_callbacks(execute=True):
+        assert dispatch_notices(seconds_max=45) == {"accepted": 4}
+    assert rung == [("accounts.dispatch_notices", ()), ("accounts.dispatch_notices", ())]
+    assert Notice.objects.filter(state="queued").count() == 26
+    assert not Notice.objects.filter(state="claimed").exists()

@@ -43,7 +43,8 @@ class Story:
     def __post_init__(self) -> None:
         """Listen on every page from now on."""
         if self.page not in LISTENING:  # a page may tell several stories, one after the other
-            self.page.expose_function("storyHeard", lambda *told: LISTENING[self.page]._heard(*told))
+            page = self.page
+            page.expose_function("storyHeard", lambda kind, key, place: LISTENING[page].hear(kind, key, place))
             self.page.add_init_script(LISTENER)
         LISTENING[self.page] = self
         self.page.on("requestfinished", self._loaded)
@@ -69,7 +70,8 @@ class Story:
         """Return how long a practised person takes."""
         return CLICK * self.clicks + KEY * self.keys + READ * self.pages + HAND * self.hands + self.server
 
-    def _heard(self, kind: str, key: str, place: str) -> None:
+    def hear(self, kind: str, key: str, place: str) -> None:
+        """Count what was pressed or typed."""
         if not self.is_on:
             return
         if kind == "pointerdown" or key == "Enter":

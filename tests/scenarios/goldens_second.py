@@ -184,6 +184,6 @@ SECOND = [
             2026-07-06 secondary_source_requested
             2026-08-04 held
         """,
-        ends={"status": "Active", "attention": ["cut-held"], "holds": 0},
+        ends={"status": "Active", "attention": ["cannot-be-reached", "cut-held"], "holds": 0},
     ),
 ]  # fmt: skip
