@@ -44,8 +44,12 @@ class Story:
         """Listen on every page from now on."""
         if self.page not in LISTENING:  # a page may tell several stories, one after the other
             page = self.page
-            page.expose_function("storyHeard", lambda kind, key, place: LISTENING[page].hear(kind, key, place))
-            self.page.add_init_script(LISTENER)
+
+            def told(kind: str, key: str, place: str) -> None:
+                LISTENING[page].hear(kind, key, place)
+
+            page.expose_function("storyHeard", told)
+            page.add_init_script(LISTENER)
         LISTENING[self.page] = self
         self.page.on("requestfinished", self._loaded)
 
