@@ -5,7 +5,7 @@ Customers have no user and no password. A link opens one account for viewing and
 
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 from django.utils.crypto import constant_time_compare, salted_hmac
-from django.utils.http import base36_to_int, int_to_base36
+from django.utils.http import base36_to_int, int_to_base36, url_has_allowed_host_and_scheme, urlencode
 
 from billing_project.kernel import clock
 
@@ -62,12 +62,22 @@ def _signature(words: str, key: str | bytes) -> str:
     return urlsafe_b64encode(signed[:SIGNATURE_BYTES]).decode()
 
 
-def link_to(account: Account) -> str:
-    """Return the whole address of an account's link; its host comes from the settings alone."""
-    return f"{settings.PUBLIC_BASE_URL.rstrip('/')}{reverse('portal-enter', args=[make_link_token(account)])}"
+def link_to(account: Account, to: str = "") -> str:
+    """Return the whole address of an account's link, to a page of the portal if one is named.
+
+    Its host comes from the settings alone.
+    """
+    address = f"{settings.PUBLIC_BASE_URL.rstrip('/')}{reverse('portal-enter', args=[make_link_token(account)])}"
+    return f"{address}?{urlencode({'to': to})}" if to else address
 
 
-def send_link(account: Account) -> list[Notice]:
+def page_within(path: str) -> str:
+    """Return a path if it is a page of the portal, or else the portal's first page."""
+    safe = url_has_allowed_host_and_scheme(path, allowed_hosts=None) and path.startswith("/portal/")
+    return path if safe and "\\" not in path and ".." not in path else reverse("portal-home")
+
+
+def send_link(account: Account, channels: Sequence[str] = ("email", "sms")) -> list[Notice]:
     """Write the billing contact a letter with a link; nothing after three within an hour, and the list is empty."""
     step, anchor = "portal-link", f"account:{account.pk}"
     earlier = Notice.objects.filter(account=account, step_key=step, anchor_key=anchor)
@@ -78,7 +88,7 @@ def send_link(account: Account) -> list[Notice]:
     return enqueue(
         NoticeRequest(
             account_id=account.pk, anchor_key=anchor, step_key=step, occurrence=last + 1, template="portal_link",
-            channels=("email", "sms"), context={"pay_url": link_to(account), "amount_due": "", "currency": ""},
+            channels=channels, context={"pay_url": link_to(account), "amount_due": "", "currency": ""},
             why="a link to the portal was asked for",
         )
     )  # fmt: skip

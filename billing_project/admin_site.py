@@ -62,7 +62,7 @@ SIDEBAR = [
         _screen("Cases", "folder_open", "delinquency", "case"),
         _screen("Tickets", "confirmation_number", "delinquency", "ticket"),
         _screen("Next ticket", "move_to_inbox", "delinquency", "ticket", page="next"),
-        _screen("Calls", "call", "delinquency", "calltask"),
+        _screen("Calls to make", "call", "delinquency", "calltask", page="worklist"),
         _screen("Grace given", "event_upcoming", "delinquency", "gracegrant"),
         _screen("Promises", "handshake", "delinquency", "promise"),
         _screen("Standings", "flag", "delinquency", "standing"),
@@ -81,6 +81,7 @@ SIDEBAR = [
     _group(
         "Post room",
         _screen("Notices", "mail", "accounts", "notice"),
+        _screen("Reports", "summarize", "delinquency", "event", page="report_sent"),
         _screen("Templates", "edit_note", "accounts", "noticetemplate"),
         _screen("Messages received", "inbox", "accounts", "inboundmessage"),
         _screen("Calls made", "call_log", "accounts", "callrecord"),

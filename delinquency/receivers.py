@@ -7,10 +7,12 @@ from typing import Any
 from django.db.models.signals import post_migrate, post_save
 from django.dispatch import receiver
 
-from accounts.models import Notice, User
+from accounts.models import CallRecord, Notice, User
+from accounts.models.outreach import Courtesy
 from accounts.operations import raise_attention
 from accounts.signals import (
     about_to_send,
+    call_noted,
     message_received,
     notice_settled,
     preview_accounts_wanted,
@@ -30,13 +32,15 @@ from invoicing.signals import (
     fee_waived,
 )
 from netenforce.models import EnforcementTask, Hold
-from netenforce.signals import about_to_restrict
+from netenforce.signals import about_to_restrict, enforcement_settled
 
 from . import previewing
 from .models import Case, InvoiceStanding, Standing, StepRun
 from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
 from .operations.airbag import guard, waiting_for_switch
 from .operations.airbag_bills import hold_bills
+from .operations.calls import settle_tasks
+from .operations.courtesies import tell_of_decline, tell_of_restore, why_not_courteous
 from .operations.desk_inbound import file_message
 from .operations.desk_shipped import ensure_desk
 from .operations.desk_unreachable import note_unreachable
@@ -96,9 +100,10 @@ def look_at_balance(account_ids: list[int], **_: Any) -> None:
 
 
 @receiver(charge_settled, dispatch_uid="delinquency.charge_settled")
-def look_at_charge(account_id: int, **_: Any) -> None:
+def look_at_charge(account_id: int, attempt_id: int, **_: Any) -> None:
     """Look again at an account whose charge was settled: what waited for its outcome may go on."""
     look_again([account_id])
+    tell_of_decline(attempt_id)
 
 
 @receiver(fee_waived, dispatch_uid="delinquency.fee_waived")
@@ -132,7 +137,9 @@ def forget_switch(account_id: int, by_delinquency: bool, **_: Any) -> None:
 @receiver(about_to_send, dispatch_uid="delinquency.about_to_send")
 def veto_letter(notice_id: int, **_: Any) -> str | None:
     """Keep back a letter about what has been paid since it was written."""
-    notice = Notice.objects.get(pk=notice_id)
+    notice = Notice.objects.select_related("account").get(pk=notice_id)
+    if notice.step_key in Courtesy.values:
+        return why_not_courteous(notice) or None
     kind, key = notice.anchor_key.split(":", 1)
     if kind == "invoice" and key.isdigit():
         paid = Invoice.objects.filter(pk=int(key)).exclude(state=Invoice.State.OPEN).exists()
@@ -141,6 +148,19 @@ def veto_letter(notice_id: int, **_: Any) -> str | None:
         closed = Case.objects.filter(account=notice.account_id, number=int(key), stage=Case.Stage.CLOSED).exists()
         return "The account was settled before it was sent." if closed else None
     return None
+
+
+@receiver(call_noted, dispatch_uid="delinquency.call_noted")
+def settle_call_tasks(call_id: int, **_: Any) -> None:
+    """Settle the calls that policies ask for when somebody has called (E3)."""
+    settle_tasks(CallRecord.objects.get(pk=call_id))
+
+
+@receiver(enforcement_settled, dispatch_uid="delinquency.enforcement_settled")
+def tell_that_line_is_back(task_id: int, state: str, **_: Any) -> None:
+    """Tell the customer when the device has confirmed that the line is open again."""
+    if state == EnforcementTask.State.CONFIRMED:
+        tell_of_restore(task_id)
 
 
 @receiver(about_to_restrict, dispatch_uid="delinquency.about_to_restrict")

@@ -8,18 +8,33 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.models import ChannelBreaker, ChannelDay, OutreachRules
+from accounts.models.outreach import Courtesy, all_courtesies
 from accounts.outreach.stops import let_go_on
 
 from .base import BAD, QUIET, HistoryAdmin, ReadOnlyAdmin, badge, local_time, money, staff_user
 from .confirm import ReasonForm, confirm_one
 
 
+class OutreachRulesForm(forms.ModelForm[OutreachRules]):
+    """Contact rules; the courtesies are ticked."""
+
+    courtesies = forms.MultipleChoiceField(
+        choices=Courtesy.choices,
+        required=False,
+        initial=all_courtesies,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Letters that no policy step writes. What is not ticked is not sent.",
+    )
+
+
 @admin.register(OutreachRules)
 class OutreachRulesAdmin(HistoryAdmin):
     """When, how often and where a company's customers may be written to and called (SEC-17, R-11)."""
 
+    form = OutreachRulesForm
     list_display = ("company", "opens", "closes", "calls_max", "quiet_days", "per_number_max", "daily_spend_max")
     list_select_related = ("company",)
     search_fields = ("company__name",)
@@ -33,6 +48,7 @@ class OutreachRulesAdmin(HistoryAdmin):
         ("Calls", {"fields": ("calls_max", "quiet_days")}),
         ("Caps", {"fields": ("per_number_max", "daily_spend_max")}),
         ("Consent and countries", {"fields": ("needs_recorded_consent", "countries")}),
+        ("Letters that no step writes", {"fields": ("courtesies",)}),
         ("Prices and answers", {"fields": ("sms_price", "voice_price", "inbound_email")}),
     )  # fmt: skip
 

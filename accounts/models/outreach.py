@@ -18,6 +18,20 @@ from .notice import Channel
 EARLIEST, LATEST = time(8), time(21)
 
 
+class Courtesy(models.TextChoices):
+    """Letters that no policy step writes."""
+
+    RESTORED = "restored", "the line is back, as its device confirmed"
+    PAYMENT_FAILED = "payment_failed", "an automatic charge was declined that day"
+    PROMISE_KEPT = "promise_kept", "thank you for keeping a promise to pay"
+    PROMISE_BROKEN = "promise_broken", "the day of a promise has passed unpaid"
+
+
+def all_courtesies() -> list[str]:
+    """Return the keys of all of them, which is where a company begins."""
+    return list(Courtesy.values)
+
+
 class OutreachRules(models.Model):
     """The contact rules of one company (SEC-17, R-11). They may be stricter than 08:00 to 21:00, never laxer."""
 
@@ -75,6 +89,11 @@ class OutreachRules(models.Model):
         blank=True,
         help_text="Where answers to e-mails arrive, such as replies@in.valley.example; blank: the sender's address.",
     )
+    courtesies = models.JSONField(
+        default=all_courtesies,
+        blank=True,
+        help_text="Letters that no policy step writes. What is not ticked is not sent.",
+    )
     history = HistoricalRecords()
 
     class Meta:
@@ -99,6 +118,9 @@ class OutreachRules(models.Model):
             raise ValidationError(
                 {"opens": "Choose hours between 08:00 and 21:00, the first before the second, such as 09:00 and 20:00."}
             )
+        unknown = [key for key in self.courtesies or () if key not in Courtesy.values]
+        if not isinstance(self.courtesies, list) or unknown:
+            raise ValidationError({"courtesies": f"Choose among {', '.join(Courtesy.values)}."})
         shape = RegexValidator(r"^[A-Z]{2}$", "Name countries by two capital letters.")
         if not isinstance(self.countries, list) or not all(isinstance(code, str) for code in self.countries):
             raise ValidationError({"countries": 'Write a list of countries, such as ["US", "CA"].'})

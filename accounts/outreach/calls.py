@@ -63,14 +63,20 @@ def note_call(
             raise Refused("no_number", f"{contact.name} has no phone number; write it on the contact's page first.")
         verdict = may_call([contact], moment)[contact.pk]
         if verdict.answer is not gate.Answer.GO:
-            words = f"{contact.name} must not be called now. {verdict.why}{_until(verdict, account)}"
-            raise Refused("call_not_allowed", words)
+            raise Refused("call_not_allowed", why_not_now(contact, verdict))
     record = CallRecord.objects.create(
         account=account, contact=contact, number=contact.phone, at=moment, outcome=outcome, by=by, note=note[:300],
         inbound=inbound,
     )  # fmt: skip
     signals.call_noted.send(sender=CallRecord, call_id=record.pk, account_id=account.pk)
     return record
+
+
+def why_not_now(contact: Contact, verdict: gate.Verdict) -> str:
+    """Return in words why a person must not be called, and from when it is allowed; empty if it is allowed now."""
+    if verdict.answer is gate.Answer.GO:
+        return ""
+    return f"{contact.name} must not be called now. {verdict.why}{_until(verdict, contact.account)}"
 
 
 def end_spoken_notice(notice: Notice, outcome: str) -> None:

@@ -176,6 +176,10 @@ _LETTERS = (
         channels=("email", "sms"),
     ),
     LetterKind(
+        key="call_script", title="Script of a call", when="a member of staff calls; it is read out, and not sent",
+        urgency=Urgency.COURTESY, channels=("voice",),
+    ),
+    LetterKind(
         key="portal_link", title="Portal link", when="a customer asks for a link to the portal",
         urgency=Urgency.ASKED_FOR, needs=("pay_url",), channels=("email", "sms"),
     ),

@@ -3,7 +3,6 @@
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import translation
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import access
@@ -18,7 +17,7 @@ def enter(request: HttpRequest, token: str) -> HttpResponse:
             return access.page(request, "portal/link.html", {"expired": True}, status=410)
         if request.method == "POST":
             access.sign_in(request, account)
-            return HttpResponseRedirect(reverse("portal-home"), status=303)
+            return HttpResponseRedirect(access.page_within(request.GET.get("to", "")), status=303)
         return access.page(request, "portal/enter.html", {"account": account})
 
 
@@ -54,7 +53,4 @@ def choose_language(request: HttpRequest) -> HttpResponse:
     asked = request.POST.get("language", "")
     if asked in access.LANGUAGES:
         request.session[access.LANGUAGE] = asked
-    back = request.POST.get("back", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None) or not back.startswith("/portal/"):
-        back = reverse("portal-home")
-    return HttpResponseRedirect(back, status=303)
+    return HttpResponseRedirect(access.page_within(request.POST.get("back", "")), status=303)

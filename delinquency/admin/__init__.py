@@ -2,6 +2,7 @@
 
 from . import (
     airbag,
+    call,
     case,
     exclusion,
     journal,
@@ -19,6 +20,7 @@ from . import (
 
 __all__ = [
     "airbag",
+    "call",
     "case",
     "exclusion",
     "journal",

@@ -14,6 +14,8 @@ from delinquency.glance import EVENT_TONES, EVENT_WORDS
 from delinquency.models import Event, Sweep
 from delinquency.policy_file import policy_of
 
+from .reports import ReportPages
+
 
 def event_badge(kind: str) -> SafeString:
     """Return an event's kind in words and colour."""
@@ -36,7 +38,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(ReportPages, ReadOnlyAdmin):
     """What happened, when, to whom, and why: in one sentence each."""
 
     list_display = ("on", "account_shown", "what", "invoice", "amount_shown", "why", "rule")

@@ -13,13 +13,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
-from accounts import access
 from accounts.admin.account import AccountAdmin
 from accounts.admin.base import BAD, GOOD, WARN, badge, badges, money, staff_user
 from accounts.admin.confirm import confirm_one
 from accounts.models import Account
 from billing_project.kernel import clock
-from billing_project.kernel.errors import Refused
 from delinquency import operations
 from delinquency.models import Standing
 from invoicing.admin.billing import BillingParametersInline
@@ -36,6 +34,7 @@ from .grace import GraceActions
 from .move_batch import PolicyMoveInline
 from .moving import MoveAccountMixin
 from .panel import account_panel
+from .reaching import ReachActions
 from .ticket_verbs import NewTicketButton
 from .whatif import WhatIfMixin
 
@@ -128,7 +127,14 @@ admin.site.unregister(Account)
 
 @admin.register(Account)
 class AccountPage(
-    FittingButtons, GraceActions, FlagActions, WhatIfMixin, NewTicketButton, MoveAccountMixin, AccountAdmin
+    FittingButtons,
+    GraceActions,
+    ReachActions,
+    FlagActions,
+    WhatIfMixin,
+    NewTicketButton,
+    MoveAccountMixin,
+    AccountAdmin,
 ):
     """One account at a glance: what it owes, where it stands, what happened, what comes next, and the buttons."""
 
@@ -137,9 +143,9 @@ class AccountPage(
     inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline, PolicyMoveInline)
     actions = (*AccountAdmin.actions, "move_chosen")
     actions_detail = (
-        "record_payment", "grace", "promise", "undo_grace", "change_status", "what_if",
+        "record_payment", "grace", "promise", "undo_grace", "pay_link", "log_call", "change_status", "what_if",
         {"title": "More", "items": ["new_ticket", "move_version",
-                                    "returned", "pay_link", "look_again", "unflag", "unpark", "close"]},
+                                    "returned", "look_again", "unflag", "unpark", "close"]},
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
 
@@ -209,7 +215,7 @@ class AccountPage(
         return shown + SafeString(" ") + badge("not confirmed yet", WARN) if account.unconfirmed else shown
 
     def has_grant_grace_permission(self, request: HttpRequest, _obj: object = None) -> bool:
-        """Tell whether the user may help a caller: more time, a link to pay, another look (A9)."""
+        """Tell whether the user may help a caller: more time, another look (A9)."""
         return bool(request.user.has_perm("delinquency.add_gracegrant"))
 
     @action(description="Record payment", icon="payments", permissions=["operate"])
@@ -242,25 +248,6 @@ class AccountPage(
             form_class=ReturnedForm, danger=True,
             form_kwargs=_of_account, carry_out=carry_out,
             words="What it paid is owed again, with the old due dates; its card or bank account is charged no more.",
-        )  # fmt: skip
-
-    @action(description="Send pay link", icon="link", permissions=["grant_grace"])
-    def pay_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Write the billing contact a letter with a link to the portal."""
-
-        def carry_out(account: Account, _data: dict[str, Any]) -> str:
-            sent = access.send_link(account)
-            if not sent:
-                raise Refused(
-                    "nobody_to_write_to",
-                    "There is no billing contact with an address, or three links went out this hour.",
-                )
-            return "A link is on its way to " + ", ".join(notice.to_address for notice in sent) + "."
-
-        return confirm_one(
-            self, request, object_id, title="Send pay link", submit="Send it", form_class=forms.Form,
-            carry_out=carry_out,
-            words="The billing contact gets a link to see and pay, by every channel that is allowed.",
         )  # fmt: skip
 
     @action(description="Look again now", icon="refresh", permissions=["grant_grace"])

@@ -20,6 +20,7 @@ from invoicing.models import Invoice, Payment
 from netenforce.models import Hold
 from netenforce.models.hold import Level
 
+from .calls import Calls
 from .days import Days
 from .desk import Desk, staff_the_queues
 from .letters import better_words, first_words
@@ -85,6 +86,7 @@ def seed(size: Size) -> None:
 
         Days(subscribers, accounts, seed=size.seed, today=today, by=clerk).play(first_on, now, each_day)
         Desk(now).play()
+        Calls(now).play()
         with clock.at(now - WEEK):
             better_words(clerk)
 

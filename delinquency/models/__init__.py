@@ -1,6 +1,7 @@
 """Policies, standings, cases, tickets, and the journal of decisions."""
 
 from .airbag import AirbagStep, AirbagTrip
+from .call import CallTask
 from .case import Case, StepRun
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
@@ -11,7 +12,7 @@ from .promise import Promise
 from .queue import QueueHours, TicketQueue, TicketRoute, TicketView
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .study import Forecast, Study, StudyFinding
-from .ticket import CallTask, Ticket, TicketComment
+from .ticket import Ticket, TicketComment
 
 __all__ = [
     "AirbagStep",

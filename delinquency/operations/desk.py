@@ -1,4 +1,4 @@
-"""What staff do with tickets: take, hand over, note, wait, close, open again; and with calls: log.
+"""What staff do with tickets: take, hand over, note, wait, close, open again.
 
 Each locks the account and then the ticket, in that order as everything else does, and leaves a line on the ticket that
 says who did what and why. A ticket's version counts these lines, so that nobody overwrites what they have not seen.
@@ -16,7 +16,7 @@ from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row
 from billing_project.kernel.moves import check_move
 from delinquency.desk_context import context_of
-from delinquency.models import CallTask, Ticket, TicketComment, TicketQueue
+from delinquency.models import Ticket, TicketComment, TicketQueue
 from delinquency.rules.desk import day_words
 from delinquency.ticketing import answer_due_at, queue_for
 
@@ -276,20 +276,6 @@ def close_ticket_by_hand(
         "answer_due_at",
     )  # fmt: skip
     add_line(locked, f"{name_of(by)} closed it: {why.strip()}", by)
-    return locked
-
-
-@transaction.atomic
-def log_call(task: CallTask, outcome: str, note: str, by: User) -> CallTask:
-    """Note how a call went; raises Refused if that was noted before."""
-    locked = lock_row(CallTask.objects.all(), task.pk)
-    if locked.outcome != CallTask.Outcome.WAITING:
-        raise StaleState(f"This call was noted before: {locked.get_outcome_display()}.")
-    locked.outcome, locked.note = outcome, note[:300]
-    locked.outcome_at, locked.outcome_by = clock.now(), by
-    locked._change_reason = note[:REASON_LENGTH]  # type: ignore[attr-defined]
-    locked._history_user = by  # type: ignore[attr-defined]
-    locked.save(update_fields=["outcome", "note", "outcome_at", "outcome_by"])
     return locked
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from django.db import transaction
 
+from accounts.access import link_to
 from accounts.models import Contact, InboundMessage, Notice, User
 from accounts.models.notice import Channel
 from accounts.outreach import rules
@@ -159,7 +160,10 @@ def _write(ticket: Ticket, body: str, by: User | None, contact: Contact, way: Wa
             occurrence=ticket.replies_count, contact_id=contact.pk, channels=(way.channel,),
             template="ticket_answer" if asked else "ticket_reply",
             why=f"{name_of(by)} answered ticket {ticket.number}.",
-            context={"reply_text": body, "ticket_number": ticket.number, "agent_name": name_of(by)},
+            context={
+                "reply_text": body, "ticket_number": ticket.number, "agent_name": name_of(by),
+                "pay_url": link_to(ticket.account, to=f"/portal/tickets/{ticket.number}/"),
+            },
         )
     )  # fmt: skip
     notice = next(row for row in notices if row.channel == way.channel)

@@ -9,15 +9,12 @@ from liquid.exceptions import LiquidError
 
 from accounts.models import Account, Contact, User
 from accounts.outreach.sandbox import compiled, used_variables
-from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.models import CannedReply, Ticket
 from delinquency.reading import read_positions
-from delinquency.rules.facts import CENT
-from delinquency.rules.when import LOOK
 
 from .desk import name_of
-from .letters import letter
+from .letters import standing_texts
 
 # What each variable is, as the help beside the text says it.
 VARIABLES: Mapping[str, str] = {
@@ -57,7 +54,7 @@ def texts_for(ticket: Ticket, by: User | None, promised_on: date | None = None) 
     contact = contact_of(ticket)
     return {
         **dict.fromkeys(VARIABLES, ""),
-        **_money_of(account),
+        **money_of(account),
         "contact_name": contact.name if contact else account.name,
         "account_name": account.name,
         "account_number": account.number,
@@ -100,14 +97,7 @@ def count_use(canned: CannedReply) -> None:
     CannedReply.objects.filter(pk=canned.pk).update(used_count=F("used_count") + 1)
 
 
-def _money_of(account: Account) -> dict[str, str]:
+def money_of(account: Account) -> dict[str, str]:
     """Return what a letter would say of the money that is owed; nothing for an account under no policy."""
     positions = read_positions([account])
-    if not positions:
-        return {}
-    position = positions[0]
-    today = clock.today(account.timezone)
-    unpaid = [invoice for invoice in position.state.invoices.values() if invoice.remaining >= CENT]
-    late = [invoice for invoice in unpaid if invoice.due_on < today]
-    until = (clock.local(clock.now(), account.timezone), LOOK)
-    return letter(position, [invoice.key for invoice in late or unpaid], until)
+    return standing_texts(positions[0]) if positions else {}

@@ -12,6 +12,7 @@ from invoicing.models import LedgerEntry
 
 from ..models import Promise, Ticket, TicketComment
 from ..rules.promises import Verdict, decide, over_at
+from .courtesies import tell_of_promises
 
 ZERO = Decimal("0.00")
 _MONEY = {LedgerEntry.Kind.PAYMENT, LedgerEntry.Kind.REVERSAL}
@@ -38,10 +39,13 @@ def accounts_to_hear(at: datetime) -> set[int]:
     }
 
 
-def settle_promises(accounts: Sequence[Account], moment: datetime) -> int:
-    """Decide the open promises of accounts that the caller has locked; return how many were decided."""
+def settle_promises(accounts: Sequence[Account], moment: datetime, *, outside: bool = True) -> int:
+    """Decide the open promises of accounts that the caller has locked; return how many were decided.
+
+    With `outside` false nobody is written to: history is being made.
+    """
     zones = {account.pk: account.timezone for account in accounts}
-    promises = list(Promise.objects.filter(account__in=zones, state=Promise.State.OPEN))
+    promises = list(Promise.objects.filter(account__in=zones, state=Promise.State.OPEN).select_related("account"))
     if not promises:
         return 0
     sums = _sums(promises, zones, moment)
@@ -62,6 +66,8 @@ def settle_promises(accounts: Sequence[Account], moment: datetime) -> int:
         tell_tickets(
             [(promise, words.format(promise.made_on, verdict.why), None) for promise, verdict in broken], moment
         )
+    if outside:
+        tell_of_promises([promise for promise, _verdict in decided], moment)
     return len(decided)
 
 

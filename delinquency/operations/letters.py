@@ -8,11 +8,11 @@ from decimal import Decimal
 from django.conf import settings
 
 from accounts.access import make_link_token
-from billing_project.kernel import money
+from billing_project.kernel import clock, money
 
 from ..reading import Position
 from ..rules.actions import Event, Kind
-from ..rules.facts import InvoiceState
+from ..rules.facts import CENT, InvoiceState
 from ..rules.outlook import Moment
 from ..rules.policy import Do
 from ..rules.timeline import advance
@@ -81,6 +81,15 @@ def letter(position: Position, causes: Iterable[object], until: Moment) -> dict[
         "next_step_es": _words("es", position, ahead, until[0].date()),
         "pay_url": f"{settings.PUBLIC_BASE_URL}/portal/enter/{make_link_token(account)}/",
     }
+
+
+def standing_texts(position: Position) -> dict[str, str]:
+    """Return the texts of a letter about how an account stands now: what is late, or else what is unpaid."""
+    zone = position.account.timezone
+    now = clock.local(clock.now(), zone)
+    unpaid = [invoice for invoice in position.state.invoices.values() if invoice.remaining >= CENT]
+    late = [invoice for invoice in unpaid if invoice.due_on < now.date()]
+    return letter(position, [invoice.key for invoice in late or unpaid], (now, LOOK))
 
 
 def _due_on(invoice: InvoiceState | None) -> str:

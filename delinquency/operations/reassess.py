@@ -91,5 +91,5 @@ def reassess_many(
     with not_again():
         effects.write()
     if not before_bill:
-        settle_promises([position.account for position in positions], moment)
+        settle_promises([position.account for position in positions], moment, outside=outside)
     return looked

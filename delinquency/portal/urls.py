@@ -2,6 +2,12 @@
 
 from django.urls import path
 
-from . import views
+from . import tickets, views
 
-urlpatterns = [path("garden/", views.garden, name="portal-garden")]
+urlpatterns = [
+    path("garden/", views.garden, name="portal-garden"),
+    path("tickets/", tickets.index, name="portal-tickets"),
+    path("tickets/new/", tickets.ask, name="portal-ask"),
+    path("tickets/<str:number>/", tickets.ticket, name="portal-ticket"),
+    path("tickets/<str:number>/solved/", tickets.solved, name="portal-ticket-solved"),
+]

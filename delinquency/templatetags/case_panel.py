@@ -5,10 +5,13 @@ from typing import Any
 from django import template
 
 from accounts.models import Account
+from delinquency.customer_tickets import subject_of, tickets_of
 from delinquency.glance import FOR_CUSTOMERS, Glance, Step, glance, upcoming
+from delinquency.models import Ticket
 
 register = template.Library()
 STEPS_SHOWN = 5
+TICKETS_SHOWN = 5
 
 
 @register.simple_tag
@@ -32,3 +35,10 @@ def next_steps(account: Account) -> list[Step]:
     """Return what a customer is to expect if nothing is paid, soonest first."""
     steps = upcoming(account, standing_of(account).standing, most=40)
     return [step for step in steps if step.kind in FOR_CUSTOMERS][:STEPS_SHOWN]
+
+
+@register.simple_tag
+def open_tickets(account: Account) -> list[tuple[Ticket, str]]:
+    """Return the tickets of a customer that are not closed, with what each is about."""
+    rows = tickets_of(account).exclude(state=Ticket.State.CLOSED)[:TICKETS_SHOWN]
+    return [(row, subject_of(row)) for row in rows]

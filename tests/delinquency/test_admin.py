@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import Account, User
 from billing_project.kernel import clock
-from delinquency.models import CallTask, PolicyVersion, Ticket
+from delinquency.models import PolicyVersion, Ticket
 from invoicing.models import Invoice, Payment
 from tests.backoffice import (
     NOON,
@@ -151,17 +151,6 @@ def test_a_ticket_is_taken_noted_and_closed() -> None:
     assert list(ticket.comments.values_list("text", flat=True)) == [
         "Opened.", "boss took it.", "Called.", "boss closed it: paid at the desk",
     ]  # fmt: skip
-
-
-def test_a_call_is_noted_once() -> None:
-    client = staff_client()
-    make_everything()
-    task = CallTask.objects.get()
-    address = reverse("admin:delinquency_calltask_log", args=[task.pk])
-    assert client.post(address, {"outcome": "reached", "reason": "pays Friday"}).status_code == 303
-    assert "noted before" in client.post(address, {"outcome": "voicemail", "reason": "x"}).content.decode()
-    task.refresh_from_db()
-    assert task.outcome == "reached"
 
 
 def test_a_draft_is_published_and_then_only_read() -> None:

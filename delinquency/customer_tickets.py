@@ -1,0 +1,26 @@
+"""Which tickets a customer sees, and what each is about in their language."""
+
+from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from accounts.models import Account
+
+from .models import Ticket, TicketComment
+
+Direction = TicketComment.Direction
+
+
+def tickets_of(account: Account) -> QuerySet[Ticket]:
+    """Return the tickets a customer may see: not those that only say among staff that nobody can be reached."""
+    said = Count("comments", filter=Q(comments__direction__in=(Direction.IN, Direction.OUT)))
+    rows = Ticket.objects.filter(account=account, merged_into__isnull=True).annotate(said=said)
+    return rows.filter(~Q(kind=Ticket.Kind.UNREACHABLE) | Q(said__gt=0)).order_by("-opened_at", "-pk")
+
+
+def subject_of(ticket: Ticket) -> str:
+    """Return what a ticket is about, in the customer's words and language."""
+    if ticket.kind == Ticket.Kind.DELINQUENCY:
+        return _("Unpaid invoices")
+    if ticket.kind == Ticket.Kind.UNREACHABLE:
+        return _("How to reach you")
+    return ticket.subject

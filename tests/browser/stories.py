@@ -1,0 +1,106 @@
+"""Measure a story as a person would live it: clicks, fields, and seconds by the keystroke-level model.
+
+A listener in the page counts what is pressed and typed; each page to read costs time, and so does each change of the
+hand between mouse and keys, and the server's own time. The bars stand in ``bars.json``.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, Request
+
+BARS: dict[str, dict[str, float]] = json.loads((Path(__file__).parent / "bars.json").read_text())
+CLICK, KEY, READ, HAND = 1.1, 0.28, 1.35, 0.4
+LISTENER = """
+if (!window.storyListens) for (const kind of ['pointerdown', 'keydown']) {
+  window.storyListens = true;
+  addEventListener(kind, (event) => {
+    if (event.isTrusted) window.storyHeard(kind, event.key || '', event.target.name || event.target.id || '');
+  }, true);
+}
+"""
+MEASURED: list["Story"] = []
+LISTENING: dict[Page, "Story"] = {}
+
+
+@dataclass
+class Story:
+    """One story that is being measured; use it as a context."""
+
+    key: str
+    page: Page
+    clicks: int = 0
+    keys: int = 0
+    pages: int = 0
+    hands: int = 0
+    server: float = 0.0
+    fields: set[str] = field(default_factory=set)
+    is_on: bool = False
+    _hand: str = "mouse"
+
+    def __post_init__(self) -> None:
+        """Listen on every page from now on."""
+        if self.page not in LISTENING:  # a page may tell several stories, one after the other
+            page = self.page
+
+            def told(kind: str, key: str, place: str) -> None:
+                LISTENING[page].hear(kind, key, place)
+
+            page.expose_function("storyHeard", told)
+            page.add_init_script(LISTENER)
+        LISTENING[self.page] = self
+        self.page.on("requestfinished", self._loaded)
+
+    def __enter__(self) -> "Story":
+        """Begin to count, on the page that is open."""
+        self.page.evaluate(LISTENER)
+        self.is_on = True
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: Any) -> None:
+        """Stop counting; a story that went through is judged by its bar."""
+        self.is_on = False
+        if error is None:
+            MEASURED.append(self)
+            bar = BARS[self.key]
+            assert self.clicks <= bar["clicks"], f"{self.key}: {self.clicks} clicks, {bar['clicks']} may be"
+            assert self.seconds <= bar["seconds"], f"{self.key}: {self.seconds:.1f} s, {bar['seconds']} may be"
+            assert self.clicks, "the listener heard nothing"
+
+    @property
+    def seconds(self) -> float:
+        """Return how long a practised person takes."""
+        return CLICK * self.clicks + KEY * self.keys + READ * self.pages + HAND * self.hands + self.server
+
+    def hear(self, kind: str, key: str, place: str) -> None:
+        """Count what was pressed or typed."""
+        if not self.is_on:
+            return
+        if kind == "pointerdown" or key == "Enter":
+            self.clicks += 1
+        if kind == "keydown":
+            self.keys += 1
+            self.fields.add(place)
+        hand = "mouse" if kind == "pointerdown" else "keys"
+        self.hands += hand != self._hand
+        self._hand = hand
+
+    def _loaded(self, request: Request) -> None:
+        if self.is_on and request.is_navigation_request():
+            timing = request.timing
+            self.server += max(timing["responseEnd"] - timing["requestStart"], 0) / 1000
+            self.pages += request.redirected_to is None
+
+
+def table() -> list[str]:
+    """Return what was measured, beside its bars."""
+    lines = [f"{'story':14} {'clicks':>8} {'fields':>7} {'seconds':>12}"]
+    for story in MEASURED:
+        bar = BARS[story.key]
+        lines.append(
+            f"{story.key:14} {story.clicks:>3} of {bar['clicks']:<3.0f}{len(story.fields):>6}"
+            f" {story.seconds:>6.1f} of {bar['seconds']:.0f}"
+        )
+    return lines
