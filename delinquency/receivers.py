@@ -9,7 +9,7 @@ from django.dispatch import receiver
 
 from accounts.models import Notice, User
 from accounts.operations import raise_attention
-from accounts.signals import about_to_send, notice_settled, status_changed
+from accounts.signals import about_to_send, notice_settled, reachable, status_changed
 from invoicing.models import BillingParameters, Invoice
 from invoicing.operations.preview import PlannedBill
 from invoicing.signals import (
@@ -100,6 +100,12 @@ def look_at_waiting(account_id: int, **_: Any) -> None:
     held = (StepRun.Outcome.WAITING, StepRun.Outcome.HELD)
     if StepRun.objects.filter(account=account_id, outcome__in=held).exists():
         look_again([account_id])
+
+
+@receiver(reachable, dispatch_uid="delinquency.reachable")
+def look_at_reached(account_ids: list[int], **_: Any) -> None:
+    """Look again at accounts whose people can be reached again: their cuts waited for that (A30)."""
+    look_again(account_ids)
 
 
 @receiver(status_changed, dispatch_uid="delinquency.status_changed")
