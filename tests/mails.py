@@ -113,8 +113,10 @@ def resend(kind: str, *, token: str, mark: str, **data: Any) -> Call:
 def mail(text: str = "I paid yesterday.", *, html: str = "", **headers: str) -> EmailMessage:
     """Return a customer's mail; header names with underscores."""
     message = EmailMessage()
-    named = {"From": "Ann Example <ann@customer.example>", "To": "billing@valley.example", "Subject": "My bill",
-             "Message-ID": "<1@customer.example>"} | {name.replace("_", "-"): value for name, value in headers.items()}  # fmt: skip
+    named = {
+        "From": "Ann Example <ann@customer.example>", "To": "billing@valley.example", "Subject": "My bill",
+        "Message-ID": "<1@customer.example>",
+    } | {name.replace("_", "-"): value for name, value in headers.items()}  # fmt: skip
     for name, value in named.items():
         message[name] = value
     message.set_content(text)
@@ -123,7 +125,7 @@ def mail(text: str = "I paid yesterday.", *, html: str = "", **headers: str) -> 
     return message
 
 
-def postal_mail(message: EmailMessage | bytes, *, token: str = "1", **fields: Any) -> Call:  # noqa: S107
+def postal_mail(message: EmailMessage | bytes, *, token: str = "1", **fields: Any) -> Call:
     """Return a mail as Postal forwards it, signed."""
     raw = message if isinstance(message, bytes) else message.as_bytes()
     said = {

@@ -1,5 +1,5 @@
 """The back office's screens of the customers' room, a module per section."""
 
-from . import account, attention, call, contact, inbound, notice, outreach, pause, staff
+from . import account, attention, call, contact, inbound, notice, outreach, pause, staff, suppression
 
-__all__ = ["account", "attention", "call", "contact", "inbound", "notice", "outreach", "pause", "staff"]
+__all__ = ["account", "attention", "call", "contact", "inbound", "notice", "outreach", "pause", "staff", "suppression"]

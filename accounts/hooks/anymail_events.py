@@ -26,11 +26,15 @@ BY_REASON = {
     RejectReason.SPAM: Kind.OPTED_OUT,
     RejectReason.UNSUBSCRIBED: Kind.OPTED_OUT,
 }
-_HARD = frozenset({"hard_bounce", "hard_bounced", "permanent", "activity.hard_bounced", "err_user_unknown",
-                   "err_user_inactive", "err_domain_inactive", "invalid", "suppress-bounce", "bad_mailbox"})  # fmt: skip
-_SOFT = frozenset({"soft_bounce", "soft_bounced", "transient", "undetermined", "activity.soft_bounced", "blocked",
-                   "err_mailbox_full", "err_too_large", "err_unreachable", "err_skip_letter", "soft bounce",
-                   "err_mailbox_discarded", "err_destination_misconfigured", "temporary"})  # fmt: skip
+_HARD = frozenset({
+    "hard_bounce", "hard_bounced", "permanent", "activity.hard_bounced", "err_user_unknown", "err_user_inactive",
+    "err_domain_inactive", "invalid", "suppress-bounce", "bad_mailbox",
+})  # fmt: skip
+_SOFT = frozenset({
+    "soft_bounce", "soft_bounced", "transient", "undetermined", "activity.soft_bounced", "blocked", "err_mailbox_full",
+    "err_too_large", "err_unreachable", "err_skip_letter", "soft bounce", "err_mailbox_discarded",
+    "err_destination_misconfigured", "temporary",
+})  # fmt: skip
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _BASIC = re.compile(r"(?<![\d.])([45]\d\d)(?![\d.])")
 

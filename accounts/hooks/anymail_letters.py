@@ -1,4 +1,4 @@
-"""Translate an inbound mail, as anymail parsed it, into a letter of ours; a hostile mail costs nothing but its place."""
+"""Translate an inbound mail, as anymail parsed it, into a letter of ours; no mail is too odd to be read."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -117,9 +117,9 @@ def _files(parts: list[Part]) -> Iterator[File]:
         if part.get_content_type() in ("text/plain", "text/html") and not _is_file(part):
             continue
         content = _content(part)
-        if not _is_file(part) or (part.get("content-id") and len(content) <= LOGO_MAX and _is_inline(part)):
-            if part.get_content_maintype() != "image" or len(content) <= LOGO_MAX:
-                continue
+        logo = part.get_content_maintype() == "image" and part.get("content-id") and len(content) <= LOGO_MAX
+        if (logo and _is_inline(part)) or not (_is_file(part) or part.get_content_maintype() == "image"):
+            continue
         yield File(_name(part), one_line(part.get_content_type(), 60), content)
         given += 1
         if given >= NAMED_MAX:

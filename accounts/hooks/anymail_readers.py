@@ -13,7 +13,7 @@ from anymail.webhooks.postal import PostalInboundWebhookView, PostalTrackingWebh
 from anymail.webhooks.sendgrid import SendGridTrackingWebhookView
 from anymail.webhooks.unisender_go import UnisenderGoTrackingWebhookView
 from django.conf import settings
-from django.core.checks import CheckMessage, Warning
+from django.core import checks
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 
@@ -34,7 +34,7 @@ class Reader:
     made_by: Callable[..., Any]
     secret_name: str  # in settings.ANYMAIL
     argument: str  # of the view
-    signs_its_address: bool = False
+    signs_its_address: bool = False  # then it must be told the public one, also behind a proxy
 
     def secrets(self) -> list[str]:
         """Return the secrets that are in force: one, or two with a comma while the key is changed."""
@@ -43,7 +43,8 @@ class Reader:
 
     def verified(self, request: HttpRequest) -> Any | None:
         """Return the view that verified the request with one of the secrets, or None if none did."""
-        more = {"webhook_url": f"{settings.PUBLIC_BASE_URL.rstrip('/')}{request.path}"} if self.signs_its_address else {}
+        ours = f"{settings.PUBLIC_BASE_URL.rstrip('/')}{request.path}"
+        more = {"webhook_url": ours} if self.signs_its_address else {}
         for secret in self.secrets():
             try:
                 view = self.made_by(**{self.argument: secret}, **more)
@@ -54,11 +55,12 @@ class Reader:
         return None
 
 
+MANDRILL = Reader(MandrillCombinedWebhookView, "MANDRILL_WEBHOOK_KEY", "webhook_key", signs_its_address=True)
 READERS: dict[tuple[str, str], Reader] = {
     ("mailgun", TRACKING): Reader(MailgunTrackingWebhookView, "MAILGUN_WEBHOOK_SIGNING_KEY", "webhook_signing_key"),
     ("mailgun", INBOUND): Reader(MailgunInboundWebhookView, "MAILGUN_WEBHOOK_SIGNING_KEY", "webhook_signing_key"),
-    ("mandrill", TRACKING): Reader(MandrillCombinedWebhookView, "MANDRILL_WEBHOOK_KEY", "webhook_key", signs_its_address=True),
-    ("mandrill", INBOUND): Reader(MandrillCombinedWebhookView, "MANDRILL_WEBHOOK_KEY", "webhook_key", signs_its_address=True),
+    ("mandrill", TRACKING): MANDRILL,
+    ("mandrill", INBOUND): MANDRILL,
     ("mailersend", TRACKING): Reader(MailerSendTrackingWebhookView, "MAILERSEND_SIGNING_SECRET", "signing_secret"),
     ("mailersend", INBOUND): Reader(MailerSendInboundWebhookView, "MAILERSEND_INBOUND_SECRET", "inbound_secret"),
     ("mailtrap", TRACKING): Reader(MailtrapTrackingWebhookView, "MAILTRAP_TRACKING_SECRET", "tracking_secret"),
@@ -99,20 +101,20 @@ def why_not_taken_in(provider: str, kind: str) -> str:
     return f"Not taken in: what {provider} forwards as inbound mail cannot be verified."
 
 
-def check_reports(**_: Any) -> Iterable[CheckMessage]:
+def check_reports(**_: Any) -> Iterable[checks.CheckMessage]:
     """Warn where nobody will learn of bounces or get answers, because the provider in use signs nothing."""
     provider = provider_in_use()
     if not provider:
         return
     if provider in UNSIGNED:
-        yield Warning(
+        yield checks.Warning(
             f"EMAIL_CHANNEL={provider}: delivery and bounces are not tracked, and answers do not come in, because"
             f" {UNSIGNED[provider]}.",
             hint=f"Send by a provider that signs its reports: {', '.join(sorted(SIGNING))}.",
             id="accounts.W011",
         )
     elif (provider, INBOUND) not in READERS:
-        yield Warning(
+        yield checks.Warning(
             f"EMAIL_CHANNEL={provider}: answers by e-mail do not come in, because what it forwards cannot be verified.",
             hint="Let answers go to a mailbox that staff read: leave “inbound email” of the contact rules blank.",
             id="accounts.W012",

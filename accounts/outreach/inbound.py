@@ -37,7 +37,7 @@ YES_WORDS = frozenset({"yes", "sí", "si"})
 HELP_WORDS = frozenset({"help", "info", "ayuda"})
 HELP = {
     "en": "{company}: we text about your account and payments.{phone} Reply STOP to get no more texts.",
-    "es": "{company}: enviamos mensajes sobre su cuenta y sus pagos.{phone} Responda ALTO para no recibir más mensajes.",
+    "es": "{company}: le escribimos sobre su cuenta y sus pagos.{phone} Responda ALTO para no recibir más mensajes.",
 }
 HELP_PHONE = {"en": " Call us at {phone}.", "es": " Llámenos al {phone}."}
 _SIGNS = re.compile(r"[\W_]+")

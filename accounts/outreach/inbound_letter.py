@@ -45,7 +45,7 @@ class Letter:
     def marks(self) -> str:
         """Return where our own mark may stand, the surest place first: its address, then the letters it answers."""
         answered = reversed(self.header("references").split()[-50:])
-        return " ".join((*self.to_addresses, self.header("in-reply-to"), *answered))
+        return f"{' '.join(self.to_addresses)} {self.header('in-reply-to')} {' '.join(answered)}"
 
     @property
     def key(self) -> str:

@@ -69,11 +69,11 @@ def by_address(channel: str, address: str, companies: Iterable[int] = ()) -> Wri
         return Writer(
             None, None, None, f"{len(accounts)} accounts have this {said.lower()}, and none was written to lately."
         )
-    contact_id = next((pk for account_id, pk in found if account_id == last.account_id), None)
+    theirs = next((pk for account_id, pk in found if account_id == last.account_id), None)
     assert last.sending_at is not None
     on = clock.local(last.sending_at, last.account.timezone)
     why = f"{len(accounts)} accounts have this {said.lower()}; this one was written to last, on {on:%Y-%m-%d}."
-    return Writer(last.account_id, contact_id, last.pk, why)
+    return Writer(last.account_id, theirs, last.pk, why)
 
 
 def accounts_with(channel: str, address: str) -> list[int]:

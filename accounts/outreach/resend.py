@@ -1,4 +1,4 @@
-"""What a person decides about a letter: send it again, or say how an ambiguous one ended (R-09; I6 allows it by hand)."""
+"""What a person decides about a letter: send it again, or say how an ambiguous one ended (R-09, I6)."""
 
 from django.db import transaction
 from django.db.models import Max

@@ -18,7 +18,7 @@ _BRANDS = re.compile(
 
 
 def storable(text: str, length: int | None = None) -> str:
-    """Return a text without control characters and broken signs, its line breaks as ``\\n``, cut to a length."""
+    """Return a text without control characters and broken signs, its line breaks all alike, cut to a length."""
     clean = _CONTROL.sub("", _BREAKS.sub("\n", text))
     return clean if length is None else clean[:length]
 

@@ -134,7 +134,9 @@ class TicketAdmin(HistoryAdmin):
     ) -> Any:
         """Add the account: what it owes, what happened, what comes next."""
         ticket = self.get_object(request, object_id)
-        found = {"panel": account_panel(ticket.account, story_rows=8)} if ticket else {}
+        found: dict[str, Any] = {}
+        if ticket:
+            found["panel"] = account_panel(ticket.account, story_rows=8, user=request.user, back=request.path)
         return super().change_view(request, object_id, form_url, {**found, **(extra_context or {})})
 
     @admin.display(description="account", ordering="account__number")

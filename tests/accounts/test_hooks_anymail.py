@@ -98,7 +98,8 @@ def test_a_report_that_comes_days_late_still_counts() -> None:
 
 
 @pytest.mark.parametrize(("said", "state", "left_alone"), [
-    ({"severity": "permanent", "reason": "bounce", "delivery-status": {"code": 550, "message": "5.1.1"}}, "bounced", True),
+    ({"severity": "permanent", "reason": "bounce", "delivery-status": {"code": 550, "message": "5.1.1"}},
+     "bounced", True),
     ({"severity": "permanent", "reason": "suppress-bounce"}, "bounced", True),
     ({"severity": "permanent", "reason": "generic", "delivery-status": {"code": 552, "message": "5.2.2 Mailbox full"}},
      "failed", False),
