@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from accounts import operations
 from accounts.admin.base import staff_user
@@ -25,6 +25,7 @@ from .ways import WaysActions, fitting, people_of, ways_table
 class AddressesForm(forms.ModelForm[Contact]):
     """A contact's addresses as people write them: numbers become international, slips of the finger are asked about."""
 
+    email = forms.CharField(required=False, max_length=254, widget=UnfoldAdminEmailInputWidget)
     phone = forms.CharField(
         required=False,
         max_length=40,

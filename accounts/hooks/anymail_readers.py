@@ -16,14 +16,15 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParserError
 
 from .anymail_resend import ResendInbound, ResendTracking
 
 TRACKING, INBOUND = "tracking", "inbound"
 # What reading a hostile request may raise, in Django's parsers, in anymail's and in ours. None of it is our mistake.
 UNREADABLE = (
-    AnymailError, ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RecursionError,
-    SuspiciousOperation, TypeError, ValueError,
+    AnymailError, ArithmeticError, AssertionError, AttributeError, LookupError, MultiPartParserError, OSError,
+    RecursionError, SuspiciousOperation, TypeError, ValueError,
 )  # fmt: skip
 
 

@@ -45,12 +45,12 @@ class Letter:
     def marks(self) -> str:
         """Return where our own mark may stand, the surest place first: its address, then the letters it answers."""
         answered = reversed(self.header("references").split()[-50:])
-        return f"{' '.join(self.to_addresses)} {self.header('in-reply-to')} {' '.join(answered)}"
+        return " ".join([*self.to_addresses, self.header("in-reply-to"), *answered])
 
     @property
     def key(self) -> str:
         """Return what makes the letter one: its id and what it says, so that a copy by another way is the same."""
-        said = "\x00".join((self.from_address.lower(), self.subject, self.text, self.html))
+        said = f"{self.from_address.lower()}\x00{self.subject}\x00{self.text}\x00{self.html}"
         content = hashlib.sha256(said.encode("utf-8", "replace"))
         for file in self.files:
             content.update(hashlib.sha256(file.content).digest())

@@ -53,10 +53,11 @@ def by_address(channel: str, address: str, companies: Iterable[int] = ()) -> Wri
     """Return the writer by an address; of several accounts the one that was written to last within 30 days."""
     field = "email__iexact" if channel == "email" else "phone"
     people = Contact.objects.filter(**{field: address}).order_by("-is_billing_contact", "pk")
+    pairs = people.values_list("account_id", "pk")
     within = list(companies)
-    if within:
-        people = people.filter(account__company__in=within)
-    found = list(people.values_list("account_id", "pk")[:LOOKED_AT_MAX])
+    # The company whose number was texted comes first; one of another company may answer there, too.
+    found = list(pairs.filter(account__company__in=within)[:LOOKED_AT_MAX]) if within else []
+    found = found or list(pairs[:LOOKED_AT_MAX])
     accounts = {account_id for account_id, _pk in found}
     said = "Address" if channel == "email" else "Number"
     if not found:

@@ -59,9 +59,8 @@ def send_again(notice: Notice, why: str, *, by: User, only_once: bool = False) -
         )
     )[:1]  # fmt: skip
     if new.state != State.QUEUED:
-        words = f"It cannot go out: {new.why} Mend that on the contact's page, then send it again."
-        transaction.set_rollback(True)
-        raise Refused("cannot_go_out", words)
+        # Raised out of the transaction: the row that cannot go out is not kept.
+        raise Refused("cannot_go_out", f"It cannot go out: {new.why} Mend that on the contact's page, then try again.")
     for code in EXCEPTIONS:
         resolve_attention(code, f"notice:{locked.pk}", f"Sent again by {by}: {why}", by=by)
     return new
