@@ -25,6 +25,17 @@ about_to_send = Signal()
 # notice_id: int, account_id: int.
 notice_settled = Signal()
 
+# A page shows how a letter would read for an account, and asks what is known about it now.
+# account_id: int, template: str (the letter's key). A receiver returns a dict of texts; nothing is written.
+preview_wanted = Signal()
+
+# A page shows a letter for some real accounts in different situations, and asks for some.
+# A receiver returns a list of (words for the situation, account_id), the most telling first.
+preview_accounts_wanted = Signal()
+
+# A page shows who uses which letter. A receiver returns a dict: the letter's key, and a list of words for its users.
+template_uses_wanted = Signal()
+
 # A customer wrote or texted, and it is known who. inbound_id: int. Sent in the transaction that stored it.
 message_received = Signal()
 

@@ -80,6 +80,7 @@ SIDEBAR = [
     _group(
         "Post room",
         _screen("Notices", "mail", "accounts", "notice"),
+        _screen("Templates", "edit_note", "accounts", "noticetemplate"),
         _screen("Messages received", "inbox", "accounts", "inboundmessage"),
         _screen("Calls made", "call_log", "accounts", "callrecord"),
         _screen("Left alone", "do_not_disturb_on", "accounts", "suppression"),

@@ -9,7 +9,15 @@ from django.dispatch import receiver
 
 from accounts.models import Notice, User
 from accounts.operations import raise_attention
-from accounts.signals import about_to_send, notice_settled, reachable, status_changed
+from accounts.signals import (
+    about_to_send,
+    notice_settled,
+    preview_accounts_wanted,
+    preview_wanted,
+    reachable,
+    status_changed,
+    template_uses_wanted,
+)
 from invoicing.models import BillingParameters, Invoice
 from invoicing.operations.preview import PlannedBill
 from invoicing.signals import (
@@ -23,6 +31,7 @@ from invoicing.signals import (
 from netenforce.models import EnforcementTask, Hold
 from netenforce.signals import about_to_restrict
 
+from . import previewing
 from .models import Case, InvoiceStanding, Standing, StepRun
 from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
 from .operations.airbag import guard, waiting_for_switch
@@ -155,3 +164,21 @@ def veto_cut(task_id: int, **_: Any) -> str | datetime | None:
             " Write to the customer, or settle it by hand.",
         )
     return why or cuts_wait_until(task.line.account_id)
+
+
+@receiver(preview_wanted, dispatch_uid="delinquency.preview_texts")
+def tell_texts(account_id: int, **_: Any) -> dict[str, str]:
+    """Tell how an account stands now, in the texts that a letter may use."""
+    return previewing.texts_for(account_id)
+
+
+@receiver(preview_accounts_wanted, dispatch_uid="delinquency.preview_accounts")
+def tell_accounts(**_: Any) -> list[tuple[str, int]]:
+    """Name a late account and a restricted one, for a letter to be shown with."""
+    return previewing.telling_accounts()
+
+
+@receiver(template_uses_wanted, dispatch_uid="delinquency.template_uses")
+def tell_uses(**_: Any) -> dict[str, list[str]]:
+    """Name the steps of live policies that write each letter."""
+    return previewing.uses_of_letters()

@@ -23,11 +23,14 @@ from accounts.models import (
     InboundMessage,
     Notice,
     NoticeAttempt,
+    NoticeTemplate,
+    NoticeTemplateVersion,
     OutreachRules,
     ProviderEvent,
     ServiceLine,
     SimulatedMessage,
     Suppression,
+    TemplateTest,
     User,
 )
 from delinquency.models import (
@@ -283,6 +286,15 @@ def _make_letters(account: Account) -> None:
         template="delinquent", to_address="ann@customer.example", subject="Your account", body="Hello <b>Ann</b>",
     )  # fmt: skip
     NoticeAttempt.objects.create(notice=notice, outcome="accepted")
+    template = NoticeTemplate.objects.create(key="delinquent", channel="email", language="en")
+    NoticeTemplateVersion.objects.create(
+        template=template, number=1, state="published", subject="Please pay", body="Hello", note="Shorter",
+        published_at=NOON,
+    )  # fmt: skip
+    TemplateTest.objects.create(
+        template_key="delinquent", channel="email", language="en", to_address="me@x.example",
+        sent_by=User.objects.create(username="tester"), outcome="accepted",
+    )  # fmt: skip
     CallRecord.objects.create(account=account, number="+15550100123", notice=notice, outcome="voicemail")
     OutreachRules.objects.create(company=account.company)
     ChannelDay.objects.create(company=account.company, channel="sms", on=date(2026, 1, 21), sent=3, spent=Decimal(1))

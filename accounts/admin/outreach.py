@@ -31,7 +31,7 @@ class OutreachRulesAdmin(HistoryAdmin):
         (None, {"fields": ("company",)}),
         ("Hours, checked where the person is", {"fields": ("opens", "closes")}),
         ("Calls", {"fields": ("calls_max", "quiet_days")}),
-        ("Caps", {"fields": ("per_number_max", "per_mailbox_max", "daily_spend_max")}),
+        ("Caps", {"fields": ("per_number_max", "daily_spend_max")}),
         ("Consent and countries", {"fields": ("needs_recorded_consent", "countries")}),
         ("Prices and answers", {"fields": ("sms_price", "voice_price", "inbound_email")}),
     )  # fmt: skip

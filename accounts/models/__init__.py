@@ -11,6 +11,7 @@ from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
 from .service_line import ServiceLine
 from .suppression import Suppression
+from .template import NoticeTemplate, NoticeTemplateVersion, TemplateTest
 from .user import User
 
 __all__ = [
@@ -28,11 +29,14 @@ __all__ = [
     "InboundMessage",
     "Notice",
     "NoticeAttempt",
+    "NoticeTemplate",
+    "NoticeTemplateVersion",
     "OutreachRules",
     "Pause",
     "ProviderEvent",
     "ServiceLine",
     "SimulatedMessage",
     "Suppression",
+    "TemplateTest",
     "User",
 ]

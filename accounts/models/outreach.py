@@ -41,9 +41,6 @@ class OutreachRules(models.Model):
     per_number_max = models.PositiveSmallIntegerField(
         default=3, validators=[MinValueValidator(1)], help_text="Most texts and voice notices to one number a day."
     )
-    per_mailbox_max = models.PositiveSmallIntegerField(
-        default=6, validators=[MinValueValidator(1)], help_text="Most e-mails to one address a day."
-    )
     needs_recorded_consent = models.BooleanField(
         default=False, help_text="Text and call only people with a date of consent on their contact page."
     )

@@ -18,12 +18,15 @@ from accounts.queries import open_pause
 from billing_project.kernel import clock
 from billing_project.kernel.claims import claim_due, release_claimed, release_expired
 from billing_project.kernel.errors import OutcomeUnknown, Unavailable
+from billing_project.kernel.nudge import nudge
 
 from . import sending
 from .registry import channel_for
 
-BATCH = 100
+BATCH = 25
+LOOK_UPS_A_PASS = 100
 LOOKED_UP = "looked_up"
+TASK = "accounts.dispatch_notices"
 # A provider's list of messages may lag behind: it is asked at once, and again after these; then no more.
 LOOK_UP_AFTER = (timedelta(0), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
 
@@ -33,7 +36,8 @@ State = Notice.State
 def dispatch_notices(at: datetime | None = None, *, seconds_max: float | None = None) -> Counter[str]:
     """Send what is due at an instant (default: now) and return how many ended how.
 
-    Stops after ``seconds_max`` seconds; the rest waits for the next pass.
+    Begins no letter after ``seconds_max`` seconds; the rest goes back, and another pass is rung for at once. A pass
+    that finds more than it can carry in one hand rings for another worker, too.
     """
     outcomes: Counter[str] = Counter()
     stop_at = clock.monotonic() + seconds_max if seconds_max is not None else None
@@ -41,20 +45,25 @@ def dispatch_notices(at: datetime | None = None, *, seconds_max: float | None = 
         if at is not None and not clock.is_set():
             stack.enter_context(clock.at(at))
         _recover(clock.now())
-        outcomes += _look_up_ambiguous()
+        outcomes += _look_up_ambiguous(stop_at)
+        alone = seconds_max is not None
         while not open_pause() and (pks := claim_due(_open_to(), at=clock.now(), lease=sending.LEASE, rows_max=BATCH)):
-            if not _work_off(pks, outcomes):
-                break
-            if stop_at is not None and clock.monotonic() >= stop_at:
+            if alone and len(pks) == BATCH:
+                nudge(TASK)
+                alone = False
+            if not _work_off(pks, outcomes, stop_at):
                 break
     return outcomes
 
 
-def _work_off(pks: list[int], outcomes: Counter[str]) -> bool:
-    """Send claimed letters one by one; at a pause give the rest back untouched, and tell that it is time to stop."""
+def _work_off(pks: list[int], outcomes: Counter[str], stop_at: float | None) -> bool:
+    """Send claimed letters one by one; at a pause or when time is up give the rest back, and tell that it is over."""
     for notice in _load(pks):
-        if open_pause():
+        late = stop_at is not None and clock.monotonic() >= stop_at
+        if late or open_pause():
             release_claimed(Notice.objects.all(), pks)
+            if late:
+                nudge(TASK)
             return False
         outcomes[str(sending.handle(notice))] += 1
     return True
@@ -85,10 +94,12 @@ def _open_to() -> QuerySet[Notice]:
     return Notice.objects.filter(~Exists(stopped))
 
 
-def _look_up_ambiguous() -> Counter[str]:
+def _look_up_ambiguous(stop_at: float | None) -> Counter[str]:
     """Ask the provider about letters that may have gone out or not; put them before the clerks if in vain."""
     outcomes: Counter[str] = Counter()
-    for notice in _to_look_up(clock.now())[:BATCH]:
+    for notice in _to_look_up(clock.now())[:LOOK_UPS_A_PASS]:
+        if stop_at is not None and clock.monotonic() >= stop_at:
+            break
         try:
             receipt = channel_for(notice.channel).lookup(
                 sending.message_of(notice), since=notice.sending_at or notice.created_at

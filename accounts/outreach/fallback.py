@@ -12,11 +12,12 @@ from accounts.operations import AttentionRequest, raise_attentions
 
 from . import numbers, rules
 from .gathering import limits_of, reach_of
+from .letterbook import Urgency, keys_of
 from .suppressions import Place, normal, suppressed
 
 ORDER = (Channel.EMAIL.value, Channel.SMS.value, Channel.VOICE.value)
 # Of these nobody is harmed who does not get them.
-COURTESY = frozenset({"issued", "due_soon", "paid", "restored", "promise_kept"})
+COURTESY = keys_of(Urgency.COURTESY)
 UNDER_WAY = (Notice.State.QUEUED, Notice.State.CLAIMED, Notice.State.SENDING, Notice.State.AMBIGUOUS)
 
 

@@ -46,7 +46,7 @@ class Limits:
     closes: time = rules.CLOSES
     calls_max: int = 7
     quiet_days: int = 7
-    per_address_max: int = 3
+    per_number_max: int = 3
     countries: frozenset[str] = frozenset({"US", "CA"})
     needs_recorded_consent: bool = False
     spend_max: Decimal = Decimal(200)
@@ -75,7 +75,7 @@ class Facts:
     country: str = ""
     takes_money: bool = False
     calls: Sequence[Call] = ()
-    sent_at: Sequence[datetime] = field(default=())  # to this address by this channel, within the last day
+    sent_at: Sequence[datetime] = field(default=())  # texts and voice notices to this number within the last day
     breaker: str = ""
     spent: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
@@ -161,8 +161,9 @@ def _calls(facts: Facts, limits: Limits, at: datetime) -> list[tuple[datetime, s
 
 
 def _caps(facts: Facts, limits: Limits, at: datetime) -> list[tuple[datetime, str]]:
+    """Return the wait that a number's cap asks for; a mailbox has none: it may belong to a hundred accounts."""
     recent = sorted(moment for moment in facts.sent_at if moment > at - A_DAY)
-    if len(recent) < limits.per_address_max:
+    if not facts.by_phone or len(recent) < limits.per_number_max:
         return []
-    free_at = recent[len(recent) - limits.per_address_max] + A_DAY
-    return [(free_at, f"{len(recent)} messages went to this address within a day; {limits.per_address_max} may.")]
+    free_at = recent[len(recent) - limits.per_number_max] + A_DAY
+    return [(free_at, f"{len(recent)} messages went to this number within a day; {limits.per_number_max} may.")]

@@ -79,7 +79,7 @@ def limits_of(company: Company, channel: str, *, extra_spend: Decimal = Decimal(
         closes=kept.closes,
         calls_max=kept.calls_max,
         quiet_days=kept.quiet_days,
-        per_address_max=kept.per_number_max if channel in PHONE else kept.per_mailbox_max,
+        per_number_max=kept.per_number_max,
         countries=frozenset(kept.countries or [own or "US"]),
         needs_recorded_consent=kept.needs_recorded_consent,
         spend_max=kept.daily_spend_max + extra_spend,
@@ -90,7 +90,7 @@ def gather(wanted: Sequence[Wanted], at: datetime) -> list[Facts]:
     """Return the facts about each message, in order."""
     listed = suppressed((row.channel, row.address) for row in wanted)
     calls = _calls([row.account.pk for row in wanted if row.channel == "voice"], at)
-    sent = _sent({row.address for row in wanted}, {row.notice_id for row in wanted}, at)
+    sent = _sent({row.address for row in wanted if row.channel in PHONE}, {row.notice_id for row in wanted}, at)
     companies = {row.account.company_id for row in wanted}
     stopped = _breakers(companies)
     spent = _spent(companies)
@@ -106,7 +106,7 @@ def gather(wanted: Sequence[Wanted], at: datetime) -> list[Facts]:
             country=numbers.facts_of(row.address).country if row.channel in PHONE else "",
             takes_money=row.channel in PHONE and numbers.facts_of(row.address).takes_money,
             calls=calls.get(row.account.pk, ()),
-            sent_at=sent.get((row.channel in PHONE, row.address), ()),
+            sent_at=sent.get(row.address, ()),
             breaker=stopped.get((row.account.company_id, row.channel), ""),
             spent=spent.get(row.account.company_id, Decimal(0)),
             cost=row.cost,
@@ -139,14 +139,17 @@ def _calls(account_ids: Iterable[int], at: datetime) -> dict[int, list[Call]]:
     return dict(found)
 
 
-def _sent(addresses: set[str], but_not: set[int], at: datetime) -> dict[tuple[bool, str], list[datetime]]:
-    rows = Notice.objects.filter(to_address__in=addresses, sending_at__gt=at - A_DAY, state__in=LEFT).exclude(
-        pk__in=but_not
-    )
-    found: dict[tuple[bool, str], list[datetime]] = defaultdict(list)
-    for channel, address, moment in rows.order_by().values_list("channel", "to_address", "sending_at"):
+def _sent(numbers_called: set[str], but_not: set[int], at: datetime) -> dict[str, list[datetime]]:
+    """Return when texts and voice notices went to each number within the last day."""
+    if not numbers_called:
+        return {}
+    rows = Notice.objects.filter(
+        to_address__in=numbers_called, channel__in=PHONE, sending_at__gt=at - A_DAY, state__in=LEFT
+    ).exclude(pk__in=but_not)
+    found: dict[str, list[datetime]] = defaultdict(list)
+    for address, moment in rows.order_by().values_list("to_address", "sending_at"):
         if moment is not None:
-            found[channel in PHONE, address].append(moment)
+            found[address].append(moment)
     return dict(found)
 
 

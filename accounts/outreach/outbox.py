@@ -67,6 +67,7 @@ def enqueue_many(requests: Iterable[NoticeRequest]) -> list[Notice]:
         return []
     accounts = _accounts({request.account_id for request in wanted})
     named, billing = _contacts(wanted)
+    texts = rendering.live_texts({request.template for request in wanted})
     listed = listed_places([*named.values(), *billing.values()])
     rows: list[Notice] = []
     unreached: list[AttentionRequest] = []
@@ -76,7 +77,7 @@ def enqueue_many(requests: Iterable[NoticeRequest]) -> list[Notice]:
         contact = named.get(request.contact_id) if request.contact_id else billing.get(request.account_id)
         if contact is not None and contact.account_id != account.pk:
             contact = None  # a foreign contact is nobody
-        written = _letters(request, account, contact, listed) if contact else []
+        written = _letters(request, account, contact, listed, texts) if contact else []
         rows += written
         if request.send and not any(row.to_address for row in written):
             unreached.append(_nobody(account, request))
@@ -106,27 +107,34 @@ def _contacts(wanted: Sequence[NoticeRequest]) -> tuple[dict[int, Contact], dict
     )
 
 
-def _letters(request: NoticeRequest, account: Account, contact: Contact, listed: Mapping[Place, str]) -> list[Notice]:
+def _letters(
+    request: NoticeRequest, account: Account, contact: Contact, listed: Mapping[Place, str], texts: rendering.Texts
+) -> list[Notice]:
     """Return a row for each wanted channel, and one more by another way if its addresses are suppressed (R-10).
 
     A contact who allows none of the wanted channels, or has no address for them, is not written to another way: which
     channels a step uses is the operator's choice.
     """
-    written = [_written(request, account, contact, name, listed) for name in request.channels]
+    written = [_written(request, account, contact, name, listed, texts) for name in request.channels]
     if not request.send or not is_needed(request.template) or any(row.to_address for row in written):
         return written
     if not any(row.why.startswith(LEFT_ALONE) for row in written):
         return written
     for channel in open_ways(contact, listed):
         if channel not in request.channels:
-            instead = _written(request, account, contact, channel, listed)
+            instead = _written(request, account, contact, channel, listed, texts)
             instead.why = f"By {instead.get_channel_display()}, because: {written[0].why} {request.why}"[:WHY_LENGTH]
             return [*written, instead]
     return written
 
 
 def _written(
-    request: NoticeRequest, account: Account, contact: Contact, channel: str, listed: Mapping[Place, str]
+    request: NoticeRequest,
+    account: Account,
+    contact: Contact,
+    channel: str,
+    listed: Mapping[Place, str],
+    texts: rendering.Texts,
 ) -> Notice:
     """Return the row for one channel: queued for a decent hour, not sent, or parked with its template."""
     reach = reach_of(contact)
@@ -153,8 +161,10 @@ def _written(
             template=request.template,
             language=contact.language,
             context=_context(request, account, contact),
+            texts=texts,
         )
         notice.subject, notice.body = letter.subject, letter.body
+        notice.template_version = letter.version
     except Refused as refusal:
         notice.state, notice.why = Notice.State.PARKED, refusal.words[:WHY_LENGTH]
     unreachable = rules.why_unreachable(reach, channel, step=request.step_key)
@@ -173,15 +183,7 @@ def _written(
 
 
 def _context(request: NoticeRequest, account: Account, contact: Contact) -> dict[str, str]:
-    return {
-        "account_name": account.name,
-        "account_number": account.number,
-        "company_name": account.company.name,
-        "company_phone": account.company.phone,
-        "currency": account.company.currency,
-        "contact_name": contact.name,
-        **request.context,
-    }
+    return rendering.account_texts(account, contact) | dict(request.context)
 
 
 def _nobody(account: Account, request: NoticeRequest) -> AttentionRequest:

@@ -6,10 +6,12 @@ from datetime import datetime, time, timedelta
 
 from billing_project.kernel import clock
 
+from .letterbook import Urgency, keys_of
+
 OPENS, CLOSES = time(8), time(21)
 
 # Letters that a customer asked for a moment ago and is waiting for: any hour will do.
-ASKED_FOR = frozenset({"portal_link"})
+ASKED_FOR = keys_of(Urgency.ASKED_FOR)
 # The step of a text that somebody asked for by a key in a call: that is their consent to this one text.
 ASKED_IN_CALL = "asked-in-call"
 

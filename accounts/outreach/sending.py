@@ -91,7 +91,7 @@ def _veto(notice: Notice) -> str:
 def _pass_the_gate(notice: Notice) -> str:
     """Move the notice to *sending* if the gate lets it, in one transaction; return the outcome if it does not.
 
-    The address is locked meanwhile, so that two workers cannot both take the last place under a cap.
+    A number is locked meanwhile, so that two workers cannot both take the last place under its cap.
     """
     assert notice.contact is not None
     at = clock.now()
@@ -101,7 +101,8 @@ def _pass_the_gate(notice: Notice) -> str:
     notice.segments = size_of(notice.channel, notice.body)
     notice.cost = cost_of(notice.channel, notice.segments, rules_of(notice.account.company))
     with transaction.atomic():
-        advisory_lock(f"outreach:{notice.to_address}")
+        if notice.channel in PHONE:
+            advisory_lock(f"outreach:{notice.to_address}")
         if notice.channel == ChannelName.VOICE:
             advisory_lock(f"outreach:calls:{notice.account_id}")
         verdict = _ask(notice, asked_for=asked_for)

@@ -21,6 +21,7 @@ CLERKS_DO = (
     "add_policy", "change_policy", "add_policyversion", "change_policyversion", "delete_policyversion",
     "add_policystep", "change_policystep", "delete_policystep",
     "change_notice", "change_inboundmessage", "add_suppression", "change_suppression",
+    "change_noticetemplate", "publish_noticetemplate",
 )  # fmt: skip
 SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticketcomment", "change_calltask", "add_gracegrant",

@@ -13,12 +13,13 @@ from billing_project.kernel import clock
 
 from .check import Broken, Check
 from .journal import JOURNAL
+from .letters import LETTERS
 from .money import MONEY
 from .service import SERVICE
 
 __all__ = ["CHECKED", "Broken", "check_invariants"]
 
-CHECKED = ("I1", "I2", "I3", "I4", "I8", "I9", "I10", "I11", "I12")
+CHECKED = ("I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13")
 # So many rows of one query are enough to know what is wrong; the last one says how many more there are.
 ROWS_SHOWN = 200
 
@@ -32,7 +33,7 @@ def check_invariants(at: datetime | None = None) -> list[Broken]:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         moment = at or clock.now()
-        broken = [row for check in (*MONEY, *SERVICE, *JOURNAL) for row in _run(check, moment)]
+        broken = [row for check in (*MONEY, *LETTERS, *SERVICE, *JOURNAL) for row in _run(check, moment)]
     return sorted(broken, key=lambda row: CHECKED.index(row.invariant))
 
 

@@ -138,7 +138,8 @@ HELD_WITHOUT_NOTICE = Check(
       AND EXISTS (SELECT FROM netenforce_linestate n JOIN accounts_serviceline l ON l.id = n.line_id
                   WHERE l.account_id = a.id AND n.observed_level <> 'open')
       AND NOT EXISTS (SELECT FROM accounts_notice o
-                      WHERE o.account_id = a.id AND o.step_key = p.requires_notice AND o.state = 'accepted')
+                      WHERE o.account_id = a.id AND o.step_key = p.requires_notice
+                        AND (o.state IN ('accepted', 'delivered') OR o.ended_at > h.placed_at))
       AND NOT EXISTS (SELECT FROM delinquency_steprun q
                       WHERE q.account_id = a.id AND q.step_key = p.requires_notice AND q.action = 'ticket'
                         AND q.outcome = 'done')

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from django.conf import settings
@@ -30,6 +30,18 @@ NOW = {
         "throttle": "Desde hoy su línea es más lenta.",
         "walled_garden": "Desde hoy solo se puede abrir nuestra página de pago.",
         "suspend": "Desde hoy su servicio está suspendido.",
+    },
+}
+SINCE = {
+    "en": {
+        "throttle": "Your line has been slowed since {on}.",
+        "walled_garden": "Since {on} only our payment page can be reached.",
+        "suspend": "Your service has been suspended since {on}.",
+    },
+    "es": {
+        "throttle": "Su línea es más lenta desde el {on}.",
+        "walled_garden": "Desde el {on} solo se puede abrir nuestra página de pago.",
+        "suspend": "Su servicio está suspendido desde el {on}.",
     },
 }
 AHEAD = {
@@ -65,8 +77,8 @@ def letter(position: Position, causes: Iterable[object], until: Moment) -> dict[
         "currency": account.company.currency,
         "oldest_due_on": _due_on(oldest),
         "oldest_invoice": oldest.number if oldest else "",
-        "next_step": _words("en", position, ahead),
-        "next_step_es": _words("es", position, ahead),
+        "next_step": _words("en", position, ahead, until[0].date()),
+        "next_step_es": _words("es", position, ahead, until[0].date()),
         "pay_url": f"{settings.PUBLIC_BASE_URL}/portal/enter/{make_link_token(account)}/",
     }
 
@@ -83,12 +95,23 @@ def _next_harm(position: Position, until: Moment) -> Event | None:
     return next((event for event in events if event.kind in harms), None)
 
 
-def _words(language: str, position: Position, ahead: Event | None) -> str:
-    levels = [cut.level for cut in position.state.cuts if cut.action == Do.RESTRICT]
-    words = [NOW[language][max(levels, key=list(NOW[language]).index)]] if levels else []
+def _words(language: str, position: Position, ahead: Event | None, today: date) -> str:
+    words = [_in_force(language, position, today)]
     if ahead is not None:
         level = ahead.step.level if ahead.kind is Kind.RESTRICTED and ahead.step else str(ahead.kind)
         amount = "" if ahead.amount is None else f"{position.account.company.currency} {money.text(ahead.amount)}"
         what = AHEAD[language][level].format(amount=amount)
         words.append(SENTENCE[language].format(what=what, on=ahead.on.isoformat()))
-    return " ".join(words)
+    return " ".join(word for word in words if word)
+
+
+def _in_force(language: str, position: Position, today: date) -> str:
+    """Return what is so already, and since when; an empty text if nothing is."""
+    cuts = [cut for cut in position.state.cuts if cut.action == Do.RESTRICT]
+    if not cuts:
+        return ""
+    hardest = max(cuts, key=lambda cut: list(NOW[language]).index(cut.level))
+    run = position.step_runs.get((hardest.step_key, hardest.anchor))
+    if run is None or run.on >= today:
+        return NOW[language][hardest.level]
+    return SINCE[language][hardest.level].format(on=run.on.isoformat())

@@ -14,7 +14,7 @@ from ..reading import Position
 from ..rules.actions import Event
 from ..rules.facts import CENT
 from ..rules.outlook import Moment
-from ..rules.policy import Step
+from ..rules.policy import Do, Step
 from ..rules.when import LOOK
 from .effects import Effects
 from .letters import letter
@@ -56,11 +56,11 @@ class Messages:
 
     def _on_notice(self, event: Event) -> str | None:
         assert event.step is not None
-        return self._write(event, event.step.channels, event.step.template or _usual_template(event.step))
+        return self._write(event, event.step.channels, template_of(event.step))
 
     def _on_secondary_source_requested(self, event: Event) -> str | None:
         assert event.step is not None
-        return self._write(event, event.step.channels or ("email",), event.step.template or "second_source_asked")
+        return self._write(event, event.step.channels or ("email",), template_of(event.step))
 
     def _write(self, event: Event, channels: tuple[str, ...], template: str) -> str | None:
         assert event.step is not None
@@ -115,6 +115,18 @@ class Messages:
             )
         )
         return None
+
+
+def template_of(step: Step) -> str:
+    """Return the key of the letter that a step writes, or an empty text if it writes none."""
+    match step.action:
+        case Do.NOTICE:
+            return step.template or _usual_template(step)
+        case Do.REQUEST_SECONDARY:
+            return step.template or "second_source_asked"
+        case Do.TICKET:
+            return step.template
+    return ""
 
 
 def _usual_template(step: Step) -> str:

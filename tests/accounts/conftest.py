@@ -13,5 +13,8 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
         signals.account_closed,
         signals.about_to_send,
         signals.notice_settled,
+        signals.preview_wanted,
+        signals.preview_accounts_wanted,
+        signals.template_uses_wanted,
     ):
         monkeypatch.setattr(signal, "receivers", [])

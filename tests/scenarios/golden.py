@@ -223,7 +223,8 @@ class Sweeps:
             case "daily-billing":
                 BillingParameters.objects.filter(account=self.account).update(daily_billing=words[0] == "on")
             case "email":
-                Contact.objects.filter(account=self.account).update(email=words[0])
+                # This address and no number: another channel would carry the letter instead of it.
+                Contact.objects.filter(account=self.account).update(email=words[0], phone="")
             case "card":
                 replace_funding_source(self.account, int(words[0]), source_token=words[1])
             case "waives-fee":

@@ -175,7 +175,7 @@ SECOND = [
         ends={"status": "Active", "past_due": [], "holds": 0, "open_tickets": 0},
     ),
     Golden(
-        name="G19 the letter came back: held and shown to a clerk, nobody is suspended",
+        name="G19 the letter came back, and there is no other way: held and shown to a clerk, nobody is suspended",
         policy=exchange(), bills=SUMMER, until="2026-08-05", cards=("tok_declined",), missed=("2026-08-03",),
         facts=FLAGGED_AND_ASKED + "2026-07-20 12:00 email bounce@customer.example",
         rows_only="every notice of a scenario counts as accepted", shows=NEWS,
@@ -184,6 +184,6 @@ SECOND = [
             2026-07-06 secondary_source_requested
             2026-08-04 held
         """,
-        ends={"status": "Active", "attention": ["cut-held"], "holds": 0},
+        ends={"status": "Active", "attention": ["cannot-be-reached", "cut-held"], "holds": 0},
     ),
 ]  # fmt: skip

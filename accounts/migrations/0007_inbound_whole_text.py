@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Keep what a letter quotes beside what its sender wrote, and the name they use."""
 
-    dependencies = [("accounts", "0005_post_room")]
+    dependencies = [("accounts", "0006_templates")]
 
     operations = [
         migrations.AddField(
