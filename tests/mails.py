@@ -21,9 +21,7 @@ SVIX_KEY = base64.b64encode(b"a secret of 24 bytes ....").decode()
 
 def postal_public(key: rsa.RSAPrivateKey = POSTAL_KEY) -> str:
     """Return the public key as it stands in a setting."""
-    der = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    der = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(der).decode()
 
 

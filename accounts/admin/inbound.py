@@ -107,7 +107,7 @@ def accounts_named(words: str) -> list[Account]:
 class InboundMessageAdmin(ReadOnlyAdmin):
     """Letters and texts from customers."""
 
-    list_display = ("subject_or_text", "sender", "channel", "state_shown", "account_shown", "when", "why")
+    list_display = ("subject_or_text", "who", "channel", "state_shown", "account_shown", "when", "why")
     list_select_related = ("account",)
     list_filter = (WaitingFilter, "channel", "provider")
     search_fields = ("from_address", "from_name", "subject", "text", "account__number", "account__name")
@@ -218,6 +218,11 @@ class InboundMessageAdmin(ReadOnlyAdmin):
     def subject_or_text(self, message: InboundMessage) -> str:
         """Return the subject, or how the text begins."""
         return str(message)
+
+    @admin.display(description="from", ordering="from_address")
+    def who(self, message: InboundMessage) -> str:
+        """Return the name of the sender, or the address of one who gives none."""
+        return message.from_name or message.from_address
 
     @admin.display(description="from", ordering="from_address")
     def sender(self, message: InboundMessage) -> str:

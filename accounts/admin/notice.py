@@ -105,6 +105,15 @@ class NoticeAdmin(NoticeActions, ReadOnlyAdmin):
     )
     readonly_fields = ("letter", "state_shown", "due", "accepted", "ended", "other")
 
+    def get_inlines(self, request: HttpRequest, obj: Notice | None = None) -> list[Any]:
+        """Leave out the tables that have nothing to show."""
+        found = list(super().get_inlines(request, obj))
+        if obj is not None and not obj.provider_events.exists():
+            found.remove(ProviderEventInline)
+        if obj is not None and not obj.answers.exists():
+            found.remove(AnswerInline)
+        return found
+
     @action(description="Send what is due", icon="send", permissions=["operate"])
     def send_now(self, request: HttpRequest) -> HttpResponse:
         """Ask for confirmation, and make one pass over the outbox."""

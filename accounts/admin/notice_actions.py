@@ -33,7 +33,7 @@ class NoticeActions:
         return confirm_one(
             self, request, object_id, title="Send again", submit="Send again", carry_out=carry_out,
             words="It is written anew and goes to the contact's address of now, through the contact rules.",
-            facts=lambda notice: [words] if (words := resend.warning_of(notice)) else [],
+            facts=lambda notice: list(filter(None, [resend.warning_of(notice)])),
         )  # fmt: skip
 
     @action(description="It arrived", icon="mark_email_read", permissions=["operate"])

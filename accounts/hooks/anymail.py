@@ -133,4 +133,3 @@ def _take_in_once(letter: Letter) -> None:
             kept.save(update_fields=["outcome"])
         else:
             inbound.take_in_letter(letter)
-

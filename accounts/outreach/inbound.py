@@ -218,4 +218,3 @@ def _help(owners: Sequence[int], number: str, companies: Sequence[int]) -> str:
         return ""
     phone = HELP_PHONE[language].format(phone=company.phone) if company.phone else ""
     return HELP[language].format(company=company.name, phone=phone)
-

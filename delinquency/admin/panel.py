@@ -75,9 +75,7 @@ class Panel:
         return self.steps[0] if self.steps else None
 
 
-def account_panel(
-    account: Account, *, story_rows: int = STORY_ROWS, user: Any = None, back: str = ""
-) -> Panel:
+def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any = None, back: str = "") -> Panel:
     """Read what the panel of an account shows to a user; a constant number of queries.
 
     ``back`` is the page it stands on, to which its buttons return.

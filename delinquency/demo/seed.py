@@ -23,6 +23,7 @@ from netenforce.models.hold import Level
 from .days import Days
 from .letters import better_words, first_words
 from .people import people
+from .post import bring_post
 from .staff import hire, logins
 from .town import COMPANY, DEVICE_NAMES, found_town
 
@@ -82,6 +83,7 @@ def seed(size: Size) -> None:
             progress.advance(note=f"{day}")
 
         Days(subscribers, accounts, seed=size.seed, today=today, by=clerk).play(first_on, now, each_day)
+        bring_post(now)
         with clock.at(now - WEEK):
             better_words(clerk)
 

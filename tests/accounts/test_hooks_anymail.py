@@ -213,7 +213,13 @@ def test_what_is_signed_but_cannot_be_read_is_a_bad_request(caplog: pytest.LogCa
     true = mailgun("opened", token="t", mark="x")
     said = json.loads(true.body)
     odd: tuple[Any, ...] = (
-        [], "x", 5, None, {"event": 7}, {"event": "opened", "timestamp": 1e99}, {"event": "failed", "message": 3},
+        [],
+        "x",
+        5,
+        None,
+        {"event": 7},
+        {"event": "opened", "timestamp": 1e99},
+        {"event": "failed", "message": 3},
     )
     answers = [true.send(body=json.dumps(said | {"event-data": data}).encode()) for data in odd]
     assert {answer.status_code for answer in answers} <= {200, 400}

@@ -50,11 +50,11 @@ def altered(body: bytes, rng: random.Random) -> bytes:
         case 4:
             return b"[" * rng.randrange(1, 20_000)
         case 5:
-            return body.replace(b":", rng.choice((b"::", b"", b": {}, \"x\":")), rng.randrange(1, 3))
+            return body.replace(b":", rng.choice((b"::", b"", b': {}, "x":')), rng.randrange(1, 3))
         case 6:
-            return b"".join(rng.sample([b"{", b"}", b"\"", b"null", b"signature", b":", b"1e999"], 5))
+            return b"".join(rng.sample([b"{", b"}", b'"', b"null", b"signature", b":", b"1e999"], 5))
         case _:
-            return b"--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\n" + body
+            return b'--b\r\nContent-Disposition: form-data; name="token"\r\n\r\n' + body
 
 
 def rows() -> list[Any]:

@@ -37,9 +37,7 @@ def announced() -> Iterator[list[int]]:
 
 
 def text(words: str, *, sid: str = "SM1", number: str = NUMBER, media: int = 0) -> str:
-    return take_in_text(
-        provider="twilio", provider_id=sid, from_number=number, to_number=OURS, text=words, media=media
-    )
+    return take_in_text(provider="twilio", provider_id=sid, from_number=number, to_number=OURS, text=words, media=media)
 
 
 @pytest.mark.parametrize("words", [
