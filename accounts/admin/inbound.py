@@ -131,6 +131,11 @@ class InboundMessageAdmin(ReadOnlyAdmin):
         rows: QuerySet[InboundMessage] = super().get_queryset(request)
         return rows.defer("whole_text")
 
+    def get_fieldsets(self, request: HttpRequest, obj: InboundMessage | None = None) -> Any:
+        """Leave out the whole text where nothing was quoted."""
+        found = super().get_fieldsets(request, obj)
+        return found if obj is not None and obj.whole_text else found[:-1]
+
     def get_urls(self) -> list[URLPattern]:
         """Add the address of an attachment."""
         one = path(

@@ -82,7 +82,7 @@ class SuppressionAdmin(DeskAdmin):
     """Addresses that are left alone, and why (R-10). Rows are lifted, never deleted."""
 
     form = SuppressionForm
-    list_display = ("address", "channel", "state", "reason", "words", "since", "by", "lifted")
+    list_display = ("address", "channel", "state", "why", "since", "by", "lifted")
     list_select_related = ("by", "lifted_by")
     list_filter = (ListedFilter, "channel", "reason")
     search_fields = ("address", "words", "lifted_why")
@@ -134,6 +134,11 @@ class SuppressionAdmin(DeskAdmin):
     def state(self, row: Suppression) -> SafeString:
         """Tell whether it is still left alone."""
         return badge("may be used again", QUIET) if row.lifted_at else badge("left alone", BAD)
+
+    @admin.display(description="why", ordering="reason")
+    def why(self, row: Suppression) -> str:
+        """Return the reason, with what was said."""
+        return "; ".join(filter(None, (row.get_reason_display(), row.words)))
 
     @admin.display(description="used again")
     def lifted(self, row: Suppression) -> str:
