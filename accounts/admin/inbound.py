@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString
 from unfold.decorators import action
@@ -20,10 +20,10 @@ from .base import (
     BAD,
     GOOD,
     NOTE,
-    NOTHING,
     QUIET,
     WARN,
     ReadOnlyAdmin,
+    ReadOnlyTabular,
     admin_link,
     badge,
     local_time,
@@ -103,6 +103,39 @@ def accounts_named(words: str) -> list[Account]:
     return list(Account.objects.filter(Q(name__icontains=words) | by_contact).distinct()[: CANDIDATES_MAX + 1])
 
 
+class AttachmentInline(ReadOnlyTabular):
+    """The files that came with a message: kept ones as downloads, and why the others were not kept."""
+
+    model = InboundAttachment
+    fields = ("file", "content_type", "kilobytes", "state")
+    readonly_fields = ("file", "kilobytes", "state")
+    tab = False
+    verbose_name_plural = "files"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InboundAttachment]:
+        """Leave the contents where they are."""
+        rows: QuerySet[InboundAttachment] = super().get_queryset(request)
+        return rows.defer("content")
+
+    @admin.display(description="file")
+    def file(self, row: InboundAttachment) -> SafeString | str:
+        """Return the name, as a download where the file was kept."""
+        if row.refused_why:
+            return row.name
+        url = reverse("admin:accounts_inboundmessage_file", args=[row.message_id, row.pk])
+        return format_html('<a class="desk-link" href="{}" download>{}</a>', url, row.name)
+
+    @admin.display(description="size")
+    def kilobytes(self, row: InboundAttachment) -> str:
+        """Return the size in kilobytes, one at least."""
+        return f"{max(row.size // 1024, 1):,} kB"
+
+    @admin.display(description="state")
+    def state(self, row: InboundAttachment) -> SafeString:
+        """Tell whether it was kept, or why not."""
+        return format_html("{} {}", badge("not kept", BAD), row.refused_why) if row.refused_why else badge("kept", GOOD)
+
+
 @admin.register(InboundMessage)
 class InboundMessageAdmin(ReadOnlyAdmin):
     """Letters and texts from customers."""
@@ -113,18 +146,19 @@ class InboundMessageAdmin(ReadOnlyAdmin):
     search_fields = ("from_address", "from_name", "subject", "text", "account__number", "account__name")
     search_help_text = "Sender, subject, words of the text, account."
     date_hierarchy = "received_at"
+    inlines = (AttachmentInline,)
     actions = ("leave_chosen_aside",)
     actions_detail = ("file_with", "leave_aside", "look_again")
     empty_words = "Nobody has written yet. Answers to notices arrive here and on the customer's ticket."
     fieldsets = (
-        (None, {"fields": ("sender", "to_address", "channel", "when", "subject", "body", "files")}),
+        (None, {"fields": ("sender", "to_address", "channel", "when", "subject", "body")}),
         (
             "Whose it is",
             {"fields": ("state_shown", "why", "account_shown", "contact", "notice", "filed_by", "filed_at")},
         ),
         ("With what was quoted", {"fields": ("whole",), "classes": ("collapse",)}),
     )
-    readonly_fields = ("sender", "body", "whole", "files", "state_shown", "account_shown", "when")
+    readonly_fields = ("sender", "body", "whole", "state_shown", "account_shown", "when")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundMessage]:
         """Leave the long texts to the page of each message."""
@@ -135,6 +169,10 @@ class InboundMessageAdmin(ReadOnlyAdmin):
         """Leave out the whole text where nothing was quoted."""
         found = super().get_fieldsets(request, obj)
         return found if obj is not None and obj.whole_text else found[:-1]
+
+    def get_inlines(self, request: HttpRequest, obj: InboundMessage | None = None) -> list[Any]:
+        """Leave out the table of files where none came."""
+        return list(super().get_inlines(request, obj)) if obj is None or obj.attachments.exists() else []
 
     def get_urls(self) -> list[URLPattern]:
         """Add the address of an attachment."""
@@ -258,23 +296,6 @@ class InboundMessageAdmin(ReadOnlyAdmin):
     def whole(self, message: InboundMessage) -> SafeString | str:
         """Return the text with what it quotes."""
         return letter(message.whole_text) if message.whole_text else "Nothing else stands in it."
-
-    @admin.display(description="files")
-    def files(self, message: InboundMessage) -> SafeString | str:
-        """Return the kept files as downloads, and why the others were not kept."""
-        rows = list(message.attachments.defer("content"))
-        shown = [format_html("<li>{}</li>", _file(message, row)) for row in rows]
-        if not shown:
-            return NOTHING
-        return format_html('<ul class="desk-list">{}</ul>', format_html_join("", "{}", ((row,) for row in shown)))
-
-
-def _file(message: InboundMessage, row: InboundAttachment) -> SafeString:
-    size = f"{max(row.size // 1024, 1):,} kB"
-    if row.refused_why:
-        return format_html("{} ({}) {} {}", row.name, size, badge("not kept", BAD), row.refused_why)
-    url = reverse("admin:accounts_inboundmessage_file", args=[message.pk, row.pk])
-    return format_html('<a class="desk-link" href="{}" download>{}</a> ({}, {})', url, row.name, row.content_type, size)
 
 
 def _candidates(message: InboundMessage) -> list[str]:
