@@ -15,10 +15,13 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the check of the channels, and write the shipped rows after each migration."""
-        from .outreach.registry import check_channels  # models must be loaded first
+        """Register the checks, connect the receivers, and write the shipped rows after each migration."""
+        from . import receivers  # noqa: F401  (models must be loaded first)
+        from .hooks.anymail_readers import check_reports
+        from .outreach.registry import check_channels
 
         register(check_channels)
+        register(check_reports)
         post_migrate.connect(_write_shipped_rows, sender=self)
 
 

@@ -43,5 +43,9 @@ message_received = Signal()
 # words: str (what was to be told, and why it could not). A receiver puts it before staff.
 unreachable = Signal()
 
+# The people of these accounts can be reached again (an address was mended or may be used again), so what waited for
+# that may go on. account_ids: list[int]. Sent in the transaction that made it so.
+reachable = Signal()
+
 # A call was made or received. call_id: int, account_id: int. Sent in the transaction that noted it.
 call_noted = Signal()

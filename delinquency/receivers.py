@@ -17,6 +17,7 @@ from accounts.signals import (
     notice_settled,
     preview_accounts_wanted,
     preview_wanted,
+    reachable,
     status_changed,
     template_uses_wanted,
     unreachable,
@@ -119,6 +120,12 @@ def look_at_waiting(account_id: int, **_: Any) -> None:
     held = (StepRun.Outcome.WAITING, StepRun.Outcome.HELD)
     if StepRun.objects.filter(account=account_id, outcome__in=held).exists():
         look_again([account_id])
+
+
+@receiver(reachable, dispatch_uid="delinquency.reachable")
+def look_at_reached(account_ids: list[int], **_: Any) -> None:
+    """Look again at accounts whose people can be reached again: their cuts waited for that (A30)."""
+    look_again(account_ids)
 
 
 @receiver(status_changed, dispatch_uid="delinquency.status_changed")

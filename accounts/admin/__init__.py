@@ -10,6 +10,7 @@ from . import (
     outreach,
     pause,
     staff,
+    suppression,
     template,
     template_versions,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "outreach",
     "pause",
     "staff",
+    "suppression",
     "template",
     "template_versions",
 ]

@@ -14,6 +14,7 @@ from accounts.models import Account, AccountStatus, AccountType, Company, Contac
 
 from .base import BAD, GOOD, STATUS_TONES, EditableTabular, HistoryAdmin, badge, number_of, staff_user
 from .confirm import ReasonForm, confirm_many, confirm_one
+from .contact import AddressesForm
 
 
 def status_badge(status: AccountStatus) -> SafeString:
@@ -74,6 +75,7 @@ class ContactInline(EditableTabular):
     """The people at a customer."""
 
     model = Contact
+    form = AddressesForm
     fields = ("name", "billing", "email", "phone", "language")
     readonly_fields = ("billing",)
     verbose_name_plural = "contacts"

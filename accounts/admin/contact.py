@@ -8,20 +8,63 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action
-from unfold.widgets import UnfoldBooleanWidget
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from accounts import operations
 from accounts.admin.base import staff_user
-from accounts.models import Contact, FundingSource, ServiceLine
+from accounts.models import Account, Contact, FundingSource, ServiceLine
+from accounts.outreach.addresses import checked_email
+from accounts.outreach.numbers import facts_of, in_international_form
 from billing_project.kernel.errors import Refused
 
-from .base import BAD, GOOD, QUIET, HistoryAdmin, admin_link, badge, local_time
+from .base import BAD, GOOD, QUIET, HistoryAdmin, admin_link, badge, local_time, number_of
 from .confirm import ReasonForm, confirm_one
+from .ways import WaysActions, fitting, people_of, ways_table
 
 
-class ContactForm(forms.ModelForm[Contact]):
+class AddressesForm(forms.ModelForm[Contact]):
+    """A contact's addresses as people write them: numbers become international, slips of the finger are asked about."""
+
+    email = forms.CharField(required=False, max_length=254, widget=UnfoldAdminEmailInputWidget)
+    phone = forms.CharField(
+        required=False,
+        max_length=40,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="As people write it, such as (555) 010-9999; it is kept in international form.",
+    )
+
+    def clean_email(self) -> str:
+        """Check the address; raises ValidationError with what to write instead."""
+        written = str(self.cleaned_data.get("email") or "")
+        if not written:
+            return ""
+        try:
+            return checked_email(written, sure=bool(self.data.get(self.add_prefix("address_is_right"))))
+        except Refused as refusal:
+            raise forms.ValidationError(refusal.words) from refusal
+
+    def clean_phone(self) -> str:
+        """Return the number in international form; raises ValidationError with what to write instead."""
+        written = str(self.cleaned_data.get("phone") or "")
+        if not written:
+            return ""
+        account = self.cleaned_data.get("account") or Account.objects.filter(pk=self.instance.account_id).first()
+        own = facts_of(account.company.phone).country if account and account.company.phone else ""
+        try:
+            return in_international_form(written, country=own or "US")
+        except Refused as refusal:
+            raise forms.ValidationError(refusal.words) from refusal
+
+
+class ContactForm(AddressesForm):
     """A contact; making one the billing contact is an operation, since it replaces another."""
 
+    address_is_right = forms.BooleanField(
+        required=False,
+        label="The address is right as it is",
+        widget=UnfoldBooleanWidget,
+        help_text="Tick this if you are asked whether another address was meant, and it was not.",
+    )
     make_billing_contact = forms.BooleanField(
         required=False,
         widget=UnfoldBooleanWidget,
@@ -34,7 +77,7 @@ class ContactForm(forms.ModelForm[Contact]):
 
 
 @admin.register(Contact)
-class ContactAdmin(HistoryAdmin):
+class ContactAdmin(WaysActions, HistoryAdmin):
     """People we may write to or call."""
 
     form = ContactForm
@@ -47,10 +90,22 @@ class ContactAdmin(HistoryAdmin):
     empty_words = "Add the person who gets the bills of an account; without one nobody is told before a cut (A26)."
     fieldsets = (
         (None, {"fields": ("account", "name", "billing", "make_billing_contact")}),
-        ("Ways to reach", {"fields": ("email", "phone", "language", "timezone")}),
+        ("Ways to reach", {"fields": ("ways_shown", "email", "address_is_right", "phone", "language", "timezone")}),
         ("Consent", {"fields": ("email_allowed", "sms_allowed", "voice_allowed", "consented_at")}),
     )
-    readonly_fields = ("billing",)
+    readonly_fields = ("billing", "ways_shown")
+    actions_detail = WaysActions.ways_actions
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer only the buttons that make sense for the contact's addresses."""
+        found = super().get_actions_detail(request, object_id)
+        contact = Contact.objects.select_related("account").filter(pk=number_of(object_id)).first()
+        return fitting(contact, found) if contact else found
+
+    @admin.display(description="now")
+    def ways_shown(self, contact: Contact) -> SafeString | str:
+        """Return each address with its state."""
+        return ways_table(people_of([contact])) if contact.pk else "Shown once the contact is saved."
 
     def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
         """Save the person, and make them billing contact through the operation."""

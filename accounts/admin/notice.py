@@ -4,11 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
-from accounts.models import Notice, NoticeAttempt, SimulatedMessage
+from accounts.models import InboundMessage, Notice, NoticeAttempt, ProviderEvent, SimulatedMessage
 from accounts.outreach.dispatch import dispatch_notices
 from billing_project.kernel import clock
 
@@ -16,6 +16,7 @@ from .base import (
     BAD,
     GOOD,
     NOTE,
+    NOTHING,
     QUIET,
     WARN,
     ReadOnlyAdmin,
@@ -25,6 +26,7 @@ from .base import (
     state_badge,
 )
 from .confirm import confirm_pass
+from .notice_actions import NoticeActions
 
 NOTICE_TONES = {
     "queued": NOTE, "claimed": NOTE, "sending": NOTE, "accepted": GOOD, "delivered": GOOD,
@@ -42,13 +44,38 @@ class NoticeAttemptInline(ReadOnlyTabular):
     verbose_name_plural = "attempts"
 
 
+class ProviderEventInline(ReadOnlyTabular):
+    """What the provider reported about the notice, the newest first."""
+
+    model = ProviderEvent
+    fields = ("happened_at", "kind", "detail", "outcome")
+    tab = False
+    verbose_name_plural = "reports of the provider"
+
+
+class AnswerInline(ReadOnlyTabular):
+    """What the customer answered."""
+
+    model = InboundMessage
+    fk_name = "notice"
+    fields = ("received_at", "from_address", "words", "state")
+    readonly_fields = ("words",)
+    tab = False
+    verbose_name_plural = "answers"
+
+    @admin.display(description="message")
+    def words(self, message: InboundMessage) -> SafeString | str:
+        """Return how the answer begins, as a link to it."""
+        return admin_link(message, message.text[:120] or message.subject or "(no words)")
+
+
 def letter(body: str) -> SafeString:
     """Return a text as it was written, line by line."""
     return format_html('<pre class="desk-letter">{}</pre>', body)
 
 
 @admin.register(Notice)
-class NoticeAdmin(ReadOnlyAdmin):
+class NoticeAdmin(NoticeActions, ReadOnlyAdmin):
     """Letters: written before anything is sent, and never sent twice (D8)."""
 
     list_display = (
@@ -65,16 +92,27 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_filter = ("state", "channel", "template", "language")
     search_fields = ("to_address", "subject", "account__number", "account__name", "provider_id")
     date_hierarchy = "created_at"
-    inlines = (NoticeAttemptInline,)
+    inlines = (NoticeAttemptInline, ProviderEventInline, AnswerInline)
     actions_list = ("send_now",)
+    actions_detail = NoticeActions.notice_actions
+    actions = ("send_chosen_again",)
     empty_words = "Notices are written by policy steps, such as “notice by email at due”. Run a check to see some."
     empty_link = ("Policies", "admin:delinquency_policy_changelist")
     fieldsets = (
         (None, {"fields": ("account", "contact", "to_address", "channel", "language", "subject", "letter")}),
-        ("State", {"fields": ("state_shown", "why", "due", "accepted", "attempts", "provider_id")}),
-        ("What made it", {"fields": ("template", "anchor_key", "step_key", "occurrence", "created_at")}),
+        ("State", {"fields": ("state_shown", "why", "due", "accepted", "ended", "attempts", "provider_id")}),
+        ("What made it", {"fields": ("template", "anchor_key", "step_key", "occurrence", "created_at", "other")}),
     )
-    readonly_fields = ("letter", "state_shown", "due", "accepted")
+    readonly_fields = ("letter", "state_shown", "due", "accepted", "ended", "other")
+
+    def get_inlines(self, request: HttpRequest, obj: Notice | None = None) -> list[Any]:
+        """Leave out the tables that have nothing to show."""
+        found = list(super().get_inlines(request, obj))
+        if obj is not None and not obj.provider_events.exists():
+            found.remove(ProviderEventInline)
+        if obj is not None and not obj.answers.exists():
+            found.remove(AnswerInline)
+        return found
 
     @action(description="Send what is due", icon="send", permissions=["operate"])
     def send_now(self, request: HttpRequest) -> HttpResponse:
@@ -108,6 +146,22 @@ class NoticeAdmin(ReadOnlyAdmin):
     def accepted(self, notice: Notice) -> SafeString | str:
         """Return when the provider took it, in the account's time."""
         return local_time(notice.accepted_at, notice.account.timezone)
+
+    @admin.display(description="delivered, bounced or failed")
+    def ended(self, notice: Notice) -> SafeString | str:
+        """Return when that was, in the account's time."""
+        return local_time(notice.ended_at, notice.account.timezone)
+
+    @admin.display(description="the same letter")
+    def other(self, notice: Notice) -> SafeString | str:
+        """Return the letters written because of this one, and the one it was written for."""
+        before = [notice.fallback_of] if notice.fallback_of else []
+        same = Notice.objects.filter(
+            account=notice.account_id, anchor_key=notice.anchor_key, step_key=notice.step_key
+        ).exclude(pk=notice.pk)
+        rows = {row.pk: row for row in (*before, *same.order_by("pk")[:20])}
+        links = ((admin_link(row, f"{row.get_channel_display()}, {row.get_state_display()}"),) for row in rows.values())
+        return format_html_join(" · ", "{}", links) or NOTHING
 
     @admin.display(description="text")
     def letter(self, notice: Notice) -> SafeString:

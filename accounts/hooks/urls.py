@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import twilio, twilio_call
+from . import anymail, twilio, twilio_call
 
 urlpatterns = [
     path("twilio/message/", twilio.message_status, name="hook-twilio-message"),
@@ -12,4 +12,6 @@ urlpatterns = [
     path("twilio/call/<str:token>/words/", twilio_call.words, name="hook-twilio-words"),
     path("twilio/call/<str:token>/key/", twilio_call.key, name="hook-twilio-key"),
     path("twilio/inbound/", twilio.inbound_text, name="hook-twilio-inbound"),
+    path("email/<slug:provider>/tracking/", anymail.tracking, name="hook-email-tracking"),
+    path("email/<slug:provider>/inbound/", anymail.incoming, name="hook-email-inbound"),
 ]

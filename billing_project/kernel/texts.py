@@ -8,7 +8,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _BREAKS = re.compile(r"\r\n|[\r\u2028\u2029\x85]")
 _SPACE = re.compile(r"\s+")
 _RUN = re.compile(r"\d(?:[\s.\-–_]{0,2}\d){12,}")
-_GROUP = re.compile(r"\d+")
 _SHORTEST, _LONGEST = 13, 19
 # How the numbers of the large card brands begin, with their lengths.
 _BRANDS = re.compile(
@@ -34,53 +33,41 @@ def mask_cards(text: str) -> str:
 
     Also where spaces or dashes divide them, and where more digits stand before or after them.
     """
-    return _RUN.sub(lambda found: _masked(found[0]), text)
+    return _RUN.sub(_masked, text)
 
 
-def _masked(run: str) -> str:
-    groups = list(_GROUP.finditer(run))
-    for first in range(len(groups)):
-        for last in range(len(groups) - 1, first - 1, -1):
-            begin, end = groups[first].start(), groups[last].end()
-            digits = _digits(run[begin:end])
-            if _SHORTEST <= len(digits) <= _LONGEST and _passes_luhn(digits):
-                return _masked_if_long(run[:begin]) + _shown(digits) + _masked_if_long(run[end:])
-    return _masked_inside(run, groups)
+def _masked(found: re.Match[str]) -> str:
+    """Mask every digit of a run that may belong to a card number; each place is looked at once, however long it is."""
+    run = found[0]
+    places = [place for place, sign in enumerate(run) if sign.isdecimal()]
+    digits = "".join(str(unicodedata.digit(run[place])) for place in places)
+    parts: list[str] = []
+    written, at = 0, 0
+    while at <= len(digits) - _SHORTEST:
+        end = _end_from(digits, places, at)
+        if not end:
+            at += 1
+            continue
+        inner = at + 1  # another number may begin inside of this one: both are masked
+        while inner < end:
+            end = max(end, _end_from(digits, places, inner))
+            inner += 1
+        parts += [run[written : places[at]], f"[card number ending in {digits[end - 4 : end]}]"]
+        written, at = places[end - 1] + 1, end
+    return "".join([*parts, run[written:]])
 
 
-def _masked_if_long(rest: str) -> str:
-    return mask_cards(rest) if len(rest) >= _SHORTEST else rest
-
-
-def _masked_inside(run: str, groups: list[re.Match[str]]) -> str:
-    """Mask a card number at the beginning of a longer group, where an expiry date follows without a gap."""
-    for group in groups:
-        begin = group.start()
-        digits = _digits(run[begin:])
-        for size in range(min(_LONGEST, len(digits)), _SHORTEST - 1, -1):
-            head = digits[:size]
-            if _BRANDS.fullmatch(head) and _passes_luhn(head):
-                end = _end_of(run, begin, size)
-                return run[:begin] + _shown(head) + _masked_if_long(run[end:])
-    return run
-
-
-def _end_of(run: str, begin: int, size: int) -> int:
-    """Return where the ``size``-th digit from ``begin`` on ends."""
-    seen = 0
-    for place in range(begin, len(run)):
-        seen += run[place].isdigit()
-        if seen == size:
-            return place + 1
-    return len(run)
-
-
-def _digits(text: str) -> str:
-    return "".join(str(unicodedata.digit(sign)) for sign in text if sign.isdecimal())
-
-
-def _shown(digits: str) -> str:
-    return f"[card number ending in {digits[-4:]}]"
+def _end_from(digits: str, places: list[int], at: int) -> int:
+    """Return where the longest card number ends that begins at a place where a group of digits begins; 0 for none."""
+    if at and places[at] == places[at - 1] + 1:
+        return 0
+    for size in range(min(_LONGEST, len(digits) - at), _SHORTEST - 1, -1):
+        end = at + size
+        whole = end == len(digits) or places[end] != places[end - 1] + 1
+        number = digits[at:end]
+        if (whole or _BRANDS.fullmatch(number)) and _passes_luhn(number):
+            return end
+    return 0
 
 
 def _passes_luhn(digits: str) -> bool:

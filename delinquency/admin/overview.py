@@ -182,7 +182,9 @@ class AccountPage(
     ) -> Any:
         """Add the panel and the story."""
         account = self.get_object(request, object_id)
-        found = {"panel": account_panel(account, user=request.user), "own_page": True} if account else {}
+        found: dict[str, Any] = {}
+        if account:
+            found = {"panel": account_panel(account, user=request.user, back=request.path), "own_page": True}
         return super().change_view(request, object_id, form_url, {**found, **(extra_context or {})})
 
     @admin.display(description="balance")

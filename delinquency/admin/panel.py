@@ -10,7 +10,8 @@ from django.utils.safestring import SafeString
 
 from accounts.admin.account import status_badge
 from accounts.admin.base import GOOD, NOTE, WARN, badge
-from accounts.models import Account
+from accounts.admin.ways import Person, people_of
+from accounts.models import Account, Contact, InboundMessage
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.flagging import FlagState, flag_state
@@ -22,6 +23,7 @@ from netenforce.admin.device import level_badge
 from .journal import event_badge
 
 STORY_ROWS = 10
+PEOPLE_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Panel:
     local_now: str
     promises: Record
     flag: FlagState | None
+    people: tuple[Person, ...]  # how each contact can be reached
     may_count: bool  # whether the user may leave late invoices out of the count towards the flag
 
     @property
@@ -72,8 +75,11 @@ class Panel:
         return self.steps[0] if self.steps else None
 
 
-def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any = None) -> Panel:
-    """Read what the panel of an account shows to a user; a constant number of queries."""
+def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any = None, back: str = "") -> Panel:
+    """Read what the panel of an account shows to a user; a constant number of queries.
+
+    ``back`` is the page it stands on, to which its buttons return.
+    """
     seen = glance(account)
     steps: tuple[Step, ...] = ()
     refused = ""
@@ -99,13 +105,14 @@ def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any =
         local_now=clock.local(clock.now(), account.timezone).strftime("%Y-%m-%d %H:%M"),
         promises=record_of(account, seen.today),
         flag=flag_state(seen.standing, seen.today, seen.sources),
+        people=tuple(people_of(_people(account), user=user, back=back)),
         may_count=user is not None and user.has_perm("delinquency.change_standing"),
     )  # fmt: skip
 
 
 def _story(account: Account, rows: int) -> list[StoryRow]:
     """Return the last events and moves to other policy versions, newest first."""
-    both = [*_move_rows(account, rows), *_event_rows(account, rows)]
+    both = [*_move_rows(account, rows), *_event_rows(account, rows), *_post_rows(account, rows)]
     return sorted(both, key=lambda row: row.local_at, reverse=True)[:rows]
 
 
@@ -122,6 +129,26 @@ def _move_rows(account: Account, rows: int) -> list[StoryRow]:
                 on=at.date(), local_at=at.isoformat(timespec="seconds"), what=badge("Moved to another policy", NOTE),
                 invoice="", invoice_url="", amount=None, why=f"From {move}{by}: {move.reason}", rule="A36",
                 event_url=reverse("admin:delinquency_policymove_change", args=[move.pk]),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _people(account: Account) -> list[Contact]:
+    return list(Contact.objects.filter(account=account).select_related("account")[:PEOPLE_MAX])
+
+
+def _post_rows(account: Account, rows: int) -> list[StoryRow]:
+    """Return what the account's people wrote, and what they asked for with STOP and START."""
+    found = []
+    for message in InboundMessage.objects.filter(account=account).defer("whole_text")[:rows]:
+        at = clock.local(message.received_at, account.timezone)
+        said = f"{message.from_address}: {message}" if message.state == InboundMessage.State.FILED else message.why
+        found.append(
+            StoryRow(
+                on=at.date(), local_at=at.isoformat(timespec="seconds"), what=badge("Message received", NOTE),
+                invoice="", invoice_url="", amount=None, why=said[:200], rule="",
+                event_url=reverse("admin:accounts_inboundmessage_change", args=[message.pk]),
             )
         )  # fmt: skip
     return found

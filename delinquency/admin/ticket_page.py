@@ -167,7 +167,7 @@ def page_context(request: HttpRequest, ticket: Ticket, form: ComposeForm | None)
     may_work = user.has_perm("delinquency.change_ticket")
     return {
         "ticket": ticket,
-        "panel": account_panel(ticket.account, story_rows=5, user=user),
+        "panel": account_panel(ticket.account, story_rows=5, user=user, back=request.path),
         "earlier": lines[:-LINES_SHOWN], "lines": lines[-LINES_SHOWN:],
         "form": form if may_work and not ticket.is_closed else None,
         "due": due_badge(ticket, now), "due_at": local_time(ticket.answer_due_at, ticket.account.timezone),

@@ -25,6 +25,7 @@ from .days import Days
 from .desk import Desk, staff_the_queues
 from .letters import better_words, first_words
 from .people import people
+from .post import bring_post
 from .staff import hire, logins
 from .town import COMPANY, DEVICE_NAMES, found_town
 
@@ -87,6 +88,7 @@ def seed(size: Size) -> None:
         Days(subscribers, accounts, seed=size.seed, today=today, by=clerk).play(first_on, now, each_day)
         Desk(now).play()
         Calls(now).play()
+        bring_post(now)
         with clock.at(now - WEEK):
             better_words(clerk)
 

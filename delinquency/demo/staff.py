@@ -24,12 +24,13 @@ CLERKS_DO = (
     "change_case", "add_study", "change_study", "delete_study", "change_pause", "change_airbagtrip",
     "add_policy", "change_policy", "add_policyversion", "change_policyversion", "delete_policyversion",
     "add_policystep", "change_policystep", "delete_policystep",
+    "change_notice", "change_inboundmessage", "add_suppression", "change_suppression",
     "change_noticetemplate", "publish_noticetemplate",
 )  # fmt: skip
 SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticket", "reply_ticket", "merge_ticket",
     "add_ticketcomment", "change_calltask", "add_gracegrant",
-    "change_attention",
+    "change_attention", "change_inboundmessage", "add_suppression",
 )  # fmt: skip
 GROUPS = {"Billing clerks": CLERKS_DO, "Support": SUPPORT_DOES}
 STAFF = (

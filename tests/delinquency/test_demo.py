@@ -98,7 +98,7 @@ def _check_stages(out: str) -> None:
 
 def _check_outside_world() -> None:
     """What was sent, charged and restricted is in the books of the simulated outside world."""
-    assert SimulatedMessage.objects.count() == Notice.objects.filter(state="accepted").count() > 20
+    assert SimulatedMessage.objects.count() == Notice.objects.filter(state__in=Notice.TAKEN).count() > 20
     assert not Notice.objects.filter(state="queued", due_at__lt=PRESENT).exists()
     done = PaymentAttempt.objects.filter(state="done")
     assert SandboxCharge.objects.filter(outcome="charged").count() == done.count() > 5

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0006_templates'),
+        ('accounts', '0007_inbound_whole_text'),
     ]
 
     operations = [
