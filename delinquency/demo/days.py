@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from accounts.models import Account, Notice, User
 from accounts.operations import replace_funding_source
+from accounts.outreach.callbacks import Kind, Report, take_in
 from accounts.outreach.dispatch import dispatch_notices
 from billing_project.kernel import clock, money
 from delinquency.operations import grant_grace
@@ -33,6 +34,8 @@ BOUNCES = (2, 4)
 BOUNCE_AFTER, PAID_AGAIN_AFTER = timedelta(days=4, hours=2), timedelta(days=6)
 GRACE_LASTS = timedelta(days=4)
 PROMISED_IN = timedelta(days=3)
+# The provider reports what it delivered after a while; of every thirtieth letter it says nothing.
+DELIVERED_AFTER, SILENT_EACH = timedelta(seconds=20), 30
 WORKING_TOKEN = "tok_ok"  # noqa: S105 - what the sandbox gateway calls a card that works
 CARD_ADDED_AFTER = 3  # invoices, before some businesses store a second card that works
 
@@ -108,6 +111,7 @@ class Days:
             dispatch_enforcement(at)
         if Notice.objects.filter(state=Notice.State.QUEUED, due_at__lte=at).exists():
             dispatch_notices(at)
+            _report_deliveries(at)
 
     # --- what people do ---
 
@@ -193,3 +197,16 @@ class Days:
 
     def _grant(self, who: Subscriber, until_on: date, reason: str) -> None:
         grant_grace(account=self.accounts[who.number], until_on=until_on, reason=reason, by=self.by)
+
+
+def _report_deliveries(at: datetime) -> None:
+    """Let the provider report what it has delivered; of some letters it never says a word."""
+    taken = Notice.objects.filter(state=Notice.State.ACCEPTED, accepted_at=at).exclude(channel="voice")
+    for pk in taken.values_list("pk", flat=True):
+        if pk % SILENT_EACH:
+            take_in(
+                Report(
+                    provider="simulated", event_key=f"delivered:{pk}", kind=Kind.DELIVERED, notice_id=pk,
+                    happened_at=at + DELIVERED_AFTER,
+                )
+            )  # fmt: skip

@@ -19,7 +19,7 @@ RECEIPT = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/
 def bring_post(now: datetime) -> None:
     """Bring what customers wrote and what a provider reported, in the hours before ``now``."""
     told = list(
-        Notice.objects.filter(channel="email", state=Notice.State.ACCEPTED, contact__isnull=False)
+        Notice.objects.filter(channel="email", state__in=Notice.TOLD, contact__isnull=False)
         .select_related("contact", "account__company")
         .order_by("-pk")[:60]
     )
