@@ -76,7 +76,8 @@ def why_not_now(contact: Contact, verdict: gate.Verdict) -> str:
     """Return in words why a person must not be called, and from when it is allowed; empty if it is allowed now."""
     if verdict.answer is gate.Answer.GO:
         return ""
-    return f"{contact.name} must not be called now. {verdict.why}{_until(verdict, contact.account)}"
+    zone = contact.timezone or contact.account.timezone
+    return f"{contact.name} must not be called now. {verdict.why}{_until(verdict, zone)}"
 
 
 def end_spoken_notice(notice: Notice, outcome: str) -> None:
@@ -90,8 +91,8 @@ def _by_hand(facts: gate.Facts) -> gate.Facts:
     return replace(facts, breaker="", sent_at=(), consent_recorded=True)
 
 
-def _until(verdict: gate.Verdict, account: Account) -> str:
+def _until(verdict: gate.Verdict, zone: str) -> str:
     if verdict.until is None:
         return ""
-    local = clock.local(verdict.until, account.timezone)
+    local = clock.local(verdict.until, zone)
     return f" It is allowed again from {local:%a %d %b %Y, %H:%M} (their time)."

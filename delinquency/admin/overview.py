@@ -143,9 +143,9 @@ class AccountPage(
     inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline, PolicyMoveInline)
     actions = (*AccountAdmin.actions, "move_chosen")
     actions_detail = (
-        "record_payment", "grace", "promise", "undo_grace", "pay_link", "log_call", "change_status", "what_if",
-        {"title": "More", "items": ["new_ticket", "move_version",
-                                    "returned", "look_again", "unflag", "unpark", "close"]},
+        "record_payment", "grace", "promise", "undo_grace", "pay_link", "log_call",
+        {"title": "More", "items": ["new_ticket", "change_status", "what_if", "move_version", "returned", "look_again",
+                                    "unflag", "unpark", "close"]},
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
 

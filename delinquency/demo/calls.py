@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta
 
 from accounts.models import Account, Contact, User
+from accounts.outreach.dispatch import dispatch_notices
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.models import CallTask, Ticket
@@ -41,6 +42,8 @@ class Calls:
             self._call(task, outcome, note, days_ago)
         self._called_us()
         self._asked_in_portal()
+        with clock.at(self.now):
+            dispatch_notices(self.now)
 
     def _far_away(self) -> None:
         for task, zone in zip(self.tasks, FAR_ZONES, strict=False):
@@ -90,6 +93,7 @@ class Calls:
     def _at(self, ago: timedelta, do: Callable[[], object]) -> None:
         with clock.at(self.now - ago):
             do()
+            dispatch_notices(self.now - ago)
 
 
 def _noted(contact: Contact, by: User, note: str, ticket: Ticket) -> Callable[[], object]:
