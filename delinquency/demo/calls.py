@@ -15,8 +15,10 @@ from delinquency.operations.desk_replies import Then, reply
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AFTERNOON = time(15, 10)
-# Whose day begins later, or has begun long ago, than where the account is.
-FAR_ZONES = ("America/Los_Angeles", "Pacific/Honolulu", "Europe/Madrid")
+BOOKKEEPERS = (
+    ("Ida Larkmead, bookkeeper", "America/Los_Angeles"), ("Keoni Hale, bookkeeper", "Pacific/Honolulu"),
+    ("Pilar Soto, bookkeeper", "Europe/Madrid"),
+)  # fmt: skip
 
 
 class Calls:
@@ -46,10 +48,13 @@ class Calls:
             dispatch_notices(self.now)
 
     def _far_away(self) -> None:
-        for task, zone in zip(self.tasks, FAR_ZONES, strict=False):
-            if task.contact is not None:
-                task.contact.timezone = zone
-                task.contact.save(update_fields=["timezone"])
+        """Let some calls be to a bookkeeper in another part of the world: theirs is another hour."""
+        for task, (name, zone) in zip(self.tasks, BOOKKEEPERS, strict=False):
+            phone = task.contact.phone if task.contact else ""
+            task.contact = Contact.objects.create(
+                account=task.account, name=name, phone=phone, timezone=zone, sms_allowed=False
+            )
+            task.save(update_fields=["contact"])
 
     def _call(self, task: CallTask, outcome: str, note: str, days_ago: int) -> None:
         contact, zone = task.contact, task.account.timezone
