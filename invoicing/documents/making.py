@@ -66,7 +66,7 @@ def _told(key: str, what: str, account: Callable[[], Account], make: Callable[[]
     try:
         made = make()
     except Refused as refused:
-        words = f"The PDF of {what} could not be made: {refused.words} Its page in the portal shows the same."
+        words = f"The PDF of {what} could not be made: {refused.words}. Its page in the portal shows the same."
         raise_attention(code=FAILED_CODE, key=key, words=words, account=account())
         raise Refused(FAILED_CODE, f"The PDF of {what} cannot be made just now; staff have been told.") from refused
     resolve_attention(FAILED_CODE, key, "the PDF was made")

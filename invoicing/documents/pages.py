@@ -86,7 +86,7 @@ def receipt_page(facts: ReceiptFacts) -> Page:
 def _frame(facts: InvoiceFacts | ReceiptFacts, tongue: Tongue, *, title: str, heading: str) -> Page:
     """Return what every document has: paper, who writes, to whom, and the foot of each page."""
     operator, customer = facts.operator, facts.customer
-    lines = _address(operator.address)
+    lines = _address(operator.address, operator.name)
     if operator.phone:
         lines.append(f"{tongue.say('telephone')} {printable(operator.phone)}")
     to = [printable(customer.name)]
@@ -102,14 +102,15 @@ def _frame(facts: InvoiceFacts | ReceiptFacts, tongue: Tongue, *, title: str, he
         "logo_alt": tongue.say("logo", name=operator.name),
         "heading": heading,
         "to": to,
-        "to_lines": _address(customer.address),
+        "to_lines": _address(customer.address, customer.name),
         "foot": printable(title),
         "page": tongue.say("page", page="{page}", pages="{pages}"),
     }
 
 
-def _address(text: str) -> list[str]:
-    lines = [printable(line.strip())[:400] for line in text.splitlines() if line.strip()]
+def _address(text: str, name: str) -> list[str]:
+    # Many write the name over the address; it stands there already.
+    lines = [printable(line.strip()[:200]) for line in text.splitlines() if line.strip() not in ("", name)]
     return lines if len(lines) <= ADDRESS_LINES_MAX else [*lines[: ADDRESS_LINES_MAX - 1], "…"]
 
 
