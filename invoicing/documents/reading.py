@@ -10,6 +10,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.db.models import Sum
 from django.urls import reverse
 
+from accounts.logo import LOGO_BYTES_MAX, drawing_of_logo
 from accounts.models import Account, Company, Contact
 from accounts.queries import billing_contacts
 from billing_project.kernel import clock
@@ -29,7 +30,6 @@ from .facts import (
     ageing_of,
 )
 from .paper import paper_for
-from .pictures import LOGO_BYTES_MAX, drawing_of_logo
 from .typesetting import can_be_drawn
 from .words import Tongue
 

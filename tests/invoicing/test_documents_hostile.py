@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from accounts.logo import LOGO_BYTES_MAX, drawing_of_logo
 from billing_project.kernel.errors import Refused
-from invoicing.documents.pictures import LOGO_BYTES_MAX, drawing_of_code, drawing_of_logo
+from invoicing.documents.pictures import drawing_of_code
 from invoicing.documents.typesetting import can_be_drawn, typeset
 from tests.invoicing.papers import CUSTOMER, invoice, line, needs_pdftotext, pdf, receipt, said, squeezed
 

@@ -162,7 +162,7 @@ def test_a_good_logo_is_printed_and_a_broken_or_missing_one_is_left_out(account:
     assert len(invoice_pdf(invoice_id)) > len(plain)
     for broken in (png()[:-20], b"no picture", SVG.format("<script/>").encode()):
         company.logo.save("logo.png", ContentFile(broken))
-        assert operator_of(company).logo == "" or broken.startswith(b"\x89PNG")
+        assert operator_of(company).logo == ""
         assert invoice_pdf(invoice_id).startswith(b"%PDF-")
     (media / company.logo.name).unlink()
     assert operator_of(company).logo == ""
