@@ -12,6 +12,7 @@ import pytest
 from invoicing.documents.facts import Move, Movement, ageing_of
 from invoicing.documents.pages import invoice_page
 from invoicing.documents.paper import paper_for
+from invoicing.documents.typesetting import _fonts
 from invoicing.documents.words import WORDS, Tongue
 from tests.house.tree import ROOT
 from tests.invoicing.papers import (
@@ -46,6 +47,14 @@ def test_the_same_facts_make_the_same_bytes_in_this_process_and_in_another() -> 
     first, second = pdf(facts), pdf(facts)
     assert first == second
     assert other.stdout.strip() == sha256(first).hexdigest()
+
+
+def test_a_document_is_dated_when_its_invoice_was_written_not_when_it_is_made() -> None:
+    assert b"D:20260101050500" in pdf(invoice(stamp=1767243900))
+
+
+def test_only_the_fonts_that_are_shipped_are_used() -> None:
+    assert set(_fonts().families()) == {"Inter", "DejaVu Sans"}
 
 
 def test_another_sum_makes_other_bytes() -> None:
