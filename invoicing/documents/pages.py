@@ -5,7 +5,7 @@ from typing import Any
 
 from .facts import InvoiceFacts, Movement, PrintedLine, ReceiptFacts, totals_by_tax
 from .pictures import drawing_of_code
-from .words import Tongue, printable
+from .words import NARROW, Tongue, printable
 
 Page = dict[str, Any]
 ZERO = Decimal("0.00")
@@ -89,9 +89,9 @@ def _frame(facts: InvoiceFacts | ReceiptFacts, tongue: Tongue, *, title: str, he
     lines = _address(operator.address, operator.name)
     if operator.phone:
         lines.append(f"{tongue.say('telephone')} {printable(operator.phone)}")
-    to = [printable(customer.name)]
+    to = [printable(customer.name, longest=NARROW)]
     if customer.contact and customer.contact != customer.name:
-        to.append(printable(customer.contact))
+        to.append(printable(customer.contact, longest=NARROW))
     return {
         "language": tongue.code,
         "paper": operator.paper,
@@ -110,7 +110,9 @@ def _frame(facts: InvoiceFacts | ReceiptFacts, tongue: Tongue, *, title: str, he
 
 def _address(text: str, name: str) -> list[str]:
     # Many write the name over the address; it stands there already.
-    lines = [printable(line.strip()[:200]) for line in text.splitlines() if line.strip() not in ("", name)]
+    lines = [
+        printable(line.strip()[:200], longest=NARROW) for line in text.splitlines() if line.strip() not in ("", name)
+    ]
     return lines if len(lines) <= ADDRESS_LINES_MAX else [*lines[: ADDRESS_LINES_MAX - 1], "…"]
 
 

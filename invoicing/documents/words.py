@@ -20,6 +20,8 @@ MONTHS = {
 # No line break inside a date or between a sum and its currency.
 NBSP = "\u00a0"
 MINUS = "\u2212"
+# How many signs of a word that fills a line stay together; and the longest word that a narrow column takes whole.
+BREAK_EVERY, NARROW = 6, 18
 
 WORDS: dict[str, dict[str, str]] = {
     ENGLISH: {
@@ -157,8 +159,8 @@ def printable(text: str, *, longest: int = 28) -> str:
     Signs that turn the direction of what follows are left out too: they could make one number look like another.
     """
     clean = re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", text)
-    return re.sub(rf"\S{{{longest + 1},}}", lambda run: _broken(run[0], longest), clean)
+    return re.sub(rf"\S{{{longest + 1},}}", lambda run: _broken(run[0]), clean)
 
 
-def _broken(run: str, longest: int) -> str:
-    return "\u200b".join(run[start : start + longest] for start in range(0, len(run), longest))
+def _broken(run: str) -> str:
+    return "\u200b".join(run[start : start + BREAK_EVERY] for start in range(0, len(run), BREAK_EVERY))
