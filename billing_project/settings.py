@@ -281,6 +281,9 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = PLACE.state / "static" if PRODUCTION else None
+# Uploaded logos: printed on documents, and shown to staff by the company's page.
+MEDIA_ROOT = PLACE.state / "media"
+MEDIA_URL = "/admin/accounts/company/"
 STATICFILES_DIRS = [folder for folder in (BASE_DIR / "static",) if folder.is_dir()]
 # The demo serves the files from where they lie; production collects them first.
 WHITENOISE_USE_FINDERS = not PRODUCTION

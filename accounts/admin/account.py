@@ -4,13 +4,19 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
 from accounts import operations
+from accounts.logo import LOGO_BYTES_MAX, drawing_of_logo
 from accounts.models import Account, AccountStatus, AccountType, Company, Contact, FundingSource, ServiceLine
+from billing_project.kernel.errors import Refused
 
 from .base import BAD, GOOD, STATUS_TONES, EditableTabular, HistoryAdmin, badge, number_of, staff_user
 from .confirm import ReasonForm, confirm_many, confirm_one
@@ -22,9 +28,26 @@ def status_badge(status: AccountStatus) -> SafeString:
     return badge(status.name, STATUS_TONES.get(status.colour, "quiet"))
 
 
+class CompanyForm(forms.ModelForm[Company]):
+    """Refuse a logo that could not be printed."""
+
+    def clean_logo(self) -> Any:
+        """Return the logo; one that is new is looked at, and refused in words if it is no plain PNG or SVG."""
+        logo = self.cleaned_data["logo"]
+        if isinstance(logo, UploadedFile):
+            try:
+                drawing_of_logo(logo.read(LOGO_BYTES_MAX + 1))
+            except Refused as refused:
+                raise forms.ValidationError(refused.words) from refused
+            logo.seek(0)
+        return logo
+
+
 @admin.register(Company)
 class CompanyAdmin(HistoryAdmin):
     """The brands that bill under their own name."""
+
+    form = CompanyForm
 
     list_display = ("name", "currency", "timezone", "phone", "invoice_prefix", "accounts_total")
     search_fields = ("name",)
@@ -39,6 +62,24 @@ class CompanyAdmin(HistoryAdmin):
         """Count the accounts in the same query."""
         rows: QuerySet[Company] = super().get_queryset(request)
         return rows.annotate(accounts_total=Count("accounts"))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address of uploaded logos, which is no public one."""
+        own = path("logos/<str:name>", self.admin_site.admin_view(self.logo_file), name="accounts_company_logo")
+        return [own, *super().get_urls()]
+
+    def logo_file(self, request: HttpRequest, name: str) -> FileResponse:
+        """Give the file of a company's logo to staff who may see companies; it is saved, never run."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        company = get_object_or_404(Company, logo=f"logos/{name}")
+        try:
+            file = company.logo.open("rb")
+        except OSError as error:
+            raise Http404(f"The file {name} is gone; upload the logo anew.") from error
+        answer = FileResponse(file, as_attachment=True, filename=name)
+        answer["X-Content-Type-Options"] = "nosniff"
+        return answer
 
     @admin.display(description="accounts", ordering="accounts_total")
     def accounts_total(self, company: Any) -> int:

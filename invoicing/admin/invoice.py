@@ -27,9 +27,13 @@ from accounts.admin.base import (
     state_badge,
 )
 from accounts.admin.confirm import ReasonForm, confirm_one
+from invoicing.documents import invoice_pdf
+from invoicing.documents.bundle import Part
+from invoicing.documents.making import invoice_file_name
 from invoicing.models import Invoice, InvoiceLine, InvoiceSeries, LedgerEntry
 from invoicing.operations import adjust
 
+from .documents import DocumentsAdmin
 from .lateness import LatenessFilter, with_days_late
 
 INVOICE_TONES = {"open": NOTE, "paid": GOOD, "void": QUIET, "written_off": QUIET}
@@ -104,7 +108,7 @@ class CreditForm(ReasonForm):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnlyAdmin):
+class InvoiceAdmin(DocumentsAdmin, ReadOnlyAdmin):
     """Issued invoices, with what is unpaid and how late they are."""
 
     list_display = (
@@ -116,7 +120,8 @@ class InvoiceAdmin(ReadOnlyAdmin):
     search_fields = ("number", "account__number", "account__name")
     date_hierarchy = "issued_on"
     inlines = (InvoiceLineInline, LedgerInline)
-    actions_detail = ("credit", "void", "write_off")
+    actions = ("pdfs_of_chosen",)
+    actions_detail = ("pdf", "credit", "void", "write_off")
     empty_words = "Invoices are made on the accounts' bill dates, by the hourly tick or by manage.py run_billing."
     empty_link = ("Next bill dates", "admin:invoicing_billingparameters_changelist")
     fieldsets = (
@@ -139,6 +144,10 @@ class InvoiceAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         """Work out the days late in the same query."""
         return with_days_late(super().get_queryset(request))
+
+    def document(self, row: Invoice) -> Part:
+        """Return the invoice as a PDF that is made when it is asked for."""
+        return Part(invoice_file_name(row), row.issued_on, lambda: invoice_pdf(row.pk))
 
     @admin.display(description="account", ordering="account__number")
     def account_shown(self, invoice: Invoice) -> SafeString | str:

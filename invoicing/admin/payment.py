@@ -27,8 +27,13 @@ from accounts.admin.base import (
 from accounts.admin.confirm import confirm_one, confirm_pass
 from billing_project.kernel import clock
 from invoicing.dispatch import dispatch_charges
+from invoicing.documents import receipt_pdf
+from invoicing.documents.bundle import Part
+from invoicing.documents.making import receipt_file_name
 from invoicing.models import LedgerEntry, Payment, PaymentAttempt, SandboxCharge
 from invoicing.operations.payments import reverse_payment
+
+from .documents import DocumentsAdmin
 
 ATTEMPT_TONES = {
     "queued": NOTE, "claimed": NOTE, "sending": NOTE, "done": GOOD, "declined": BAD, "refused": QUIET, "unknown": WARN,
@@ -68,7 +73,7 @@ class ReverseForm(forms.Form):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
+class PaymentAdmin(DocumentsAdmin, ReadOnlyAdmin):
     """Money received. It is recorded on the account's page, and a returned payment is reversed, never deleted."""
 
     list_display = ("reference", "account_shown", "received", "amount_shown", "method", "state")
@@ -77,7 +82,8 @@ class PaymentAdmin(ReadOnlyAdmin):
     search_fields = ("reference", "account__number", "account__name")
     date_hierarchy = "received_at"
     inlines = (AllocationInline,)
-    actions_detail = ("reverse_it",)
+    actions = ("pdfs_of_chosen",)
+    actions_detail = ("pdf", "reverse_it")
     empty_words = "Open an account and press “Record payment”, or bring many: manage.py import_payments FILE.csv."
     empty_link = ("Accounts", "admin:accounts_account_changelist")
     fields = (
@@ -85,6 +91,11 @@ class PaymentAdmin(ReadOnlyAdmin):
         "recorded_by", "state", "reversed_why",
     )  # fmt: skip
     readonly_fields = ("account_shown", "amount_shown", "received", "effective", "state")
+
+    def document(self, row: Payment) -> Part:
+        """Return the payment's receipt as a PDF that is made when it is asked for."""
+        received_on = clock.local(row.received_at, row.account.timezone).date()
+        return Part(receipt_file_name(row), received_on, lambda: receipt_pdf(row.pk))
 
     @admin.display(description="account", ordering="account__number")
     def account_shown(self, payment: Payment) -> SafeString | str:

@@ -97,6 +97,11 @@ class InvoiceLine(models.Model):
     unit_price = models.DecimalField(max_digits=12, decimal_places=2)
     discount = models.DecimalField(max_digits=12, decimal_places=2, default=Decimal("0.00"))
     tax = models.DecimalField(max_digits=12, decimal_places=2, default=Decimal("0.00"))
+    taxes = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="What the tax is made of: name, percent and amount of each. Empty: not known, as on imported lines.",
+    )
     amount = models.DecimalField(
         max_digits=12, decimal_places=2, help_text="Quantity × price − discount + tax; negative for a credit."
     )

@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from accounts.models import Account, AccountStatus, Company, User
-from billing_project.kernel import clock
+from billing_project.kernel import clock, money
 from billing_project.kernel.bulk import copy_rows, reserve_keys, update_with_history
 from billing_project.kernel.locks import lock_rows
 from invoicing import queries
@@ -162,11 +162,11 @@ def services_of(account_ids: Iterable[int]) -> dict[int, list[pricing.Service]]:
     return dict(services)
 
 
-def _taxes_of(item_ids: Collection[int]) -> dict[int, tuple[Decimal, ...]]:
-    taxes: dict[int, tuple[Decimal, ...]] = defaultdict(tuple)
+def _taxes_of(item_ids: Collection[int]) -> dict[int, tuple[pricing.TaxRate, ...]]:
+    taxes: dict[int, tuple[pricing.TaxRate, ...]] = defaultdict(tuple)
     rows = CatalogItem.objects.filter(pk__in=item_ids, taxes__isnull=False).order_by("pk", "taxes__pk")
-    for item_id, percent in rows.values_list("pk", "taxes__percent"):
-        taxes[item_id] += (percent,)
+    for item_id, percent, name in rows.values_list("pk", "taxes__percent", "taxes__name"):
+        taxes[item_id] += (pricing.TaxRate(percent, name),)
     return taxes
 
 
@@ -300,6 +300,9 @@ def _rows(draft: Draft) -> list[InvoiceLine]:
             unit_price=line.unit_price,
             discount=line.discount,
             tax=line.tax,
+            taxes=[
+                [part.rate.name, f"{part.rate.percent.normalize():f}", money.text(part.amount)] for part in line.taxes
+            ],
             amount=line.amount,
         )
         for position, line in enumerate(draft.lines, 1)

@@ -18,6 +18,8 @@ from invoicing.models import Invoice, Payment, PaymentAttempt
 from invoicing.operations.portal_pay import UNDER_WAY, UNDER_WAY_STATES, earlier_press, pay_now
 from invoicing.queries import account_position
 
+from . import documents
+
 PENDING = "portal_pending_payment"
 SHOWN_MAX = 24
 # How often and how long a page looks again by itself, without a script.
@@ -48,7 +50,10 @@ def home(request: HttpRequest, account: Account) -> HttpResponse:
 def invoice(request: HttpRequest, account: Account, public_id: uuid.UUID) -> HttpResponse:
     """Show one invoice with its lines."""
     found = get_object_or_404(Invoice, account=account, public_id=public_id)
-    return page(request, "portal/invoice.html", {"account": account, "invoice": found, "lines": found.lines.all()})
+    return page(
+        request, "portal/invoice.html",
+        {"account": account, "invoice": found, "lines": found.lines.all(), "document": documents.words()},
+    )  # fmt: skip
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -98,7 +103,7 @@ def receipt(request: HttpRequest, account: Account, public_id: uuid.UUID) -> Htt
         request, "portal/receipt.html",
         {
             "account": account, "payment": payment, "paid_at": clock.local(payment.received_at, account.timezone),
-            "position": account_position(account.pk), "looks": _looks(request),
+            "position": account_position(account.pk), "looks": _looks(request), "document": documents.words(),
         },
     )  # fmt: skip
     return _look_again(request, response, waiting="data-waiting" in response.content.decode())

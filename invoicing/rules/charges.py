@@ -13,15 +13,31 @@ ZERO = Decimal("0.00")
 
 
 @dataclass(frozen=True, slots=True)
+class TaxRate:
+    """A tax by its name, in percent."""
+
+    percent: Decimal
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaxPart:
+    """What one tax adds to a line, rounded by itself."""
+
+    rate: TaxRate
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
-    """A recurring service as billing sees it; taxes are in percent."""
+    """A recurring service as billing sees it."""
 
     description: str
     quantity: int
     unit_price: Decimal
     discount_percent: Decimal = ZERO
     discount_amount: Decimal = ZERO
-    taxes: tuple[Decimal, ...] = ()
+    taxes: tuple[TaxRate, ...] = ()
     starts_on: date | None = None
     ends_on: date | None = None
 
@@ -32,13 +48,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of an invoice: amount = quantity × unit price − discount + tax."""
+    """One line of an invoice: amount = quantity × unit price − discount + tax, and the taxes that this is made of."""
 
     description: str
     quantity: int
     unit_price: Decimal
     discount: Decimal
     tax: Decimal
+    taxes: tuple[TaxPart, ...] = ()
 
     @property
     def amount(self) -> Decimal:
@@ -52,8 +69,9 @@ def service_line(service: Service) -> Line:
     discount = money.percent(full, service.discount_percent) + service.discount_amount
     discount = money.quantize(min(discount, full))
     net = full - discount
-    tax = sum((money.percent(net, rate) for rate in service.taxes), ZERO)
-    return Line(service.description, service.quantity, service.unit_price, discount, tax)
+    taxes = tuple(TaxPart(rate, money.percent(net, rate.percent)) for rate in service.taxes)
+    tax = sum((part.amount for part in taxes), ZERO)
+    return Line(service.description, service.quantity, service.unit_price, discount, tax, taxes)
 
 
 def service_lines(services: Iterable[Service], bill_on: date) -> list[Line]:

@@ -6,13 +6,17 @@ from decimal import Decimal
 import pytest
 
 from invoicing.rules import charges
-from invoicing.rules.charges import Service
+from invoicing.rules.charges import Service, TaxRate
 
 d = date.fromisoformat
 
 
 def money(text: str) -> Decimal:
     return Decimal(text)
+
+
+def rate(percent: str, name: str = "") -> TaxRate:
+    return TaxRate(Decimal(percent), name)
 
 
 def service(price: str, **fields: object) -> Service:
@@ -31,10 +35,10 @@ def service(price: str, **fields: object) -> Service:
             "85.00",
         ),
         (service("10.00", discount_amount=money("15")), "10.00", "0.00", "0.00"),
-        (service("10.00", discount_percent=money("100"), taxes=(money("20"),)), "10.00", "0.00", "0.00"),
-        (service("0.10", taxes=(money("5"),)), "0.00", "0.01", "0.11"),
-        (service("0.09", taxes=(money("5"),)), "0.00", "0.00", "0.09"),
-        (service("50.00", taxes=(money("8.875"), money("1.25"))), "0.00", "5.07", "55.07"),
+        (service("10.00", discount_percent=money("100"), taxes=(rate("20"),)), "10.00", "0.00", "0.00"),
+        (service("0.10", taxes=(rate("5"),)), "0.00", "0.01", "0.11"),
+        (service("0.09", taxes=(rate("5"),)), "0.00", "0.00", "0.09"),
+        (service("50.00", taxes=(rate("8.875"), rate("1.25"))), "0.00", "5.07", "55.07"),
     ],
 )
 def test_a_line_is_priced_to_the_cent(made: Service, discount: str, tax: str, amount: str) -> None:
@@ -44,8 +48,14 @@ def test_a_line_is_priced_to_the_cent(made: Service, discount: str, tax: str, am
 
 def test_each_tax_is_rounded_by_itself_and_not_their_sum() -> None:
     # 0.5 % of 1.00 is half a cent, twice: two cents, where 1 % at once would be one.
-    line = charges.service_line(service("1.00", taxes=(money("0.5"), money("0.5"))))
+    line = charges.service_line(service("1.00", taxes=(rate("0.5"), rate("0.5"))))
     assert line.tax == money("0.02")
+
+
+def test_a_line_knows_what_each_tax_adds_to_it() -> None:
+    line = charges.service_line(service("50.00", taxes=(rate("8.875", "State"), rate("1.25", "City"))))
+    assert [(part.rate.name, part.amount) for part in line.taxes] == [("State", money("4.44")), ("City", money("0.63"))]
+    assert sum(part.amount for part in line.taxes) == line.tax
 
 
 def test_a_service_is_billed_from_its_first_to_its_last_day() -> None:
