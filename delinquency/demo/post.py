@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from accounts.models import Notice, OutreachRules
 from accounts.outreach import callbacks
 from accounts.outreach.callbacks import Kind, Report
+from accounts.outreach.dispatch import dispatch_notices
 from accounts.outreach.inbound import take_in_letter, take_in_text
 from accounts.outreach.inbound_files import File
 from accounts.outreach.inbound_letter import Letter
@@ -35,6 +36,8 @@ def bring_post(now: datetime) -> None:
     with clock.at(now - timedelta(hours=2)):
         _text(people[2], "SM-demo-2", "STOP")
         _bounce(people[3])
+        # What came back goes out another way.
+        dispatch_notices()
 
 
 def _answer(notice: Notice) -> None:
