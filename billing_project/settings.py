@@ -58,6 +58,14 @@ def truth(variable: str) -> bool | None:
         refuse(variable, f"'{env.str(variable)[:60]}' is neither true nor false.")
 
 
+def whole(variable: str, default: int, *, least: int, most: int) -> int:
+    """Read a whole number within bounds."""
+    text = env.str(variable, "").strip() or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and least <= int(text) <= most):
+        refuse(variable, f"'{text[:60]}' is no number from {least} to {most}.")
+    return int(text)
+
+
 # --- What kind of start is this? Unset: the demo. true: a developer's. false: production. ---
 _debug = truth("DEBUG")
 DEBUG = bool(_debug)
@@ -199,7 +207,18 @@ EMAIL_CHANNEL = choice(
 )  # fmt: skip
 SMS_CHANNEL = choice("SMS_CHANNEL", {"simulated": "accounts.outreach.simulated.SimulatedChannel"}, ("twilio",))
 VOICE_CHANNEL = choice("VOICE_CHANNEL", {"simulated": "accounts.outreach.simulated.SimulatedChannel"}, ("twilio",))
-PAYMENT_GATEWAY = choice("PAYMENT_GATEWAY", {"sandbox": "invoicing.gateways.sandbox.SandboxGateway"}, ("stripe",))
+PAYMENT_GATEWAY = choice(
+    "PAYMENT_GATEWAY",
+    {
+        "sandbox": "invoicing.gateways.sandbox.SandboxGateway",
+        "stripe": "invoicing.gateways.stripe_gateway.StripeGateway",
+    },
+)
+# What is wrong with these is said by the checks of invoicing/gateways/checks.py.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "").strip()
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "").strip()
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "").strip()
+STRIPE_SILENT_HOURS = whole("STRIPE_SILENT_HOURS", 6, least=1, most=168)
 
 # --- Django ---
 INSTALLED_APPS = [

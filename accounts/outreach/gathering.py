@@ -63,7 +63,7 @@ def zones_of(account: Account, contact: Contact | None, address: str = "") -> tu
 def rules_of(company: Company) -> OutreachRules:
     """Return the contact rules of a company; without a row of its own the strict ones that the model starts with."""
     try:
-        kept: OutreachRules = company.outreach_rules  # type: ignore[attr-defined]
+        kept: OutreachRules = company.outreach_rules  # type: ignore[attr-defined, unused-ignore]
     except ObjectDoesNotExist:
         return OutreachRules(company=company)
     return kept
