@@ -364,6 +364,11 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        name: {"level": "INFO"} for name in ("accounts", "billing_project", "delinquency", "invoicing", "netenforce")
+        **{
+            name: {"level": "INFO"}
+            for name in ("accounts", "billing_project", "delinquency", "invoicing", "netenforce")
+        },
+        # Its client tells what it asks and is answered below this: words of errors may repeat a key.
+        "stripe": {"level": "WARNING"},
     },
 }

@@ -36,9 +36,10 @@ def bring_up_to_date(provider_id: str, at: datetime) -> str:
     attempt = _attempt_of(facts)
     done = []
     if attempt is not None:
-        # On a page a declined card is not the end; the page is asked then.
-        on_page = attempt.page_id and facts.stage is Stage.DECLINED
-        done.append(inquire.look_up(attempt.pk, at) if on_page else inquire.settle(attempt, facts, at))
+        # On a page a declined card is not the end, and one that was charged may be one to keep: the page is asked.
+        state = inquire.look_up(attempt.pk, at) if attempt.page_id else attempt.state
+        on_page = bool(attempt.page_id) and facts.stage is Stage.DECLINED
+        done.append(state if on_page or state == PaymentAttempt.State.DONE else inquire.settle(attempt, facts, at))
     payment = Payment.objects.filter(reference=facts.provider_id).first()
     if payment is None:
         return "; ".join(done) or _unknown(facts)
@@ -53,11 +54,12 @@ def bring_page_up_to_date(page_id: str, at: datetime) -> str:
     if attempt is None:
         return sources.take_added(page_id)
     state = inquire.look_up(attempt.pk, at)
-    if state != PaymentAttempt.State.DONE:
-        facts = gateway().page_facts(page_id)
-        if facts is not None and facts.charge is not None:
-            return bring_up_to_date(facts.charge.provider_id, at)
-    return state
+    facts = gateway().page_facts(page_id)
+    if facts is None or facts.charge is None:
+        return state
+    if state == PaymentAttempt.State.DONE and facts.source is not None:
+        sources.keep_paid_with(attempt.pk, facts.source)
+    return bring_up_to_date(facts.charge.provider_id, at)
 
 
 def _attempt_of(facts: ChargeFacts) -> PaymentAttempt | None:
