@@ -298,6 +298,17 @@ def bar_funding_source(source: FundingSource, why: str, *, at: datetime | None =
     return locked
 
 
+@transaction.atomic
+def refresh_funding_source(source: FundingSource, *, brand: str, last4: str, expires_on: date | None) -> bool:
+    """Note what a card's bank has renewed, such as its expiry, and tell whether anything changed; a bar stays."""
+    locked = lock_row(FundingSource.objects.all(), source.pk)
+    if (locked.brand, locked.last4, locked.expires_on) == (brand, last4, expires_on):
+        return False
+    locked.brand, locked.last4, locked.expires_on = brand, last4, expires_on
+    _save(locked, "renewed by its bank", fields=["brand", "last4", "expires_on"])
+    return True
+
+
 # --- Rows that ship with the program ---
 
 SHIPPED_TYPES = (("Residential", False), ("Business", True))

@@ -58,6 +58,14 @@ def truth(variable: str) -> bool | None:
         refuse(variable, f"'{env.str(variable)[:60]}' is neither true nor false.")
 
 
+def whole(variable: str, default: int, *, least: int, most: int) -> int:
+    """Read a whole number within bounds."""
+    text = env.str(variable, "").strip() or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and least <= int(text) <= most):
+        refuse(variable, f"'{text[:60]}' is no number from {least} to {most}.")
+    return int(text)
+
+
 # --- What kind of start is this? Unset: the demo. true: a developer's. false: production. ---
 _debug = truth("DEBUG")
 DEBUG = bool(_debug)
@@ -207,7 +215,18 @@ ANYMAIL = _mail.anymail
 SMS_CHANNEL, VOICE_CHANNEL = _phone.channels["SMS_CHANNEL"], _phone.channels["VOICE_CHANNEL"]
 TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN = _phone.account_sid, _phone.auth_token
 TWILIO_FROM, TWILIO_API_BASE = _phone.sender, _phone.api_base
-PAYMENT_GATEWAY = choice("PAYMENT_GATEWAY", {"sandbox": "invoicing.gateways.sandbox.SandboxGateway"}, ("stripe",))
+PAYMENT_GATEWAY = choice(
+    "PAYMENT_GATEWAY",
+    {
+        "sandbox": "invoicing.gateways.sandbox.SandboxGateway",
+        "stripe": "invoicing.gateways.stripe_gateway.StripeGateway",
+    },
+)
+# What is wrong with these is said by the checks of invoicing/gateways/checks.py.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "").strip()
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "").strip()
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "").strip()
+STRIPE_SILENT_HOURS = whole("STRIPE_SILENT_HOURS", 6, least=1, most=168)
 
 # --- Django ---
 INSTALLED_APPS = [
@@ -356,6 +375,11 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        name: {"level": "INFO"} for name in ("accounts", "billing_project", "delinquency", "invoicing", "netenforce")
+        **{
+            name: {"level": "INFO"}
+            for name in ("accounts", "billing_project", "delinquency", "invoicing", "netenforce")
+        },
+        # Its client tells what it asks and is answered below this: words of errors may repeat a key.
+        "stripe": {"level": "WARNING"},
     },
 }

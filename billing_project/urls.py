@@ -14,6 +14,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     *(path("portal/", include(module)) for module in PORTAL),
     path("callbacks/", include("accounts.hooks.urls")),
+    path("callbacks/", include("invoicing.hooks.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

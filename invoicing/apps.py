@@ -16,7 +16,7 @@ class InvoicingConfig(AppConfig):
         from accounts import signals
 
         from . import receivers
-        from .gateways.registry import check_gateway
+        from .gateways.checks import check_gateway
 
         signals.status_changed.connect(receivers.on_status_changed, dispatch_uid="invoicing.status_changed")
         signals.account_closed.connect(receivers.on_account_closed, dispatch_uid="invoicing.account_closed")

@@ -6,24 +6,22 @@ the portal does not come through here.
 
 import logging
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.queries import open_pause
 from billing_project.kernel.claims import claim_due, release_claimed, release_expired
-from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, StaleState, Unavailable
+from billing_project.kernel.errors import OutcomeUnknown, Rejected, StaleState, Unavailable
 
-from .gateways.port import ChargeReceipt, ChargeRequest, Gateway
+from .gateways.port import ChargeRequest, Gateway, Pending
 from .gateways.registry import gateway
 from .models import PaymentAttempt
-from .operations import collect
+from .operations import collect, inquire
 
 logger = logging.getLogger(__name__)
 
 ROWS_MAX = 50
-# A gateway may need a moment until a charge can be found; "not there" is believed only after this.
-LOOKUP_AFTER = timedelta(minutes=1)
 
 State = PaymentAttempt.State
 
@@ -47,12 +45,18 @@ def dispatch_charges(at: datetime) -> Counter[str]:
 
 
 def resolve_unknown(at: datetime) -> Counter[str]:
-    """Look up charges whose outcome is unknown, repeat none, and return how many ended in which state."""
+    """Look up the charges that are unknown or under way and whose time has come, repeat none, and count the ends.
+
+    That is five minutes and an hour after they became so, and then every day.
+    """
     outcomes: Counter[str] = Counter()
     collect.leave_lost_calls_unknown(at)
-    rows = PaymentAttempt.objects.filter(state=State.UNKNOWN, due_at__lte=at - LOOKUP_AFTER)
-    for attempt_id, key in list(rows.order_by("pk").values_list("pk", "key")):
-        outcomes[_look_up(attempt_id, key, at)] += 1
+    rows = PaymentAttempt.objects.filter(state__in=[State.UNKNOWN, State.PENDING], due_at__lte=at)
+    for attempt_id in list(rows.order_by("due_at", "pk").values_list("pk", flat=True)):
+        try:
+            outcomes[inquire.look_up(attempt_id, at)] += 1
+        except StaleState as busy:
+            logger.info("charge %d is looked up later: %s", attempt_id, busy)
     return outcomes
 
 
@@ -61,7 +65,7 @@ def _ready() -> QuerySet[PaymentAttempt]:
     others = PaymentAttempt.objects.filter(invoice=OuterRef("invoice"))
     # One at a time per invoice (the database refuses a second), and in order of rank while a lower one is
     # unsettled.
-    under_way = others.filter(state__in=[State.CLAIMED, State.SENDING, State.UNKNOWN])
+    under_way = others.filter(state__in=[State.CLAIMED, *PaymentAttempt.ASKED])
     before = others.filter(state=State.QUEUED).filter(
         Q(rank__lt=OuterRef("rank")) | Q(rank=OuterRef("rank"), pk__lt=OuterRef("pk"))
     )
@@ -94,31 +98,11 @@ def _call(own: Gateway, attempt_id: int, request: ChargeRequest, at: datetime) -
         return collect.settle_declined(attempt_id, rejected)
     except Unavailable as unavailable:
         return collect.settle_not_happened(attempt_id, str(unavailable), at)
+    except Pending as pending:
+        return collect.settle_pending(attempt_id, pending, at)
     except OutcomeUnknown as unknown:
         return collect.settle_unknown(attempt_id, str(unknown), at)
-    return _record(attempt_id, receipt, at)
-
-
-def _look_up(attempt_id: int, key: str, at: datetime) -> str:
-    try:
-        receipt = gateway().lookup(key)
-    except Rejected as rejected:
-        return collect.settle_declined(attempt_id, rejected)
-    except (Unavailable, OutcomeUnknown) as unanswered:
-        return collect.settle_unknown(attempt_id, str(unanswered), at)
-    if receipt is None:
-        # The gateway never took it. The same key keeps even a late arrival from charging twice.
-        return collect.settle_not_happened(attempt_id, "The gateway knows nothing of this charge.", at)
-    return _record(attempt_id, receipt, at)
-
-
-def _record(attempt_id: int, receipt: ChargeReceipt, at: datetime) -> str:
-    try:
-        return collect.settle_done(attempt_id, receipt, at)
-    except (Refused, StaleState) as refused:
-        # The money has moved: whatever kept us from writing it down, the next lookup will do it.
-        logger.warning("charge %d was made but not recorded yet: %s", attempt_id, refused)
-        return collect.settle_unknown(attempt_id, str(refused), at)
+    return inquire.record(attempt_id, receipt, at)
 
 
 def _state_of(attempt_id: int) -> str:

@@ -123,7 +123,6 @@ def credit_parts(account_ids: Iterable[int]) -> dict[int, list[CreditPart]]:
 
 
 def accounts_with_unsettled(account_ids: Iterable[int]) -> set[int]:
-    """Return which accounts have a charge of unknown outcome: nothing may be cut meanwhile (R-07, I9)."""
-    states = [PaymentAttempt.State.SENDING, PaymentAttempt.State.UNKNOWN]
-    rows = PaymentAttempt.objects.filter(account_id__in=list(account_ids), state__in=states)
+    """Return which accounts have a charge that is unknown or under way: nothing may be cut meanwhile (R-07, I9)."""
+    rows = PaymentAttempt.objects.filter(account_id__in=list(account_ids), state__in=PaymentAttempt.ASKED)
     return set(rows.order_by().values_list("account_id", flat=True).distinct())

@@ -5,6 +5,7 @@ from celery import shared_task
 from billing_project.kernel import clock
 
 from .dispatch import dispatch_charges, resolve_unknown
+from .operations.gateway_events import process_events, watch_silence
 from .sweep import bill
 
 
@@ -19,3 +20,11 @@ def dispatch() -> int:
     """Look up charges whose outcome is unknown, charge what is due, and return how many were settled."""
     now = clock.now()
     return resolve_unknown(now).total() + dispatch_charges(now).total()
+
+
+@shared_task(name="invoicing.process_event", soft_time_limit=240, time_limit=300)
+def process_event() -> int:
+    """Handle the gateway's reports that are due, notice when there are none, and return how many were handled."""
+    now = clock.now()
+    watch_silence(now)
+    return process_events(now)

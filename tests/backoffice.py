@@ -66,11 +66,14 @@ from delinquency.models import (
 from invoicing.models import (
     BillingRun,
     Discount,
+    GatewayEvent,
     Invoice,
     InvoiceLine,
     InvoiceSeries,
     PaymentAttempt,
     SandboxCharge,
+    SandboxPage,
+    SourcePage,
     Tax,
 )
 from invoicing.operations.charges import add_charge
@@ -221,6 +224,15 @@ def _make_money(account: Account, invoice: Invoice) -> None:
     SandboxCharge.objects.create(
         key="attempt-1", source_token="tok_ok", amount=Decimal("40.00"), currency="USD", outcome="charged"
     )
+    GatewayEvent.objects.create(
+        provider="stripe", event_id="evt_1", type="payment_intent.succeeded", object_id="pi_1", happened_at=NOON,
+        received_at=NOON, handled_at=NOON, state="done", outcome="done",
+    )  # fmt: skip
+    SourcePage.objects.create(account=account, key="add-1", page_id="cs_1", rank=2, opened_at=NOON)
+    SandboxPage.objects.create(
+        key="page-1", account_ref=str(account.public_id), amount=Decimal("40.00"), currency="USD", open_until=NOON,
+        return_url="/portal/", leave_url="/portal/",
+    )  # fmt: skip
     InvoiceSeries.objects.get_or_create(company=account.company)
     BillingRun.objects.create(tick_at=NOON, started_at=NOON, finished_at=NOON)
     Tax.objects.create(name="City tax", percent=Decimal("8.8750"))

@@ -25,8 +25,9 @@ from billing_project.processes import end_with_parent
 # as not set, and .env does not fill it. Settings are first read after this.
 for variable in (
     "ALLOWED_HOSTS", "DEBUG", "EMAIL_CHANNEL", "EMAIL_URL", "FIELD_ENCRYPTION_KEY", "PAYMENT_GATEWAY", "PORT",
-    "PUBLIC_BASE_URL", "SECRET_KEY", "SMS_CHANNEL", "TWILIO_ACCOUNT_SID", "TWILIO_API_BASE", "TWILIO_AUTH_TOKEN",
-    "TWILIO_FROM", "VOICE_CHANNEL",
+    "PUBLIC_BASE_URL", "SECRET_KEY", "SMS_CHANNEL", "STRIPE_API_BASE", "STRIPE_SECRET_KEY", "STRIPE_SILENT_HOURS",
+    "STRIPE_WEBHOOK_SECRET", "TWILIO_ACCOUNT_SID", "TWILIO_API_BASE", "TWILIO_AUTH_TOKEN", "TWILIO_FROM",
+    "VOICE_CHANNEL",
 ):  # fmt: skip
     os.environ[variable] = ""
 os.environ["DJANGO_SETTINGS_MODULE"] = "billing_project.settings"

@@ -23,7 +23,7 @@ CLERKS_DO = (
     "add_ticketcomment", "change_calltask", "add_exclusion", "change_exclusion", "delete_exclusion",
     "change_case", "add_study", "change_study", "delete_study", "change_pause", "change_airbagtrip",
     "add_policy", "change_policy", "add_policyversion", "change_policyversion", "delete_policyversion",
-    "add_policystep", "change_policystep", "delete_policystep",
+    "add_policystep", "change_policystep", "delete_policystep", "change_paymentattempt", "change_gatewayevent",
     "change_notice", "change_inboundmessage", "add_suppression", "change_suppression",
     "change_noticetemplate", "publish_noticetemplate",
 )  # fmt: skip

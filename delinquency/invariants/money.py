@@ -237,7 +237,7 @@ FEE_UNEARNED = Check(
     ) unpaid
     WHERE (NOT unpaid.late AND unpaid.at_check <= 0 AND (f.midnight IS NULL OR unpaid.at_midnight <= 0))
        OR EXISTS (SELECT FROM invoicing_paymentattempt p
-                  WHERE p.account_id = f.account_id AND p.state IN ('sending', 'unknown')
+                  WHERE p.account_id = f.account_id AND p.state IN ('sending', 'unknown', 'pending')
                     AND p.created_at <= f.decided_at)
     ORDER BY a.number, i.number""",
 )
@@ -264,7 +264,7 @@ CHARGED_UNRECORDED = Check(
     LEFT JOIN invoicing_paymentattempt t ON t.key = s.key
     LEFT JOIN invoicing_payment p ON p.id = t.payment_id
     WHERE s.outcome = 'charged' AND p.amount IS DISTINCT FROM s.amount
-      AND NOT coalesce(t.state IN ('sending', 'unknown')
+      AND NOT coalesce(t.state IN ('sending', 'unknown', 'pending')
                        AND t.created_at > %(at)s::timestamptz - interval '7 days', false)
     ORDER BY s.key""",
 )

@@ -103,7 +103,7 @@ HELD_WHILE_CHARGING = Check(
     f"""
     {_HELD} {_HOLDS} {_IN_FORCE}
       AND EXISTS (SELECT FROM invoicing_paymentattempt t
-                  WHERE t.account_id = a.id AND t.state IN ('sending', 'unknown')
+                  WHERE t.account_id = a.id AND t.state IN ('sending', 'unknown', 'pending')
                     AND t.created_at <= h.placed_at)
     ORDER BY a.number""",
 )

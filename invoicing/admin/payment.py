@@ -31,13 +31,14 @@ from invoicing.documents import receipt_pdf
 from invoicing.documents.bundle import Part
 from invoicing.documents.making import receipt_file_name
 from invoicing.models import LedgerEntry, Payment, PaymentAttempt, SandboxCharge
+from invoicing.operations.inquire import look_up
 from invoicing.operations.payments import reverse_payment
 
 from .documents import DocumentsAdmin
 
 ATTEMPT_TONES = {
     "queued": NOTE, "claimed": NOTE, "sending": NOTE, "done": GOOD, "declined": BAD, "refused": QUIET, "unknown": WARN,
-    "parked": BAD,
+    "pending": WARN, "parked": BAD,
 }  # fmt: skip
 
 
@@ -161,8 +162,15 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     search_fields = ("key", "provider_id", "account__number", "invoice__number")
     date_hierarchy = "created_at"
     actions_list = ("charge_now",)
+    actions_detail = ("check_now",)
     empty_words = "Charge steps of a policy, and customers who pay in the portal, make attempts."
-    readonly_fields = ("account_shown", "amount_shown", "state_shown", "due")
+    readonly_fields = ("account_shown", "amount_shown", "state_shown", "due", "unclear")
+    exclude = ("unclear_at", "page_url")
+
+    @admin.display(description="unclear since", ordering="unclear_at")
+    def unclear(self, attempt: PaymentAttempt) -> SafeString | str:
+        """Return since when its outcome is unknown or under way, in the account's time."""
+        return local_time(attempt.unclear_at, attempt.account.timezone)
 
     @admin.display(description="account", ordering="account__number")
     def account_shown(self, attempt: PaymentAttempt) -> SafeString | str:
@@ -191,6 +199,25 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
             self, request, title="Charge what is due", submit="Charge now",
             carry_out=lambda: dispatch_charges(clock.now()),
             words="The worker does this each minute. What was paid meanwhile is not charged.",
+        )  # fmt: skip
+
+    @action(description="Check now", icon="search", permissions=["operate"])
+    def check_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for confirmation, and ask the gateway what became of the charge."""
+
+        def carry_out(attempt: PaymentAttempt, data: dict[str, Any]) -> str:
+            if attempt.state not in PaymentAttempt.ASKED:
+                return f"Nothing is open: the charge is {attempt.get_state_display()}."
+            look_up(attempt.pk, clock.now())
+            attempt.refresh_from_db()
+            return f"The charge is {attempt.get_state_display()}. {attempt.why}"
+
+        return confirm_one(
+            self, request, object_id, title="Check now", submit="Ask the gateway", form_class=forms.Form,
+            words=lambda attempt: f"The gateway is asked what became of {attempt.amount:,.2f} for invoice"
+            f" {attempt.invoice.number}. Nothing is charged by asking.",
+            facts=lambda attempt: [f"It is {attempt.get_state_display()}.", *([attempt.why] if attempt.why else [])],
+            carry_out=carry_out,
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from .billing_default import BillingDefault, BillingParameters
 from .billing_run import BillingRun
 from .catalog import CatalogItem, Discount, Subscription, Tax
 from .charge import Charge
+from .gateway_event import GatewayEvent, SandboxPage, SourcePage
 from .invoice import Invoice, InvoiceLine, InvoiceSeries
 from .ledger import LedgerEntry
 from .payment import Payment, PaymentAttempt, SandboxCharge
@@ -15,6 +16,7 @@ __all__ = [
     "CatalogItem",
     "Charge",
     "Discount",
+    "GatewayEvent",
     "Invoice",
     "InvoiceLine",
     "InvoiceSeries",
@@ -22,6 +24,8 @@ __all__ = [
     "Payment",
     "PaymentAttempt",
     "SandboxCharge",
+    "SandboxPage",
+    "SourcePage",
     "Subscription",
     "Tax",
 ]

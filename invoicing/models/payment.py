@@ -71,9 +71,12 @@ class PaymentAttempt(models.Model):
         DECLINED = "declined", "declined"
         REFUSED = "refused", "refused without a call"
         UNKNOWN = "unknown", "unknown"
+        PENDING = "pending", "under way"
         PARKED = "parked", "parked"
 
-    UNSETTLED = ("queued", "claimed", "sending", "unknown")
+    UNSETTLED = ("queued", "claimed", "sending", "unknown", "pending")
+    # The gateway may be taking money for it: it is open there, and nothing punitive happens meanwhile.
+    ASKED = ("sending", "unknown", "pending")
 
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="payment_attempts")
     invoice = models.ForeignKey("invoicing.Invoice", on_delete=models.PROTECT, related_name="payment_attempts")
@@ -90,6 +93,13 @@ class PaymentAttempt(models.Model):
     lease_until_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     provider_id = models.CharField(max_length=120, blank=True)
+    page_id = models.CharField(
+        max_length=120, blank=True, help_text="The page of the gateway on which the customer pays it."
+    )
+    page_url = models.TextField(blank=True)
+    unclear_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when its outcome is unknown or under way; it is looked up from then on."
+    )
     payment = models.OneToOneField(Payment, null=True, blank=True, on_delete=models.PROTECT, related_name="attempt")
     created_at = models.DateTimeField(default=clock.now)
     settled_at = models.DateTimeField(null=True, blank=True)
@@ -100,7 +110,14 @@ class PaymentAttempt(models.Model):
             models.CheckConstraint(condition=Q(amount__gt=0), name="attempt_amount_positive"),
             models.CheckConstraint(condition=Q(attempts__lte=5), name="attempt_count_bounded"),
             models.UniqueConstraint(
-                fields=["invoice"], condition=Q(state__in=["claimed", "sending", "unknown"]), name="attempt_open_once"
+                fields=["invoice"],
+                condition=Q(state__in=["claimed", "sending", "unknown", "pending"]),
+                name="attempt_open_once",
+            ),
+            models.UniqueConstraint(fields=["page_id"], condition=~Q(page_id=""), name="attempt_page_once"),
+            models.CheckConstraint(
+                condition=~Q(state__in=["unknown", "pending"]) | Q(unclear_at__isnull=False),
+                name="attempt_unclear_since_when",
             ),
             models.CheckConstraint(
                 condition=~Q(state="done") | Q(payment__isnull=False), name="attempt_done_has_payment"
@@ -108,7 +125,11 @@ class PaymentAttempt(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at", "id"], condition=Q(state="queued"), name="attempt_due"),
-            models.Index(fields=["account"], condition=Q(state__in=["sending", "unknown"]), name="attempt_unsettled"),
+            models.Index(
+                fields=["account"], condition=Q(state__in=["sending", "unknown", "pending"]), name="attempt_unsettled"
+            ),
+            models.Index(fields=["due_at"], condition=Q(state__in=["unknown", "pending"]), name="attempt_to_look_up"),
+            models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="attempt_at_the_gateway"),
         ]
 
     def __str__(self) -> str:

@@ -128,9 +128,12 @@ def _lock(invoice: Invoice, why: str) -> Invoice:
     ledger.lock_account(invoice.account_id)
     locked = lock_row(Invoice.objects.all(), invoice.pk)
     _require_reason(why, f"invoice {locked.number} is changed")
-    under_way = [PaymentAttempt.State.CLAIMED, PaymentAttempt.State.SENDING, PaymentAttempt.State.UNKNOWN]
+    under_way = [PaymentAttempt.State.CLAIMED, *PaymentAttempt.ASKED]
     if PaymentAttempt.objects.filter(invoice=locked, state__in=under_way).exists():
-        raise StaleState(f"A card is being charged for invoice {locked.number} at this moment; try again in a minute.")
+        raise StaleState(
+            f"A charge for invoice {locked.number} is under way; wait for its outcome, or ask for it among the charge"
+            " attempts."
+        )
     return locked
 
 

@@ -19,7 +19,7 @@ from billing_project.kernel.errors import Rejected
 from billing_project.kernel.locks import lock_row
 from billing_project.kernel.moves import check_move
 from billing_project.kernel.nudge import nudge
-from invoicing.gateways.port import ChargeReceipt, ChargeRequest
+from invoicing.gateways.port import ChargeReceipt, ChargeRequest, Pending
 from invoicing.models import Invoice, Payment, PaymentAttempt
 from invoicing.rules import collection
 from invoicing.signals import charge_settled, payment_started
@@ -32,18 +32,19 @@ State = PaymentAttempt.State
 ATTEMPT_MOVES: dict[str, set[str]] = {
     State.QUEUED: {State.CLAIMED, State.REFUSED},
     State.CLAIMED: {State.QUEUED, State.SENDING, State.REFUSED},
-    State.SENDING: {State.QUEUED, State.DONE, State.DECLINED, State.UNKNOWN, State.PARKED},
-    State.UNKNOWN: {State.QUEUED, State.DONE, State.DECLINED, State.PARKED},
+    State.SENDING: {State.QUEUED, State.DONE, State.DECLINED, State.UNKNOWN, State.PENDING, State.PARKED},
+    State.UNKNOWN: {State.QUEUED, State.DONE, State.DECLINED, State.PENDING, State.PARKED},
+    State.PENDING: {State.DONE, State.DECLINED},
 }
 ATTEMPTS_MAX = 5
 # How long to wait before the next call, after each call that certainly did not happen.
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
 # A call may take as long as this before its outcome counts as unknown.
 LEASE = timedelta(minutes=2)
-# An outcome unknown for as long as this is put before the clerks.
-UNKNOWN_TOO_LONG = timedelta(hours=24)
+# An outcome unknown for as long as this is put before the clerks; a bank debit may take its fortnight.
+UNKNOWN_TOO_LONG, PENDING_TOO_LONG = timedelta(hours=24), timedelta(days=14)
 
-UNKNOWN_CODE, PARKED_CODE = "charge-unknown", "charge-parked"
+UNKNOWN_CODE, PARKED_CODE, PENDING_CODE = "charge-unknown", "charge-parked", "charge-pending"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,8 @@ def reserve(attempt_id: int, at: datetime) -> tuple[PaymentAttempt, ChargeReques
         customer_token=source.customer_token,
         source_token=source.source_token,
         description=f"Account {invoice.account.number}, invoice {invoice.number}",
+        account_ref=str(invoice.account.public_id),
+        invoices=invoice.number,
     )
 
 
@@ -158,8 +161,24 @@ def reserve(attempt_id: int, at: datetime) -> tuple[PaymentAttempt, ChargeReques
 def settle_done(attempt_id: int, receipt: ChargeReceipt, at: datetime) -> str:
     """Record the payment of a charge that was made and return the attempt's state; twice is once."""
     found = _lock(attempt_id)
-    if found is None or found.state not in (State.SENDING, State.UNKNOWN):
+    if found is None or found.state not in PaymentAttempt.ASKED:
         return found.state if found else State.REFUSED
+    return _write_down(found, receipt, at)
+
+
+@transaction.atomic
+def settle_found(attempt_id: int, receipt: ChargeReceipt, at: datetime) -> str:
+    """Record the payment of a charge that the gateway says was made, whatever we believed of it; twice is once.
+
+    The money has moved: an attempt that had been given up, or had gone back to the queue, is done all the same.
+    """
+    found = _lock(attempt_id)
+    if found is None or found.state == State.DONE:
+        return found.state if found else State.REFUSED
+    return _write_down(found, receipt, at)
+
+
+def _write_down(found: PaymentAttempt, receipt: ChargeReceipt, at: datetime) -> str:
     payment = Payment.objects.filter(reference=receipt.provider_id, account_id=found.account_id).first()
     if payment is None:
         payment = record_payment(
@@ -167,23 +186,25 @@ def settle_done(attempt_id: int, receipt: ChargeReceipt, at: datetime) -> str:
             reference=receipt.provider_id,
             amount=receipt.amount,
             received_at=at,
-            method=Payment.Method.CARD,
+            method=receipt.method,
             invoice=found.invoice,
             funding_source=found.funding_source,
         )
-    found.payment, found.provider_id = payment, receipt.provider_id
-    resolve_attention(UNKNOWN_CODE, _attention_key(found), "the charge was made")
-    return _settle(found, State.DONE)
+    found.payment, found.provider_id, found.code = payment, receipt.provider_id, ""
+    _resolve(found, "the charge was made", UNKNOWN_CODE, PENDING_CODE, PARKED_CODE)
+    if found.state not in PaymentAttempt.ASKED:
+        found.why = f"The gateway charged it although it was {found.get_state_display()} here."
+    return _end(found, State.DONE)
 
 
 @transaction.atomic
 def settle_declined(attempt_id: int, rejected: Rejected) -> str:
     """Note the source's final no."""
     found = _lock(attempt_id)
-    if found is None or found.state not in (State.SENDING, State.UNKNOWN):
+    if found is None or found.state not in PaymentAttempt.ASKED:
         return found.state if found else State.REFUSED
     found.code = rejected.code[:60]
-    resolve_attention(UNKNOWN_CODE, _attention_key(found), "the charge was declined")
+    _resolve(found, "the charge was declined", UNKNOWN_CODE, PENDING_CODE)
     return _settle(found, State.DECLINED, why=rejected.words)
 
 
@@ -194,40 +215,53 @@ def settle_not_happened(attempt_id: int, why: str, at: datetime) -> str:
     if found is None or found.state not in (State.SENDING, State.UNKNOWN):
         return found.state if found else State.REFUSED
     if found.attempts >= ATTEMPTS_MAX:
-        raise_attention(
-            code=PARKED_CODE,
-            key=_attention_key(found),
-            account=found.account,
-            words=f"Charging invoice {found.invoice.number} failed {found.attempts} times: {why}"
-            " Ask the gateway, then charge it by hand.",
-        )
+        words = f"Charging invoice {found.invoice.number} failed {found.attempts} times: {why}"
+        _raise(found, PARKED_CODE, f"{words} Ask the gateway, then charge it by hand.")
         return _settle(found, State.PARKED, why=why)
     check_move(ATTEMPT_MOVES, found.state, State.QUEUED)
     found.state, found.why, found.lease_until_at = State.QUEUED, why[:300], None
-    found.due_at = at + BACKOFF[min(found.attempts, len(BACKOFF)) - 1]
-    found.save(update_fields=["state", "why", "due_at", "lease_until_at"])
+    found.due_at, found.unclear_at = at + BACKOFF[min(found.attempts, len(BACKOFF)) - 1], None
+    found.save(update_fields=["state", "why", "due_at", "lease_until_at", "unclear_at"])
     return found.state
 
 
 @transaction.atomic
 def settle_unknown(attempt_id: int, why: str, at: datetime) -> str:
-    """Note that a charge may have happened: it is looked up from now on, never repeated blindly (R-07)."""
+    """Note that a charge may have happened: it is looked up from now on, never repeated blindly (R-07).
+
+    One that is under way stays so: that its gateway cannot be asked now takes nothing back.
+    """
     found = _lock(attempt_id)
-    if found is None or found.state not in (State.SENDING, State.UNKNOWN):
+    if found is None or found.state not in PaymentAttempt.ASKED:
         return found.state if found else State.REFUSED
-    if found.state == State.SENDING:
-        check_move(ATTEMPT_MOVES, found.state, State.UNKNOWN)
-        found.state, found.why, found.due_at, found.lease_until_at = State.UNKNOWN, why[:300], at, None
-        found.save(update_fields=["state", "why", "due_at", "lease_until_at"])
+    return _leave_unclear(found, State.PENDING if found.state == State.PENDING else State.UNKNOWN, why, at)
+
+
+@transaction.atomic
+def settle_pending(attempt_id: int, pending: Pending, at: datetime) -> str:
+    """Note that a charge has begun and takes days, such as a bank debit; it is looked up until it has ended."""
+    found = _lock(attempt_id)
+    if found is None or found.state not in PaymentAttempt.ASKED:
+        return found.state if found else State.REFUSED
+    found.provider_id = pending.provider_id or found.provider_id
+    return _leave_unclear(found, State.PENDING, str(pending), at)
+
+
+def _leave_unclear(found: PaymentAttempt, state: PaymentAttempt.State, why: str, at: datetime) -> str:
+    """Move to unknown or pending, or stay there, and say when it is looked up next."""
+    if found.state != state:
+        check_move(ATTEMPT_MOVES, found.state, state)
+        found.state, found.unclear_at = state, at
         _announce(found)
-    elif at - found.due_at >= UNKNOWN_TOO_LONG:
-        raise_attention(
-            code=UNKNOWN_CODE,
-            key=_attention_key(found),
-            account=found.account,
-            words=f"Nobody knows whether {found.amount} for invoice {found.invoice.number} was charged: {why}"
-            " Ask the gateway by the attempt's key.",
-        )
+    since = found.unclear_at or at
+    found.why, found.lease_until_at, found.due_at = why[:300], None, collection.next_lookup(since, at)
+    found.save(update_fields=["state", "why", "due_at", "lease_until_at", "unclear_at", "provider_id"])
+    if state == State.UNKNOWN and at - since >= UNKNOWN_TOO_LONG:
+        words = f"Nobody knows whether {found.amount} for invoice {found.invoice.number} was charged: {why}"
+        _raise(found, UNKNOWN_CODE, f"{words} Ask the gateway by the attempt's key.")
+    if state == State.PENDING and at - since >= PENDING_TOO_LONG:
+        words = f"{found.amount} for invoice {found.invoice.number} is under way since {since:%Y-%m-%d}: {why}"
+        _raise(found, PENDING_CODE, f"{words} Ask the gateway what keeps it.")
     return found.state
 
 
@@ -283,6 +317,10 @@ def _barred_why(source: FundingSource | None) -> str | None:
 
 def _settle(attempt: PaymentAttempt, state: PaymentAttempt.State, why: str = "") -> str:
     check_move(ATTEMPT_MOVES, attempt.state, state)
+    return _end(attempt, state, why)
+
+
+def _end(attempt: PaymentAttempt, state: PaymentAttempt.State, why: str = "") -> str:
     attempt.state, attempt.settled_at, attempt.lease_until_at = state, clock.now(), None
     attempt.why = (why or attempt.why)[:300]
     attempt.save(update_fields=["state", "settled_at", "lease_until_at", "why", "code", "payment", "provider_id"])
@@ -299,5 +337,10 @@ def _announce(attempt: PaymentAttempt) -> None:
     )
 
 
-def _attention_key(attempt: PaymentAttempt) -> str:
-    return f"attempt:{attempt.pk}"
+def _raise(attempt: PaymentAttempt, code: str, words: str) -> None:
+    raise_attention(code=code, key=f"attempt:{attempt.pk}", account=attempt.account, words=words)
+
+
+def _resolve(attempt: PaymentAttempt, how: str, *codes: str) -> None:
+    for code in codes:
+        resolve_attention(code, f"attempt:{attempt.pk}", how)

@@ -1,4 +1,8 @@
-"""A payment that a customer starts in the portal: reserve, call the gateway with no transaction open, settle (R-05)."""
+"""A payment that a customer starts in the portal: reserve, call the gateway with no transaction open, settle (R-05).
+
+With a stored source the gateway is called at once. With a new card the customer goes to a page of the gateway's; the
+attempt is reserved before, and stays open until the page has ended.
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,20 +12,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from accounts.models import Account, FundingSource
-from accounts.operations import replace_funding_source
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
-from invoicing.gateways.port import ChargeReceipt, ChargeRequest
+from invoicing.gateways.port import ChargeReceipt, ChargeRequest, PageRequest, Pending, SourceFacts
 from invoicing.gateways.registry import gateway
 from invoicing.models import Invoice, PaymentAttempt
 from invoicing.queries import account_position
 from invoicing.signals import payment_started
 
-from . import collect, ledger
+from . import collect, inquire, ledger, sources
 
 State = PaymentAttempt.State
-RANKS_MAX = 5
-UNDER_WAY_STATES = (State.CLAIMED, State.SENDING, State.UNKNOWN)
+UNDER_WAY_STATES = (State.CLAIMED, *PaymentAttempt.ASKED)
 UNDER_WAY = _lazy("A payment of yours is under way. Please wait for its outcome before paying again.")
 
 
@@ -35,6 +37,13 @@ class NewCard:
     keep: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnPage:
+    """Whatever card the customer will enter on the gateway's own page; ``keep`` asks for it to be stored."""
+
+    keep: bool = False
+
+
 def pay_now(
     account: Account,
     source: FundingSource | NewCard,
@@ -45,12 +54,14 @@ def pay_now(
 ) -> PaymentAttempt:
     """Charge a source at once, and return the attempt as it ended; the same key again returns the same attempt.
 
-    Money goes to the named invoice, then to the oldest due. Raises Refused for an amount above what is owed, while
-    another charge is under way, or for a source that may not be charged.
+    Money goes to the named invoice, then to the oldest due. A payment page that is still open is closed first. Raises
+    Refused for an amount above what is owed, while another charge is under way, or for a source that may not be
+    charged.
     """
     known = earlier_press(account, key)
     if known is not None:
         return known
+    inquire.close_open_pages(account, clock.now())
     try:
         attempt, request = _reserve(account, source, money.quantize(amount), key=key, invoice=invoice)
     except Refused:
@@ -67,10 +78,44 @@ def pay_now(
     except Unavailable as unavailable:
         # Nobody waits at the screen for a retry tonight: it ends here, and the customer may try again.
         collect.settle_declined(attempt.pk, Rejected(str(unavailable), "unavailable"))
+    except Pending as pending:
+        collect.settle_pending(attempt.pk, pending, at)
     except OutcomeUnknown as unknown:
         collect.settle_unknown(attempt.pk, str(unknown), at)
     else:
-        _settle_done(account, attempt, source, receipt)
+        _settle_done(attempt, source, receipt)
+    attempt.refresh_from_db()
+    return attempt
+
+
+def pay_on_page(
+    account: Account, amount: Decimal, *, key: str, way: sources.Way, keep: bool = False, invoice: Invoice | None = None
+) -> PaymentAttempt:
+    """Open a page of the gateway's for a payment and return its attempt; ``page_url`` is where the customer goes.
+
+    ``way.return_url`` and ``leave_url`` may say ``{attempt}``. The same key again returns the same attempt. Where no
+    page can be made the attempt ends as declined, since nothing can be charged by it. Raises Refused as pay_now does.
+    """
+    known = earlier_press(account, key)
+    if known is not None:
+        return known
+    inquire.close_open_pages(account, clock.now())
+    attempt, request = _reserve(account, OnPage(keep=keep), money.quantize(amount), key=key, invoice=invoice)
+    asked = PageRequest(
+        key=key, account_ref=request.account_ref, currency=request.currency, description=request.description,
+        return_url=way.return_url.format(attempt=attempt.pk), leave_url=way.leave_url.format(attempt=attempt.pk),
+        customer_token=sources.customer_token(account), amount=attempt.amount, keep=keep, language=way.language,
+    )  # fmt: skip
+    try:
+        page = gateway().page_to_pay(asked)
+    except (Rejected, Unavailable, OutcomeUnknown) as error:
+        # Even if a page was made, nobody knows its address, so nobody can pay on it.
+        collect.settle_declined(attempt.pk, Rejected(str(error), "unavailable"))
+    else:
+        # As long as the page may be paid on the attempt is being sent; after that it is looked up.
+        PaymentAttempt.objects.filter(pk=attempt.pk, state=State.SENDING).update(
+            page_id=page.page_id, page_url=page.url, lease_until_at=page.open_until + collect.LEASE
+        )
     attempt.refresh_from_db()
     return attempt
 
@@ -82,7 +127,7 @@ def earlier_press(account: Account, key: str) -> PaymentAttempt | None:
 
 @transaction.atomic
 def _reserve(
-    account: Account, source: FundingSource | NewCard, amount: Decimal, *, key: str, invoice: Invoice | None
+    account: Account, source: FundingSource | NewCard | OnPage, amount: Decimal, *, key: str, invoice: Invoice | None
 ) -> tuple[PaymentAttempt, ChargeRequest]:
     ledger.lock_account(account.pk)
     position = account_position(account.pk)
@@ -103,12 +148,13 @@ def _reserve(
     payment_started.send(sender=PaymentAttempt, account_id=account.pk, attempt_id=attempt.pk)
     return attempt, ChargeRequest(
         key=key, amount=amount, currency=account.company.currency,
-        customer_token=stored.customer_token if stored else "", source_token=source.source_token,
-        description=f"Account {account.number}",
+        customer_token=stored.customer_token if stored else "",
+        source_token="" if isinstance(source, OnPage) else source.source_token,
+        description=f"Account {account.number}", account_ref=str(account.public_id), invoices=anchor.number,
     )  # fmt: skip
 
 
-def _check(account: Account, source: FundingSource | NewCard, amount: Decimal, most: Decimal) -> None:
+def _check(account: Account, source: FundingSource | NewCard | OnPage, amount: Decimal, most: Decimal) -> None:
     """Refuse, in the customer's own language, what must not be charged."""
     if amount <= 0 or amount > most:
         words = _("Choose an amount from 0.01 to %(most)s; that is all that is owed.")
@@ -122,20 +168,9 @@ def _check(account: Account, source: FundingSource | NewCard, amount: Decimal, m
 
 
 @transaction.atomic
-def _settle_done(
-    account: Account, attempt: PaymentAttempt, source: FundingSource | NewCard, receipt: ChargeReceipt
-) -> None:
+def _settle_done(attempt: PaymentAttempt, source: FundingSource | NewCard, receipt: ChargeReceipt) -> None:
     if isinstance(source, NewCard) and source.keep:
-        attempt.funding_source = keep_card(account, source)
-        attempt.save(update_fields=["funding_source"])
+        sources.keep_paid_with(
+            attempt.pk, SourceFacts(token=source.source_token, brand=source.brand, last4=source.last4)
+        )
     collect.settle_done(attempt.pk, receipt, clock.now())
-
-
-def keep_card(account: Account, card: NewCard) -> FundingSource:
-    """Store a card: in its own rank if it is known, else in the first free one, else in the last one's place."""
-    ranks = {source.source_token: source.rank for source in FundingSource.objects.filter(account=account)}
-    free = next((rank for rank in range(1, RANKS_MAX) if rank not in ranks.values()), RANKS_MAX)
-    return replace_funding_source(
-        account, ranks.get(card.source_token, free), source_token=card.source_token, brand=card.brand, last4=card.last4,
-        gateway=gateway().name,
-    )  # fmt: skip

@@ -1,5 +1,7 @@
 """The sandbox gateway's own page, where a customer would enter a card: test cards only, chosen by name."""
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -8,50 +10,60 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import for_customers, page
 from accounts.models import Account
-from billing_project.kernel import money
-from billing_project.kernel.errors import Refused
-from invoicing.gateways.sandbox import SandboxGateway
-from invoicing.operations.portal_pay import NewCard, pay_now
-
-from .views import PENDING
+from billing_project.kernel.errors import Rejected, Unavailable
+from invoicing.gateways.sandbox import LAST4, SandboxGateway, find_page
+from invoicing.models import SandboxPage
 
 # What each test card does is in its token; see invoicing/gateways/sandbox.py.
 CARDS = {
-    "tok_ok": ("Visa", "4242", _("is charged")),
-    "tok_declined": ("Visa", "0002", _("is declined")),
-    "tok_insufficient": ("Visa", "9995", _("is declined: not enough money")),
-    "tok_expired": ("Visa", "0069", _("is declined: expired")),
-    "tok_lost_answer": ("Visa", "3220", _("is charged, but the answer is lost")),
-    "tok_timeout_before": ("Visa", "0119", _("cannot be reached: nothing is charged")),
+    "tok_ok": _("is charged"),
+    "tok_declined": _("is declined"),
+    "tok_insufficient": _("is declined: not enough money"),
+    "tok_expired": _("is declined: expired"),
+    "tok_lost_answer": _("is charged, but the answer is lost"),
+    "tok_timeout_before": _("cannot be reached: nothing is charged"),
 }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_customers
 def hosted_page(request: HttpRequest, account: Account) -> HttpResponse:
-    """Play the gateway's page: choose a test card, and pay what was chosen before."""
+    """Play the gateway's page: choose a test card, and pay or add it."""
     if f"{SandboxGateway.__module__}.{SandboxGateway.__qualname__}" != settings.PAYMENT_GATEWAY:
         raise Http404("The sandbox is not in use.")
-    pending = request.session.get(PENDING)
-    if not isinstance(pending, dict):
+    asked = _page_of(request, account)
+    if asked is None:
         return HttpResponseRedirect(reverse("portal-pay"), status=303)
-    amount, wrong = money.parse(pending["amount"]), ""
+    if asked.state != SandboxPage.State.OPEN:
+        return _back(asked.return_url)
+    wrong = ""
     if request.method == "POST":
         token = request.POST.get("card", "")
         if token in CARDS:
-            brand, last4, _words = CARDS[token]
-            card = NewCard(source_token=token, brand=brand, last4=last4, keep="keep" in request.POST)
             try:
-                attempt = pay_now(account, card, amount, key=pending["key"])
-            except Refused as refusal:
-                wrong = refusal.words
-            else:
-                request.session.pop(PENDING, None)
-                return HttpResponseRedirect(reverse("portal-outcome", args=[attempt.pk]), status=303)
+                return _back(SandboxGateway().use_page(str(asked.public_id), token).return_url)
+            except (Rejected, Unavailable) as refusal:
+                wrong = str(refusal)
         else:
             wrong = str(_("Please choose one of the cards."))
-    cards = [(token, brand, last4, words) for token, (brand, last4, words) in CARDS.items()]
+    cards = [(token, "Visa", LAST4.get(token, "4242"), words) for token, words in CARDS.items()]
     return page(
-        request, "portal/sandbox.html", {"account": account, "amount": amount, "cards": cards, "wrong": wrong},
+        request, "portal/sandbox.html",
+        {
+            "account": account, "amount": asked.amount, "cards": cards, "wrong": wrong, "keep": asked.keep,
+            "leave": urlsplit(asked.leave_url).path,
+        },
         status=400 if wrong else 200,
     )  # fmt: skip
+
+
+def _page_of(request: HttpRequest, account: Account) -> SandboxPage | None:
+    """Return the page that is asked for, if it is this account's."""
+    found = find_page(request.GET.get("page", ""))
+    return found if found is not None and found.account_ref == str(account.public_id) else None
+
+
+def _back(address: str) -> HttpResponse:
+    """Send the customer back; within this server, by whatever name they reached it."""
+    parts = urlsplit(address)
+    return HttpResponseRedirect(f"{parts.path}?{parts.query}" if parts.query else parts.path, status=303)

@@ -1,8 +1,10 @@
 """The customer's pages about money. Every row shown belongs to the session's account; others do not exist here."""
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -10,20 +12,22 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.access import for_customers, page
+from accounts.access import for_customers, language_of, page
 from accounts.models import Account, FundingSource
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused
 from invoicing.models import Invoice, Payment, PaymentAttempt
-from invoicing.operations.portal_pay import UNDER_WAY, UNDER_WAY_STATES, earlier_press, pay_now
+from invoicing.operations.inquire import look_up
+from invoicing.operations.portal_pay import UNDER_WAY, UNDER_WAY_STATES, earlier_press, pay_now, pay_on_page
+from invoicing.operations.sources import Way
 from invoicing.queries import account_position
 
 from . import documents
 
-PENDING = "portal_pending_payment"
 SHOWN_MAX = 24
 # How often and how long a page looks again by itself, without a script.
 LOOK_SECONDS, LOOKS_MAX = 5, 24
+BELIEVED_AFTER = timedelta(minutes=1)
 
 
 @require_GET
@@ -68,14 +72,17 @@ def pay(request: HttpRequest, account: Account) -> HttpResponse:
         if attempt is None:
             amount = _amount(request, account_position(account.pk).pay_all)
             if request.POST.get("source") == "new":
-                request.session[PENDING] = {"amount": money.text(amount), "key": key}
-                return HttpResponseRedirect(reverse("portal-sandbox"), status=303)
-            source = get_object_or_404(_sources(account), pk=_number(request.POST.get("source", "")))
-            attempt = pay_now(account, source, amount, key=key)
+                way = _way_back(request, account)
+                attempt = pay_on_page(account, amount, key=key, way=way, keep="keep" in request.POST)
+            else:
+                source = get_object_or_404(_sources(account), pk=_number(request.POST.get("source", "")))
+                attempt = pay_now(account, source, amount, key=key)
     except Refused as refusal:
         return _pay_page(request, account, refusal.words, status=409)
     except ValueError:
         return _pay_page(request, account, _("The form was incomplete. Please choose again."), status=400)
+    if attempt.page_url and attempt.state == PaymentAttempt.State.SENDING:
+        return HttpResponseRedirect(attempt.page_url, status=303)
     return HttpResponseRedirect(reverse("portal-outcome", args=[attempt.pk]), status=303)
 
 
@@ -84,12 +91,18 @@ def pay(request: HttpRequest, account: Account) -> HttpResponse:
 def outcome(request: HttpRequest, account: Account, attempt_id: int) -> HttpResponse:
     """Tell how a payment ended: done (the receipt), declined, or not known yet; the truth in each case."""
     attempt = get_object_or_404(PaymentAttempt, account=account, pk=attempt_id)
+    if _to_ask(attempt):
+        look_up(attempt.pk, clock.now())
+        attempt.refresh_from_db()
     if attempt.payment is not None:
         return HttpResponseRedirect(reverse("portal-receipt", args=[attempt.payment.public_id]), status=303)
     waiting = attempt.state in PaymentAttempt.UNSETTLED
     response = page(
         request, "portal/outcome.html",
-        {"account": account, "attempt": attempt, "waiting": waiting, "looks": _looks(request) if waiting else None},
+        {
+            "account": account, "attempt": attempt, "waiting": waiting, "looks": _looks(request) if waiting else None,
+            "on_page": attempt.page_url if attempt.state == PaymentAttempt.State.SENDING else "",
+        },
     )  # fmt: skip
     return _look_again(request, response, waiting=waiting)
 
@@ -118,6 +131,24 @@ def _pay_page(request: HttpRequest, account: Account, wrong: str = "", *, status
         },
         status=status,
     )  # fmt: skip
+
+
+def _to_ask(attempt: PaymentAttempt) -> bool:
+    """Tell whether the gateway is asked before the customer is told: after its page, and after a lost answer.
+
+    That a charge is not to be found is believed only after a minute, which a gateway may need.
+    """
+    if attempt.page_id:
+        return attempt.state in PaymentAttempt.ASKED
+    if attempt.state != PaymentAttempt.State.UNKNOWN or attempt.unclear_at is None:
+        return False
+    return clock.now() - attempt.unclear_at >= BELIEVED_AFTER
+
+
+def _way_back(request: HttpRequest, account: Account) -> Way:
+    """Return where the gateway's page sends the customer afterwards: always to our own public address."""
+    outcome_url = settings.PUBLIC_BASE_URL + reverse("portal-outcome", args=[0]).replace("/0/", "/{attempt}/")
+    return Way(return_url=outcome_url, leave_url=f"{outcome_url}?left=1", language=language_of(request, account))
 
 
 def _sources(account: Account) -> QuerySet[FundingSource]:

@@ -2,17 +2,26 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+# The bank wants the payer to be there (3-D Secure): asked without them again it says the same again, but the payer can
+# pay with this very card by hand.
+NEEDS_PAYER = "authentication_required"
 
 # Reasons after which the same card cannot succeed for the same invoice, in our own words; adapters translate
 # their vendor's into these. Every other reason (no funds today) may be tried again on another day.
-HARD_DECLINES = frozenset(
-    {"expired_card", "lost_card", "stolen_card", "closed_account", "invalid_source", "wrong_gateway"}
-)
+HARD_DECLINES = frozenset({
+    "closed_account", "expired_card", "fraudulent", "invalid_source", "lost_card", "not_permitted", "pickup_card",
+    "revoked", "stolen_card", "wrong_gateway", NEEDS_PAYER,
+})  # fmt: skip
 
 PRIMARY, SECONDARY = 1, 2
 
-_UNSETTLED = frozenset({"queued", "claimed", "sending", "unknown"})
+# How long after it became unclear a charge is first looked up; after these every full day.
+LOOKUPS = (timedelta(minutes=5), timedelta(hours=1))
+
+_UNSETTLED = frozenset({"queued", "claimed", "sending", "unknown", "pending"})
 # The source gave its final answer, or could not be asked at all: the next one may be tried.
 _FINALLY_NO = frozenset({"declined", "refused"})
 
@@ -65,3 +74,12 @@ def refusal_without_call(*, has_source: bool, barred_why: str | None, earlier_co
     if hard:
         return f"The funding source was declined for good for this invoice before ({hard[0]})."
     return ""
+
+
+def next_lookup(unclear_since: datetime, at: datetime) -> datetime:
+    """Return when a charge that nobody can tell about is looked up next: 5 min and 1 h after, then every day."""
+    for wait in LOOKUPS:
+        if unclear_since + wait > at:
+            return unclear_since + wait
+    days = (at - unclear_since) // timedelta(days=1)
+    return unclear_since + timedelta(days=days + 1)

@@ -47,7 +47,7 @@ ENTRY = """
         (SELECT id FROM accounts_account WHERE number = '{number}')"""
 OF = "account_id = (SELECT id FROM accounts_account WHERE number = '{}')"
 UNKNOWN = f"""
-    UPDATE invoicing_paymentattempt SET state = 'unknown' WHERE id =
+    UPDATE invoicing_paymentattempt SET state = 'unknown', unclear_at = now() WHERE id =
         (SELECT min(id) FROM invoicing_paymentattempt WHERE {OF.format(SUSPENDED)})"""
 # The factories write history with the wall clock; these stories are played in January.
 IN_JANUARY = """

@@ -219,7 +219,7 @@ def test_nothing_is_adjusted_without_a_reason_or_while_a_card_is_charged(account
     with pytest.raises(Refused, match="Say why"):
         adjust.void_invoice(invoice=paper, why=" ")
     PaymentAttempt.objects.create(account=account, invoice=paper, key="k", amount=1, state="sending")
-    with pytest.raises(StaleState, match="being charged"):
+    with pytest.raises(StaleState, match="under way"):
         adjust.void_invoice(invoice=paper, why="billed twice")
 
 

@@ -33,7 +33,7 @@ def test_the_till_looks_up_what_is_unknown_and_charges_what_is_due() -> None:
         )  # fmt: skip
         assert tasks.dispatch() == 1
     assert PaymentAttempt.objects.get().state == "unknown"
-    with clock.at(instant("2026-01-01 06:02")):
+    with clock.at(instant("2026-01-01 06:05")):
         assert tasks.dispatch() == 1
     assert PaymentAttempt.objects.get().state == "done"
 

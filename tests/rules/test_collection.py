@@ -1,8 +1,12 @@
 """Which source next: primary, then secondary, then stop."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from invoicing.rules.collection import Next, may_try, refusal_without_call
+from invoicing.rules.collection import Next, may_try, next_lookup, refusal_without_call
+
+NOON = datetime(2026, 3, 7, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +21,7 @@ from invoicing.rules.collection import Next, may_try, refusal_without_call
         (2, ["claimed"], Next.WAIT),
         (2, ["sending"], Next.WAIT),
         (2, ["unknown"], Next.WAIT),
+        (2, ["pending"], Next.WAIT),
         (2, ["done"], Next.STOP),
         (2, ["parked"], Next.STOP),
         (3, ["declined", "unknown"], Next.WAIT),
@@ -36,6 +41,10 @@ def test_an_unknown_outcome_never_falls_through_to_the_secondary() -> None:
         (True, None, [], ""),
         (True, None, ["insufficient_funds", "card_declined"], ""),
         (True, None, ["insufficient_funds", "expired_card"], "expired_card"),
+        (True, None, ["do_not_honor", "processing_error", "amount_too_small", "unavailable"], ""),
+        (True, None, ["pickup_card"], "pickup_card"),
+        (True, None, ["authentication_required"], "authentication_required"),
+        (True, None, ["revoked"], "revoked"),
         (True, "payment P-1 was returned", [], "P-1"),
         (True, "", [], "barred"),
         (False, None, [], "no funding source"),
@@ -47,3 +56,22 @@ def test_a_source_that_cannot_succeed_is_refused_without_a_call(
     refusal = refusal_without_call(has_source=has_source, barred_why=barred_why, earlier_codes=codes)
     assert bool(refusal) is bool(says)
     assert says in refusal
+
+
+@pytest.mark.parametrize(
+    ("after", "then"),
+    [
+        (timedelta(0), timedelta(minutes=5)),
+        (timedelta(minutes=4, seconds=59), timedelta(minutes=5)),
+        (timedelta(minutes=5), timedelta(hours=1)),
+        (timedelta(minutes=59), timedelta(hours=1)),
+        (timedelta(hours=1), timedelta(days=1)),
+        (timedelta(hours=23, minutes=59), timedelta(days=1)),
+        (timedelta(days=1), timedelta(days=2)),
+        (timedelta(days=9, hours=3), timedelta(days=10)),
+    ],
+)
+def test_an_unclear_charge_is_looked_up_after_five_minutes_an_hour_and_then_daily(
+    after: timedelta, then: timedelta
+) -> None:
+    assert next_lookup(NOON, NOON + after) == NOON + then

@@ -11,13 +11,15 @@ from accounts.outreach.dispatch import dispatch_notices
 from accounts.queries import open_pause
 from billing_project.kernel import clock, command
 from invoicing.dispatch import dispatch_charges, resolve_unknown
+from invoicing.operations.gateway_events import process_events
 from netenforce.dispatch import dispatch_enforcement
 
 
 def _charges() -> Counter[str]:
-    """Look up the charges whose outcome is unknown, then make the ones that are due."""
+    """Handle what the gateway reported, look up the charges that are unclear, then make the ones that are due."""
     at = clock.now()
-    return Counter(resolve_unknown(at)) + Counter(dispatch_charges(at))
+    reported = Counter({"reported": process_events(at)})
+    return reported + Counter(resolve_unknown(at)) + Counter(dispatch_charges(at))
 
 
 # Money first: what it clears need not be sent, and what it restores goes out in the same pass.
