@@ -100,7 +100,7 @@ def test_the_book_knows_every_variable_and_each_has_an_example() -> None:
 
 def test_courtesies_and_answers_are_told_apart_from_what_must_arrive() -> None:
     assert keys_of(Urgency.ASKED_FOR) == {"portal_link", "ticket_answer"}
-    assert keys_of(Urgency.COURTESY) == {"issued", "due_soon", "paid", "restored", "promise_kept"}
+    assert keys_of(Urgency.COURTESY) == {"issued", "due_soon", "paid", "restored", "promise_kept", "call_script"}
     assert "suspended" in keys_of(Urgency.NEEDED)
 
 
