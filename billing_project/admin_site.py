@@ -64,6 +64,7 @@ SIDEBAR = [
         "Delinquency",
         _screen("Cases", "folder_open", "delinquency", "case"),
         _screen("Tickets", "confirmation_number", "delinquency", "ticket"),
+        _screen("Next ticket", "move_to_inbox", "delinquency", "ticket", page="next"),
         _screen("Calls", "call", "delinquency", "calltask"),
         _screen("Grace given", "event_upcoming", "delinquency", "gracegrant"),
         _screen("Promises", "handshake", "delinquency", "promise"),
@@ -105,6 +106,9 @@ SIDEBAR = [
     ),
     _group(
         "Settings",
+        _screen("Ticket queues", "inbox", "delinquency", "ticketqueue"),
+        _screen("Canned replies", "quickreply", "delinquency", "cannedreply"),
+        _screen("Macros", "bolt", "delinquency", "macro"),
         _screen("Companies", "apartment", "accounts", "company"),
         _screen("Account statuses", "label", "accounts", "accountstatus"),
         _screen("Account types", "badge", "accounts", "accounttype"),

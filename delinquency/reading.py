@@ -57,6 +57,7 @@ class Position:
     step_runs: dict[tuple[str, str], StepRun] = field(default_factory=dict)
     case: Case | None = None
     ticket: Ticket | None = None
+    ticket_paid: Ticket | None = None  # the last one that payment closed, if payments have been returned since
 
 
 def read_positions(accounts: Sequence[Account], *, instead: Policy | None = None) -> list[Position]:
@@ -292,9 +293,26 @@ def _read_cases(positions: dict[int, Position]) -> None:
     runs = StepRun.objects.filter(account__in=positions).filter(Q(anchor_key__in=anchors) | Q(in_force=True))
     for run in runs.order_by("pk"):
         _take_run(positions[run.account_id], run)
-    for ticket in Ticket.objects.filter(account__in=positions, is_delinquency=True).exclude(state=Ticket.State.CLOSED):
+    _read_tickets(positions)
+
+
+def _read_tickets(positions: dict[int, Position]) -> None:
+    """Read the open ticket of each account; where a payment was returned, also the one that payment closed (A23)."""
+    of_policies = Ticket.objects.filter(kind=Ticket.Kind.DELINQUENCY).select_related("queue")
+    for ticket in of_policies.filter(account__in=positions).exclude(state=Ticket.State.CLOSED):
         positions[ticket.account_id].ticket = ticket
         positions[ticket.account_id].state.ticket = frozenset(ticket.invoices)
+    returned = [pk for pk, position in positions.items() if any(_is_reversal(fact) for fact in position.facts)]
+    if not returned:
+        return
+    paid = of_policies.filter(account__in=returned, closed_how=Ticket.ClosedHow.PAYMENT)
+    for ticket in paid.order_by("account_id", "-closed_at", "-pk").distinct("account_id"):
+        positions[ticket.account_id].ticket_paid = ticket
+        positions[ticket.account_id].state.ticket_paid = frozenset(ticket.invoices)
+
+
+def _is_reversal(fact: Fact | Grant) -> bool:
+    return isinstance(fact, Fact) and fact.kind == "reversal"
 
 
 def _take_run(position: Position, run: StepRun) -> None:

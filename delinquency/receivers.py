@@ -11,11 +11,13 @@ from accounts.models import Notice, User
 from accounts.operations import raise_attention
 from accounts.signals import (
     about_to_send,
+    message_received,
     notice_settled,
     preview_accounts_wanted,
     preview_wanted,
     status_changed,
     template_uses_wanted,
+    unreachable,
 )
 from invoicing.models import BillingParameters, Invoice
 from invoicing.operations.preview import PlannedBill
@@ -35,15 +37,19 @@ from .models import Case, InvoiceStanding, Standing, StepRun
 from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
 from .operations.airbag import guard, waiting_for_switch
 from .operations.airbag_bills import hold_bills
+from .operations.desk_inbound import file_message
+from .operations.desk_shipped import ensure_desk
+from .operations.desk_unreachable import note_unreachable
 from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_cut
 from .rules.policy import Do
 
 
 @receiver(post_migrate, dispatch_uid="delinquency.load_shipped")
 def load_shipped_policies(sender: object, **_: Any) -> None:
-    """Load the shipped policies into an empty database."""
+    """Load the shipped policies and the ticket desk into an empty database."""
     if getattr(sender, "name", "") == "delinquency":
         load_shipped()
+        ensure_desk()
 
 
 @receiver(post_save, sender=BillingParameters, dispatch_uid="delinquency.new_account")
@@ -157,6 +163,18 @@ def veto_cut(task_id: int, **_: Any) -> str | datetime | None:
             " Write to the customer, or settle it by hand.",
         )
     return why or cuts_wait_until(task.line.account_id)
+
+
+@receiver(message_received, dispatch_uid="delinquency.message_received")
+def file_on_ticket(inbound_id: int, **_: Any) -> None:
+    """Put what a customer wrote onto the ticket it answers, or open one."""
+    file_message(inbound_id)
+
+
+@receiver(unreachable, dispatch_uid="delinquency.unreachable")
+def put_before_staff(account_ids: list[int], words: str, **_: Any) -> None:
+    """Say on a ticket that nobody of an account can be reached any more (R-10)."""
+    note_unreachable(account_ids, words)
 
 
 @receiver(preview_wanted, dispatch_uid="delinquency.preview_texts")

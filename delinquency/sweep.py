@@ -17,6 +17,7 @@ from billing_project.kernel.errors import Refused, StaleState
 from .models import Standing, Sweep
 from .operations.airbag import describe, guard, shown_kind, trips_in_force
 from .operations.airbag_decisions import decide_again
+from .operations.desk_unreachable import tend_desk
 from .operations.kept import accounts_to_hear
 from .operations.reassess import Looked, reassess_many
 from .rules.actions import Event
@@ -97,6 +98,7 @@ def _guarded_tick(ids: Sequence[int], at: datetime, outside: bool, guarded: bool
         result.take(decide_again(at))
         guard(ids, at=at)
     _tick(ids, at, outside, guarded, result)
+    tend_desk(at)
     if guarded:
         result.airbag = describe(trips_in_force(at))
 

@@ -37,6 +37,7 @@ from delinquency.models import (
     AirbagStep,
     AirbagTrip,
     CallTask,
+    CannedReply,
     Case,
     Event,
     Exclusion,
@@ -44,6 +45,8 @@ from delinquency.models import (
     GraceGrant,
     HolidayCopy,
     InvoiceStanding,
+    Macro,
+    MacroAction,
     MoveBatch,
     Policy,
     PolicyMove,
@@ -57,6 +60,8 @@ from delinquency.models import (
     Sweep,
     Ticket,
     TicketComment,
+    TicketQueue,
+    TicketView,
 )
 from invoicing.models import (
     BillingRun,
@@ -249,8 +254,12 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
     Sweep.objects.create(tick_at=NOON, started_at=NOON, finished_at=NOON, counts={"issued": 1})
     ticket = Ticket.objects.create(
         account=account, case=case, number="T-1", subject="60.00 unpaid", opened_on=date(2026, 1, 21),
-        customer_contact=account.contacts.get(), invoices=[invoice.pk],
+        customer_contact=account.contacts.get(), invoices=[invoice.pk], queue=TicketQueue.objects.get(name="Billing"),
     )  # fmt: skip
+    canned = CannedReply.objects.create(title="House thanks", shortcut="house-thanks", text_en="Thanks.")
+    macro = Macro.objects.create(name="House thanks")
+    MacroAction.objects.create(macro=macro, does="reply", canned=canned)
+    TicketView.objects.create(ticket=ticket, user=User.objects.create_user("reader"))
     TicketComment.objects.create(ticket=ticket, text="Opened.")
     CallTask.objects.create(
         account=account, anchor_key="case:1", step_key="call", due_on=date(2026, 1, 21), why="Unpaid.",

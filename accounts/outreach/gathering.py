@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Sum
 
 from accounts.models import (
@@ -62,11 +61,8 @@ def zones_of(account: Account, contact: Contact | None, address: str = "") -> tu
 
 def rules_of(company: Company) -> OutreachRules:
     """Return the contact rules of a company; without a row of its own the strict ones that the model starts with."""
-    try:
-        kept: OutreachRules = company.outreach_rules  # type: ignore[attr-defined, unused-ignore]
-    except ObjectDoesNotExist:
-        return OutreachRules(company=company)
-    return kept
+    kept: OutreachRules | None = getattr(company, "outreach_rules", None)
+    return kept or OutreachRules(company=company)
 
 
 def limits_of(company: Company, channel: str, *, extra_spend: Decimal = Decimal(0)) -> Limits:

@@ -171,6 +171,11 @@ _LETTERS = (
         channels=("email", "sms"),
     ),
     LetterKind(
+        key="ticket_answer", title="Answer at once", when="a customer who wrote within the last hour is answered",
+        urgency=Urgency.ASKED_FOR, extra=("ticket_number", "reply_text", "agent_name"), needs=("reply_text",),
+        channels=("email", "sms"),
+    ),
+    LetterKind(
         key="portal_link", title="Portal link", when="a customer asks for a link to the portal",
         urgency=Urgency.ASKED_FOR, needs=("pay_url",), channels=("email", "sms"),
     ),

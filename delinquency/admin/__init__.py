@@ -13,6 +13,8 @@ from . import (
     standing,
     study,
     ticket,
+    ticket_desk,
+    ticket_setup,
 )
 
 __all__ = [
@@ -28,4 +30,6 @@ __all__ = [
     "standing",
     "study",
     "ticket",
+    "ticket_desk",
+    "ticket_setup",
 ]

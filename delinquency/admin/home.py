@@ -8,11 +8,12 @@ from django.db.models import Count, F, Q, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts.admin.base import local_time
+from accounts.admin.base import local_time, staff_user
 from accounts.models import Account, Attention, Notice
 from accounts.queries import open_pause
 from billing_project.kernel import clock
 from delinquency.models import AirbagTrip, CallTask, Event, Standing, Sweep, Ticket
+from delinquency.ticketing import counts
 from invoicing.admin.lateness import BUCKETS, bucket, open_around_today, past_due, with_days_late
 from invoicing.models import BillingRun, Invoice, PaymentAttempt
 from netenforce.models import Device, LineState
@@ -74,6 +75,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         ),
         "ticks": _ticks(),
         "brakes": _brakes(request),
+        "desk": _desk(request),
         "ageing": _ageing(),
         "last_events": _last_events(),
         "events_url": reverse("admin:delinquency_event_changelist"),
@@ -138,7 +140,7 @@ def _attention_numbers() -> list[Number]:
     notice, bad = "accounts_notice", "bad"
     return [
         Number("exceptions", open_rows, _list("accounts_attention", "state=open"), bad if open_rows else "good"),
-        Number("open tickets", tickets, _list("delinquency_ticket", "state__in=open,waiting"),
+        Number("open tickets", tickets, _list("delinquency_ticket", "view=open"),
         "warn" if tickets else ""),
         Number("calls to make", calls, _list("delinquency_calltask", "outcome__exact=waiting"),
         "warn" if calls else ""),
@@ -151,6 +153,14 @@ def _attention_numbers() -> list[Number]:
         Number("notices ambiguous", notices["ambiguous"], _list(notice, "state__exact=ambiguous"),
                "warn" if notices["ambiguous"] else ""),
     ]  # fmt: skip
+
+
+def _desk(request: HttpRequest) -> dict[str, Any]:
+    """Return what the ticket desk holds for the user, and the button for the next ticket (H6)."""
+    if not request.user.has_perm("delinquency.change_ticket"):
+        return {}
+    found = counts(staff_user(request), clock.now())
+    return {"next_url": reverse("admin:delinquency_ticket_next"), "list_url": _list("delinquency_ticket"), **found}
 
 
 def _brakes(request: HttpRequest) -> dict[str, str]:

@@ -36,6 +36,7 @@ from .grace import GraceActions
 from .move_batch import PolicyMoveInline
 from .moving import MoveAccountMixin
 from .panel import account_panel
+from .ticket_verbs import NewTicketButton
 from .whatif import WhatIfMixin
 
 MONEY = DecimalField(max_digits=12, decimal_places=2)
@@ -126,7 +127,9 @@ admin.site.unregister(Account)
 
 
 @admin.register(Account)
-class AccountPage(FittingButtons, GraceActions, FlagActions, WhatIfMixin, MoveAccountMixin, AccountAdmin):
+class AccountPage(
+    FittingButtons, GraceActions, FlagActions, WhatIfMixin, NewTicketButton, MoveAccountMixin, AccountAdmin
+):
     """One account at a glance: what it owes, where it stands, what happened, what comes next, and the buttons."""
 
     list_display = ("number", "name", "status_shown", "balance", "late", "stands", "line", "company")
@@ -135,7 +138,8 @@ class AccountPage(FittingButtons, GraceActions, FlagActions, WhatIfMixin, MoveAc
     actions = (*AccountAdmin.actions, "move_chosen")
     actions_detail = (
         "record_payment", "grace", "promise", "undo_grace", "change_status", "what_if",
-        {"title": "More", "items": ["move_version", "returned", "pay_link", "look_again", "unflag", "unpark", "close"]},
+        {"title": "More", "items": ["new_ticket", "move_version",
+                                    "returned", "pay_link", "look_again", "unflag", "unpark", "close"]},
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
 

@@ -21,6 +21,7 @@ from netenforce.models import Hold
 from netenforce.models.hold import Level
 
 from .days import Days
+from .desk import Desk, staff_the_queues
 from .letters import better_words, first_words
 from .people import people
 from .staff import hire, logins
@@ -74,6 +75,7 @@ def seed(size: Size) -> None:
     with recorded(), Progress((today - first_on).days + 2, "Making the demo operator") as progress:
         with clock.at(clock.instant(datetime.combine(first_on, time.min), ZONE) - timedelta(hours=3)):
             clerk = hire()
+            staff_the_queues(ZONE)
             first_words(clerk)
             accounts = found_town(subscribers, first_on)
         progress.advance(note=f"{len(accounts)} subscribers")
@@ -82,6 +84,7 @@ def seed(size: Size) -> None:
             progress.advance(note=f"{day}")
 
         Days(subscribers, accounts, seed=size.seed, today=today, by=clerk).play(first_on, now, each_day)
+        Desk(now).play()
         with clock.at(now - WEEK):
             better_words(clerk)
 

@@ -15,7 +15,11 @@ CLERKS_DO = (
     "change_account", "add_account", "change_contact", "add_contact", "change_serviceline",
     "add_serviceline", "add_fundingsource", "change_fundingsource", "change_attention",
     "change_billingparameters", "add_subscription", "change_subscription", "add_payment", "change_payment",
-    "add_charge", "change_charge", "change_invoice", "add_gracegrant", "change_standing", "change_ticket",
+    "add_charge", "change_charge", "change_invoice", "add_gracegrant", "change_standing",
+    "change_ticket", "add_ticket", "reply_ticket",
+    "merge_ticket", "add_cannedreply", "change_cannedreply", "delete_cannedreply", "add_macro", "change_macro",
+    "delete_macro", "add_macroaction", "change_macroaction", "delete_macroaction", "change_ticketqueue",
+    "add_queuehours", "change_queuehours", "delete_queuehours",
     "add_ticketcomment", "change_calltask", "add_exclusion", "change_exclusion", "delete_exclusion",
     "change_case", "add_study", "change_study", "delete_study", "change_pause", "change_airbagtrip",
     "add_policy", "change_policy", "add_policyversion", "change_policyversion", "delete_policyversion",
@@ -23,7 +27,8 @@ CLERKS_DO = (
     "change_noticetemplate", "publish_noticetemplate",
 )  # fmt: skip
 SUPPORT_DOES = (
-    "change_contact", "change_ticket", "add_ticketcomment", "change_calltask", "add_gracegrant",
+    "change_contact", "change_ticket", "add_ticket", "reply_ticket", "merge_ticket",
+    "add_ticketcomment", "change_calltask", "add_gracegrant",
     "change_attention",
 )  # fmt: skip
 GROUPS = {"Billing clerks": CLERKS_DO, "Support": SUPPORT_DOES}

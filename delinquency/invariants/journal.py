@@ -38,7 +38,8 @@ JOURNAL = (
         "'notice ' || x.id || ', step ' || x.step_key",
         "accounts_notice x",
         "x.step_key <> '' AND split_part(x.anchor_key, ':', 1) IN ('invoice', 'case') AND NOT EXISTS"
-        " (SELECT {told} AND e.kind IN ('notice', 'secondary_source_requested') AND e.step = x.step_key)",
+        " (SELECT {told} AND e.kind IN ('notice', 'secondary_source_requested', 'ticket_opened')"
+        " AND e.step = x.step_key)",
     ),
     _untold(
         "a charge that a policy step asked for is not in the journal",
@@ -52,7 +53,7 @@ JOURNAL = (
         "a ticket that a policy step opened is not in the journal",
         "'ticket ' || x.number",
         "delinquency_ticket x",
-        "x.is_delinquency AND NOT EXISTS (SELECT {told} AND e.kind = 'ticket_opened' AND e.\"on\" = x.opened_on)",
+        "x.kind = 'delinquency' AND NOT EXISTS (SELECT {told} AND e.kind = 'ticket_opened' AND e.\"on\" = x.opened_on)",
     ),
     _untold(
         "a line is restricted for non-payment, and the journal does not say why",

@@ -14,7 +14,7 @@ TICKET_TWICE = Check(
     """
     SELECT 'account ' || a.number || ', tickets ' || string_agg(t.number, ', ' ORDER BY t.number)
     FROM delinquency_ticket t JOIN accounts_account a ON a.id = t.account_id
-    WHERE t.is_delinquency AND t.state <> 'closed'
+    WHERE t.kind = 'delinquency' AND t.state <> 'closed'
     GROUP BY a.number HAVING count(*) > 1 ORDER BY a.number""",
 )
 
@@ -27,7 +27,7 @@ TICKET_LEFT_OPEN = Check(
     FROM delinquency_ticket t JOIN accounts_account a ON a.id = t.account_id
     JOIN delinquency_standing s ON s.account_id = a.id
     JOIN delinquency_policyversion v ON v.id = s.policy_version_id
-    WHERE t.is_delinquency AND t.state <> 'closed' AND s.delinquent_since IS NULL AND a.parked_at IS NULL
+    WHERE t.kind = 'delinquency' AND t.state <> 'closed' AND s.delinquent_since IS NULL AND a.parked_at IS NULL
       AND NOT EXISTS (SELECT FROM jsonb_array_elements_text(t.invoices) k
                       JOIN invoicing_invoice i ON i.id = k::bigint
                       WHERE i.remaining >= {_THRESHOLD})

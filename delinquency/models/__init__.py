@@ -4,9 +4,11 @@ from .airbag import AirbagStep, AirbagTrip
 from .case import Case, StepRun
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
+from .macro import CannedReply, Macro, MacroAction
 from .move import MoveBatch, PolicyMove
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .promise import Promise
+from .queue import QueueHours, TicketQueue, TicketRoute, TicketView
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .study import Forecast, Study, StudyFinding
 from .ticket import CallTask, Ticket, TicketComment
@@ -15,6 +17,7 @@ __all__ = [
     "AirbagStep",
     "AirbagTrip",
     "CallTask",
+    "CannedReply",
     "Case",
     "Event",
     "Exclusion",
@@ -22,12 +25,15 @@ __all__ = [
     "GraceGrant",
     "HolidayCopy",
     "InvoiceStanding",
+    "Macro",
+    "MacroAction",
     "MoveBatch",
     "Policy",
     "PolicyMove",
     "PolicyStep",
     "PolicyVersion",
     "Promise",
+    "QueueHours",
     "Standing",
     "StepRun",
     "Study",
@@ -35,4 +41,7 @@ __all__ = [
     "Sweep",
     "Ticket",
     "TicketComment",
+    "TicketQueue",
+    "TicketRoute",
+    "TicketView",
 ]

@@ -148,11 +148,13 @@ class Carrier(Cutting):
             )
 
     def _on_ticket_opened(self, event: Event) -> None:
+        opened_at = self._instant(event)
         self.ticket = Ticket(
             account=self.account,
             case=self.cases.get(event.episode or 0),
             opened_on=event.on,
-            opened_at=self._instant(event),
+            opened_at=opened_at,
+            owed_since_at=opened_at,
             invoices=ids(event.causes),
             subject=f"{money.text(self._unpaid(event))} {self.account.company.currency} unpaid: {self.account.name}"[
                 :200
@@ -160,29 +162,48 @@ class Carrier(Cutting):
         )
         self.effects.tickets_new.append(self.ticket)
         self._comment(event)
+        self.effects.ticket_letters.append((self.ticket, self.ticket_letter(event)))
 
     def _on_ticket_comment(self, event: Event) -> None:
         if self.ticket is not None:
             self.ticket.invoices = sorted({*self.ticket.invoices, *ids(event.causes)})
-            self._ticket_changed()
             self._comment(event)
 
     def _on_ticket_closed(self, event: Event) -> None:
         self.effects.calls_over.add(self.account.pk)
         if self.ticket is not None:
             self.ticket.state, self.ticket.closed_at = Ticket.State.CLOSED, self._instant(event)
-            self.ticket.closed_why = event.why
-            self._ticket_changed()
+            self.ticket.closed_why, self.ticket.closed_how = event.why, Ticket.ClosedHow.PAYMENT
+            self.ticket.waiting_until = self.ticket.owed_since_at = None
             self._comment(event)
-            self.ticket = None
+            self.position.ticket_paid, self.ticket = self.ticket, None
 
-    def _ticket_changed(self) -> None:
-        if self.ticket is not None and self.ticket.pk is not None and self.ticket not in self.effects.tickets_new:
-            self.effects.tickets_changed[self.ticket.pk] = self.ticket
+    def _on_ticket_reopened(self, event: Event) -> None:
+        """Open the ticket again that the payment closed which has been returned (A23)."""
+        ticket = self.position.ticket_paid
+        if ticket is None:
+            return
+        self.ticket, self.position.ticket_paid = ticket, None
+        ticket.state, ticket.closed_at, ticket.closed_why = Ticket.State.OPEN, None, ""
+        ticket.closed_how, ticket.owed_since_at = Ticket.ClosedHow.OPEN, self._instant(event)
+        self._comment(event)
 
     def _comment(self, event: Event) -> None:
-        assert self.ticket is not None
-        self.effects.comments.append(TicketComment(ticket=self.ticket, at=self._instant(event), text=event.why))
+        self._line(event, event.why)
+
+    def _line(self, event: Event, text: str) -> None:
+        """Say something on the ticket, as its next version."""
+        ticket = self.ticket
+        assert ticket is not None
+        ticket.version += 1
+        self.effects.comments.append(
+            TicketComment(
+                ticket=ticket, at=self._instant(event), text=text, version=ticket.version,
+                direction=TicketComment.Direction.EVENT,
+            )
+        )  # fmt: skip
+        if ticket.pk is not None and ticket not in self.effects.tickets_new:
+            self.effects.tickets_changed[ticket.pk] = ticket
 
     def _on_held(self, event: Event) -> None:
         assert event.step is not None

@@ -3,7 +3,7 @@
 Rows only: what leaves the program is an outbox row that its room sends later, and asks about again before it does.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from accounts.models import Account, AccountStatus
@@ -24,6 +24,7 @@ from invoicing.operations.terms import credit_restricted_days
 from netenforce.operations import LiftHold, PlaceHold, change_holds
 
 from ..models import CallTask, Case, Event, InvoiceStanding, Standing, StepRun, Ticket, TicketComment
+from ..ticketing import answer_due_at, hours_of, queue_for
 
 STANDING_FIELDS = (
     "grace_until",
@@ -66,7 +67,17 @@ CASE_FIELDS = (
     "resumed_count",
 )
 RUN_FIELDS = ("on", "at", "outcome", "why", "invoices", "in_force")
-TICKET_FIELDS = ("state", "closed_at", "closed_why", "invoices")
+TICKET_FIELDS = (
+    "state",
+    "waiting_until",
+    "closed_at",
+    "closed_why",
+    "closed_how",
+    "invoices",
+    "owed_since_at",
+    "answer_due_at",
+    "version",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,7 @@ class Effects:
     events: list[Event] = field(default_factory=list)
     tickets_new: list[Ticket] = field(default_factory=list)
     tickets_changed: dict[int, Ticket] = field(default_factory=dict)
+    ticket_letters: list[tuple[Ticket, NoticeRequest]] = field(default_factory=list)
     comments: list[TicketComment] = field(default_factory=list)
     calls: list[CallTask] = field(default_factory=list)
     calls_over: set[int] = field(default_factory=set)
@@ -150,6 +162,7 @@ class Effects:
         update_rows(list(self.runs_changed.values()), RUN_FIELDS)
         copy_rows(Event, self.events)
         self._write_tickets()
+        self._tell_of_tickets()
         enqueue_many(self.notices)
         raise_attentions(self.attention)
         # Last: whatever the above announced about these accounts has been taken into account here.
@@ -180,6 +193,7 @@ class Effects:
                 self.attention.append(nobody_to_tell(ticket.account))
         for call in self.calls:
             call.contact = contacts.get(call.account_id)
+        self._place_tickets()
         update_with_history(list(self.tickets_changed.values()), TICKET_FIELDS, reason="followed its policy")
         insert_with_history(self.tickets_new, reason="opened by a policy step")
         copy_rows(TicketComment, self.comments)
@@ -190,6 +204,52 @@ class Effects:
             call.outcome, call.outcome_at = CallTask.Outcome.NOT_NEEDED, clock.now()
         update_with_history(over, ("outcome", "outcome_at"), reason="paid before the call")
         insert_with_history(self.calls, reason="asked for by a policy step")
+
+    def _place_tickets(self) -> None:
+        """Put new tickets into their queue, and say by when it has promised to answer those that wait for us."""
+        if not self.tickets_new and not self.tickets_changed:
+            return
+        queue = queue_for(Ticket.Kind.DELINQUENCY) if self.tickets_new else None
+        before = self._paid_before()
+        for ticket in self.tickets_new:
+            assert queue is not None
+            ticket.queue, ticket.priority = queue, queue.default_priority
+            ticket.follows = before.get(ticket.account_id)
+            if ticket.follows is not None and not set(ticket.invoices) & set(ticket.follows.invoices):
+                ticket.follows = None  # another matter: what that one was about stays paid
+        owing = [*self.tickets_new, *self.tickets_changed.values()]
+        queues = {ticket.queue_id: ticket.queue for ticket in owing if ticket.owed_since_at}
+        hours = hours_of(queues.values())
+        for ticket in owing:
+            since = ticket.owed_since_at
+            ticket.answer_due_at = (
+                answer_due_at(ticket.queue, since, first=ticket.answered_at is None, hours=hours) if since else None
+            )
+
+    def _paid_before(self) -> dict[int, Ticket]:
+        """Return the last ticket that payment closed, of each account that gets a new one (A23)."""
+        if not self.tickets_new:
+            return {}
+        rows = Ticket.objects.filter(
+            account__in={ticket.account_id for ticket in self.tickets_new},
+            kind=Ticket.Kind.DELINQUENCY, closed_how=Ticket.ClosedHow.PAYMENT,
+        ).order_by("account_id", "-closed_at", "-pk")  # fmt: skip
+        return {ticket.account_id: ticket for ticket in rows.distinct("account_id")}
+
+    def _tell_of_tickets(self) -> None:
+        """Tell billing contacts of new tickets: by the letter that goes to them anyway, or by one of its own (E2)."""
+        for ticket, letter in self.ticket_letters:
+            context = {"ticket_number": ticket.number}
+            told = [
+                place
+                for place, request in enumerate(self.notices)
+                if request.account_id == ticket.account_id and request.contact_id is None and request.send
+            ]
+            for place in told:
+                request = self.notices[place]
+                self.notices[place] = replace(request, context={**request.context, **context})
+            if not told and letter.send and ticket.customer_contact is not None:
+                self.notices.append(replace(letter, context={**letter.context, **context}))
 
 
 def nobody_to_tell(account: Account) -> AttentionRequest:

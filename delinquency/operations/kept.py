@@ -95,8 +95,12 @@ def _close(promise: Promise, verdict: Verdict, local_now: datetime) -> None:
 def tell_tickets(said: Sequence[tuple[Promise, str, User | None]], moment: datetime) -> None:
     """Note on the open tickets of accounts what was promised, or what became of it."""
     ids = [promise.account_id for promise, _, _ in said]
-    rows = Ticket.objects.filter(account__in=ids).exclude(state=Ticket.State.CLOSED).order_by("is_delinquency", "pk")
-    tickets = {ticket.account_id: ticket for ticket in rows}  # the one about delinquency comes last, and wins
+    rows = Ticket.objects.filter(account__in=ids).exclude(state=Ticket.State.CLOSED).order_by("-pk")
+    # The one about delinquency comes last, and wins.
+    tickets = {ticket.account_id: ticket for ticket in sorted(rows, key=lambda ticket: ticket.is_delinquency)}
     for promise, text, by in said:
         if promise.account_id in tickets:
-            TicketComment.objects.create(ticket=tickets[promise.account_id], author=by, text=text, at=moment)
+            TicketComment.objects.create(
+                ticket=tickets[promise.account_id], author=by, text=text, at=moment,
+                direction=TicketComment.Direction.EVENT,
+            )  # fmt: skip

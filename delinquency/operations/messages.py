@@ -62,24 +62,31 @@ class Messages:
         assert event.step is not None
         return self._write(event, event.step.channels or ("email",), template_of(event.step))
 
+    def ticket_letter(self, event: Event) -> NoticeRequest:
+        """Return the letter that tells the billing contact of a new ticket (E2, A26)."""
+        assert event.step is not None
+        return self._letter(event, event.step.channels or ("email",), event.step.template or "ticket_opened")
+
     def _write(self, event: Event, channels: tuple[str, ...], template: str) -> str | None:
+        kept = self._why_kept(event)
+        self.effects.notices.append(self._letter(event, channels, template))
+        return event.why + kept if kept else None
+
+    def _letter(self, event: Event, channels: tuple[str, ...], template: str) -> NoticeRequest:
         assert event.step is not None
         kept = self._why_kept(event)
-        self.effects.notices.append(
-            NoticeRequest(
-                account_id=self.account.pk,
-                anchor_key=event.anchor,
-                step_key=event.step.key,
-                channels=channels,
-                template=template,
-                why=event.why[:WHY_LENGTH],
-                due_at=max(self._instant(event), self.now),
-                send=not kept,
-                not_sent_why=kept.strip(),
-                context={} if kept else letter(self.position, event.causes, self.until),
-            )
+        return NoticeRequest(
+            account_id=self.account.pk,
+            anchor_key=event.anchor,
+            step_key=event.step.key,
+            channels=channels,
+            template=template,
+            why=event.why[:WHY_LENGTH],
+            due_at=max(self._instant(event), self.now),
+            send=not kept,
+            not_sent_why=kept.strip(),
+            context={} if kept else letter(self.position, event.causes, self.until),
         )
-        return event.why + kept if kept else None
 
     def _on_call_task(self, event: Event) -> str | None:
         assert event.step is not None

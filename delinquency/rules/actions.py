@@ -12,7 +12,7 @@ from .words import sentence
 
 
 class Kind(StrEnum):
-    """The kinds of event a timeline knows, and three that are carried out in silence."""
+    """The kinds of event a timeline knows, and four that are carried out in silence."""
 
     ISSUED = "issued"
     DUE = "due"
@@ -40,6 +40,7 @@ class Kind(StrEnum):
     HELD = "held"
     # In silence: they change rows but are no news.
     TICKET_COMMENT = "_ticket_comment"
+    TICKET_REOPENED = "_ticket_reopened"
     HOLD_AGAIN = "_hold_again"
     STEP_DONE = "_step_done"
 

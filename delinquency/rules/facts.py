@@ -112,6 +112,7 @@ class AccountState:
     switched: bool = False
     may_switch: bool = True
     ticket: frozenset[Key] | None = None
+    ticket_paid: frozenset[Key] | None = None  # what the last ticket was about that payment closed
     flagged_on: date | None = None
     unflagged_on: date | None = None
     asked_on: date | None = None

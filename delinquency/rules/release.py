@@ -150,9 +150,22 @@ def _close_ticket(
     about = [state.invoices[key] for key in state.ticket if key in state.invoices]
     if any(_is_owed(policy, invoice) for invoice in about):
         return
-    state.ticket = None
+    state.ticket, state.ticket_paid = None, state.ticket
     facts = {"invoices": {i.number: i.remaining for i in about}, "least": max(policy.threshold, CENT)}
     events.append(Event(at, Kind.TICKET_CLOSED, facts, rule="A32", episode=episode))
+
+
+def reopen_ticket(policy: Policy, state: AccountState, at: datetime, events: list[Event]) -> None:
+    """Open the ticket again that a payment closed which is returned, unless the policy will open a new one (A23)."""
+    if state.ticket is not None or state.ticket_paid is None:
+        return
+    anew = any(step.action is Do.TICKET and not step.per_invoice for step in policy.steps)
+    about = [state.invoices[key] for key in state.ticket_paid if key in state.invoices]
+    if (anew and not policy.resumes) or not any(_is_owed(policy, invoice) for invoice in about):
+        return
+    state.ticket, state.ticket_paid = state.ticket_paid, None
+    facts = {"invoices": {i.number: i.remaining for i in about}}
+    events.append(Event(at, Kind.TICKET_REOPENED, facts, rule="A23", episode=state.episode))
 
 
 def _is_owed(policy: Policy, invoice: InvoiceState) -> bool:

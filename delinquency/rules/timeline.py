@@ -18,7 +18,7 @@ from .outlook import Moment, next_look
 from .plan import Look, granted
 from .policy import Policy
 from .quiet import without_quiet
-from .release import settle
+from .release import reopen_ticket, settle
 from .when import (
     DUE,
     FACT,
@@ -141,6 +141,8 @@ def _apply(fact: Fact | Grant, at: datetime, policy: Policy, state: AccountState
         invoice = state.touch(key)
         if invoice is not None:
             invoice.move(at, change)
+    if fact.kind == Kind.REVERSAL:
+        reopen_ticket(policy, state, at, events)
     settle(policy, state, at, events)
 
 

@@ -145,6 +145,7 @@ TELLERS: dict[str, Callable[[Facts], str]] = {
     "account_cured": lambda facts: f"No delinquent invoice is left: {_why_over(facts)}",
     "status_restored": lambda facts: f"The account returns to the status it is due: {_why_over(facts)}",
     "reconnection_fee": lambda facts: f"Service had been cut; reconnecting costs {facts['amount']}.",
+    "_ticket_reopened": lambda _: "Opened again: the payment that closed it was returned.",
     "ticket_closed": lambda _: "Everything the ticket was about is paid.",
     "_step_done": lambda _: "The fee rounds to nothing, or the status is switched already.",
 }

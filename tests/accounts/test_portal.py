@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -12,7 +13,8 @@ from django.utils import translation
 
 from accounts.access import account_from_token, make_link_token, send_link
 from accounts.models import Account, Notice
-from tests.factories import make_account, make_contact, make_source
+from billing_project.kernel import clock
+from tests.factories import instant, make_account, make_contact, make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -35,9 +37,18 @@ def test_looking_at_a_link_opens_nothing_and_pressing_the_button_does() -> None:
 
 
 def test_a_forged_or_old_link_opens_nothing_and_offers_a_new_one() -> None:
-    token = make_link_token(make_account())
-    assert account_from_token(token + "x") is None
-    assert account_from_token(token, max_age=timedelta(seconds=-1)) is None
+    now = instant("2026-01-21 09:00")
+    account, other = make_account(), make_account()
+    with clock.at(now):
+        token, others = make_link_token(account), make_link_token(other)
+        assert account_from_token(token) == account
+        foreign = ".".join([others.partition(".")[0], *token.split(".")[1:]])
+        for forged in (token + "x", token[:-1], foreign, "", ".", "..", "a.b.c", token.upper(), "é.é.é", "1." * 50):
+            assert account_from_token(forged) is None, forged
+    with clock.at(now + timedelta(days=29, hours=23)):
+        assert account_from_token(token) == account
+    with clock.at(now + timedelta(days=30, minutes=1)):
+        assert account_from_token(token) is None
     answer = Client().get(reverse("portal-enter", args=["forged"]))
     assert answer.status_code == 410
     assert "Send me a link" in answer.content.decode()
@@ -132,3 +143,13 @@ def test_every_text_of_the_portal_has_a_spanish_one() -> None:
                 if translation.gettext(text) == text and text != "Total":
                     missing.append(f"{file.name}: {text}")
     assert missing == []
+
+
+def test_a_link_is_short_enough_for_a_text_and_an_old_key_still_opens_it(settings: Any) -> None:
+    account = make_account()
+    token = make_link_token(account)
+    assert len(token) <= 32
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another key"
+    assert account_from_token(token) == account
+    settings.SECRET_KEY_FALLBACKS = []
+    assert account_from_token(token) is None

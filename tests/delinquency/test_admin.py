@@ -148,7 +148,9 @@ def test_a_ticket_is_taken_noted_and_closed() -> None:
         assert response.status_code == 303, name
     ticket.refresh_from_db()
     assert (ticket.state, ticket.owner.username, ticket.closed_why) == ("closed", "boss", "paid at the desk")
-    assert list(ticket.comments.values_list("text", flat=True)) == ["Opened.", "Called.", "paid at the desk"]
+    assert list(ticket.comments.values_list("text", flat=True)) == [
+        "Opened.", "boss took it.", "Called.", "boss closed it: paid at the desk",
+    ]  # fmt: skip
 
 
 def test_a_call_is_noted_once() -> None:

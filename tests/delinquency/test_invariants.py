@@ -136,9 +136,10 @@ BREAKS: dict[str, tuple[str, str, list[str]]] = {
         "I8", "account 1001, tickets",
         [
             "DROP INDEX ticket_open_once",
-            ("INSERT INTO delinquency_ticket (account_id, number, subject, state, queue, is_delinquency, opened_on,"
-            " opened_at, closed_why, invoices) SELECT account_id, 'TWO-' || id, subject, state, queue, true, opened_on,"
-            " opened_at, '', invoices FROM delinquency_ticket"),
+            ("INSERT INTO delinquency_ticket (account_id, number, subject, kind, state, priority, queue_id, opened_on,"
+            " opened_at, closed_why, closed_how, invoices, replies_count, version)"
+            " SELECT account_id, 'TWO-' || id, subject, kind, state, priority, queue_id, opened_on,"
+            " opened_at, '', '', invoices, 0, 1 FROM delinquency_ticket"),
         ],
     ),
     "a ticket left open": (

@@ -62,7 +62,7 @@ def test_a26_the_ticket_names_the_customers_contact() -> None:
     story = Story(sonar(), first_bill_on="2026-01-01", sends=True)
     story.days("2026-01-01", "2026-01-21")
     ticket = story.account.tickets.get()
-    assert (ticket.customer_contact, ticket.queue) == (story.account.contacts.get(), "billing")
+    assert (ticket.customer_contact, ticket.queue.name) == (story.account.contacts.get(), "Billing")
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Honolulu"])
