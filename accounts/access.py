@@ -161,9 +161,12 @@ def language_of(request: HttpRequest, account: Account | None = None) -> str:
 
 
 def page(
-    request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, status: int = 200
+    request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, status: int = 200, form_to: str = ""
 ) -> HttpResponse:
-    """Answer with a portal page: no script, nothing from elsewhere, nothing kept by caches, no address passed on."""
+    """Answer with a portal page: no script, nothing from elsewhere, nothing kept by caches, no address passed on.
+
+    ``form_to`` is the one origin elsewhere to which the answer to its form may lead on; browsers refuse every other.
+    """
     nonce = secrets.token_urlsafe(16)
     account = (context or {}).get("account")
     company = account.company if isinstance(account, Account) else None
@@ -172,9 +175,10 @@ def page(
         "language": translation.get_language(),
     }  # fmt: skip
     response = HttpResponse(render_to_string(template, everything, request=request), status=status)
+    leads_on = f" {form_to}" if form_to else ""
     response["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; form-action 'self'; base-uri 'none';"
-        " frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; form-action 'self'{leads_on};"
+        " base-uri 'none'; frame-ancestors 'none'"
     )
     # Not no-referrer: browsers then send "Origin: null" with forms, which the check against forged forms refuses.
     response["Referrer-Policy"] = "same-origin"

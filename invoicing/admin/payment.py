@@ -164,8 +164,16 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     actions_list = ("charge_now",)
     actions_detail = ("check_now",)
     empty_words = "Charge steps of a policy, and customers who pay in the portal, make attempts."
-    readonly_fields = ("account_shown", "amount_shown", "state_shown", "due", "unclear")
-    exclude = ("unclear_at", "page_url")
+    fields = (
+        "account_shown", "invoice", "funding_source", "amount_shown", "state_shown", "code", "why", "due", "unclear",
+        "attempts", "settled", "payment", "key", "provider_id", "page_id",
+    )  # fmt: skip
+    readonly_fields = ("account_shown", "amount_shown", "state_shown", "due", "unclear", "settled")
+
+    @admin.display(description="settled", ordering="settled_at")
+    def settled(self, attempt: PaymentAttempt) -> SafeString | str:
+        """Return when it ended, in the account's time."""
+        return local_time(attempt.settled_at, attempt.account.timezone)
 
     @admin.display(description="unclear since", ordering="unclear_at")
     def unclear(self, attempt: PaymentAttempt) -> SafeString | str:

@@ -160,6 +160,8 @@ class Gateway(Protocol):
     name: str
     # Whether it reports by itself what happens there, so that its silence means something.
     reports: bool
+    # Where its pages are, such as https://pay.example; empty for pages of our own server.
+    page_origin: str
 
     def charge(self, request: ChargeRequest) -> ChargeReceipt:
         """Charge once per request.key, without the payer.

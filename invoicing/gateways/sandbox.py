@@ -65,6 +65,7 @@ class SandboxGateway:
 
     name = "sandbox"
     reports = False
+    page_origin = ""
 
     def charge(self, request: ChargeRequest) -> ChargeReceipt:
         """Charge once per key; raises as the token says."""

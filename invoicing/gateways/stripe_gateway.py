@@ -47,6 +47,7 @@ class StripeGateway:
 
     name = "stripe"
     reports = True
+    page_origin = "https://checkout.stripe.com"
     # Any kind of stored source, but none that would send the payer to another page: nobody is there.
     methods: Mapping[str, Any] = {"automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}}
 

@@ -16,6 +16,7 @@ from accounts.access import for_customers, language_of, page
 from accounts.models import Account, FundingSource
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused
+from invoicing.gateways.registry import gateway
 from invoicing.models import Invoice, Payment, PaymentAttempt
 from invoicing.operations.inquire import look_up
 from invoicing.operations.portal_pay import UNDER_WAY, UNDER_WAY_STATES, earlier_press, pay_now, pay_on_page
@@ -82,7 +83,7 @@ def pay(request: HttpRequest, account: Account) -> HttpResponse:
     except ValueError:
         return _pay_page(request, account, _("The form was incomplete. Please choose again."), status=400)
     if attempt.page_url and attempt.state == PaymentAttempt.State.SENDING:
-        return HttpResponseRedirect(attempt.page_url, status=303)
+        return _to_page(attempt)
     return HttpResponseRedirect(reverse("portal-outcome", args=[attempt.pk]), status=303)
 
 
@@ -130,7 +131,19 @@ def _pay_page(request: HttpRequest, account: Account, wrong: str = "", *, status
             "once": uuid.uuid4(),
         },
         status=status,
+        form_to=gateway().page_origin,
     )  # fmt: skip
+
+
+def _to_page(attempt: PaymentAttempt) -> HttpResponse:
+    """Send the customer on to the gateway's page.
+
+    Browsers follow a form only to where its page said it may lead; to any other address the customer goes by a link.
+    """
+    url = attempt.page_url
+    own = url.removeprefix(settings.PUBLIC_BASE_URL)
+    leads_on = own != url or url.startswith(f"{gateway().page_origin}/")
+    return HttpResponseRedirect(own if leads_on else reverse("portal-outcome", args=[attempt.pk]), status=303)
 
 
 def _to_ask(attempt: PaymentAttempt) -> bool:

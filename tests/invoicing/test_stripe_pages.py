@@ -16,6 +16,7 @@ from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from invoicing import queries
 from invoicing.dispatch import dispatch_charges, resolve_unknown
+from invoicing.gateways.stripe_gateway import StripeGateway
 from invoicing.models import Payment, PaymentAttempt, SourcePage
 from invoicing.operations import sources
 from tests.backoffice import staff_client
@@ -64,7 +65,7 @@ def come_back(client: Client, account: Account) -> str:
 def test_a_customer_pays_on_stripes_page_and_comes_back_to_a_receipt(
     client: Client, account: Account, fake: stripe_fake.Running
 ) -> None:
-    assert press(client).startswith("https://checkout.example/c/pay/")
+    assert press(client).startswith("https://checkout.stripe.com/c/pay/")
     [asked] = fake.asked("POST /v1/checkout/sessions")
     assert asked["success_url"].startswith("http://127.0.0.1:8000/portal/payment/")
     assert account.name not in fake.log.read_text()
@@ -73,6 +74,24 @@ def test_a_customer_pays_on_stripes_page_and_comes_back_to_a_receipt(
     fake.do("use_page", page=page_of(account), token="pm_ok")
     assert "Your payment was received" in come_back(client, account)
     assert (balance(account), FundingSource.objects.count()) == (0, 0)
+
+
+def test_the_form_may_lead_on_to_stripe_and_nowhere_else(client: Client, account: Account) -> None:
+    """A browser checks also where the answer to a form leads on to."""
+    policy = client.get(reverse("portal-pay")).headers["Content-Security-Policy"]
+    assert "form-action 'self' https://checkout.stripe.com;" in policy
+    assert "form-action 'self';" in client.get(reverse("portal-home")).headers["Content-Security-Policy"]
+    with override_settings(PAYMENT_GATEWAY="invoicing.gateways.sandbox.SandboxGateway"):
+        assert "form-action 'self';" in client.get(reverse("portal-pay")).headers["Content-Security-Policy"]
+
+
+def test_a_page_at_an_address_of_the_operators_own_is_reached_by_a_link(
+    client: Client, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StripeGateway, "page_origin", "https://pay.operator.example")
+    where = press(client)
+    assert where.startswith("/portal/payment/")
+    assert 'href="https://checkout.stripe.com/c/pay/' in client.get(where).content.decode()
 
 
 def test_a_customer_who_closes_the_browser_has_paid_all_the_same(

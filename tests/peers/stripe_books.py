@@ -174,7 +174,7 @@ class Books:
             customer=asked.get("customer"), payment_intent=None, setup_intent=None, asked=asked,
             expires_at=int(asked.get("expires_at") or clock.now().timestamp() + 86400),
         )  # fmt: skip
-        row["url"] = f"https://checkout.example/c/pay/{row['id']}"
+        row["url"] = f"https://checkout.stripe.com/c/pay/{row['id']}"
         return row
 
     def _expire(self, pk: str, asked: Row) -> Row:
