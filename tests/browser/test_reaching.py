@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.access import make_link_token
-from accounts.models import Account, CallRecord, Contact, Notice, OutreachRules
+from accounts.models import Account, CallRecord, Contact, Notice, OutreachRules, Suppression
 from billing_project.kernel import clock
 from delinquency.models import CallTask, Ticket
 from delinquency.operations.desk_replies import reply
@@ -67,6 +67,26 @@ def test_h3_a_pay_link_goes_by_text_in_two_clicks(page: Page, live_server: LiveS
         page.get_by_role("button", name="Send it").click()
         expect(page.get_by_text("A link is on its way by SMS to +12025550123.")).to_be_visible()
     assert Notice.objects.filter(template="portal_link", channel="sms").count() == 1
+
+
+@pytest.mark.parametrize("start", ["account", "ticket"])
+def test_h9_stop_texting_takes_two_clicks_and_leads_back(
+    page: Page, live_server: LiveServer, account: Account, start: str
+) -> None:
+    places = {
+        "account": f"/admin/accounts/account/{account.pk}/change/",
+        "ticket": f"/admin/delinquency/ticket/{account.tickets.get().pk}/change/",
+    }
+    Suppression.objects.all().delete()
+    log_in(page, live_server)
+    page.goto(live_server.url + places[start])
+    with Story("H9", page):
+        page.get_by_role("link", name="Stop texting").click()
+        page.get_by_role("button", name="Stop texting").click()
+        expect(page.get_by_text("+12025550123 is left alone: no more texts.")).to_be_visible()
+    assert page.url == live_server.url + places[start]
+    stop = Suppression.objects.get()
+    assert (stop.channel, stop.address, stop.lifted_at) == ("sms", "+12025550123", None)
 
 
 @pytest.mark.usefixtures("decent")

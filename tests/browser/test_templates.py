@@ -8,6 +8,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import NoticeTemplateVersion, User
 from tests.backoffice import make_everything
+from tests.browser.stories import Story
 from tests.browser.test_backoffice import PASSWORD, log_in, serious
 from tests.factories import make_account, make_contact
 
@@ -23,23 +24,28 @@ def _people() -> None:
 
 
 @pytest.mark.usefixtures("_people")
-def test_a_reminder_is_changed_and_published_in_four_clicks(page: Page, live_server: LiveServer) -> None:
+def test_k11_a_reminder_is_changed_seen_for_three_accounts_and_published(page: Page, live_server: LiveServer) -> None:
     log_in(page, live_server)
-    page.get_by_role("link", name="Templates").first.click()
-    expect(page.get_by_role("heading", name="Templates", exact=True)).to_be_visible()
-    assert serious(page) == []
-    page.get_by_role("link", name=re.compile("English ?, Past due, E-mail")).click()
-    assert serious(page) == []
-    page.get_by_label("Text", exact=True).fill("Hello {{ contact_name }},\n\nPay here: {{ pay_url }}")
-    page.get_by_role("button", name="Preview").click()
-    expect(page.get_by_text("Publish version 1")).to_be_visible()
-    assert page.locator("iframe").count() == 3
-    expect(page.frame_locator("iframe").first.get_by_text("Hello")).to_be_visible()
-    assert serious(page) == []
-    page.get_by_label("Why").fill("shorter")
-    page.get_by_role("button", name="Publish").click()
-    expect(page.get_by_text("Version 1 is live. Letters written from now on use it")).to_be_visible()
-    assert NoticeTemplateVersion.objects.get(template__key="past_due").note == "shorter"
+    with Story("K11", page):
+        page.get_by_role("link", name="Templates").first.click()
+        page.get_by_role("link", name=re.compile("English ?, Past due, E-mail")).click()
+        page.get_by_label("Text", exact=True).press_sequentially("Thank you for being with us.")
+        page.get_by_role("button", name="Preview").click()
+        expect(page.get_by_text("Publish version 1")).to_be_visible()
+        assert page.locator("iframe").count() == 3
+        expect(page.frame_locator("iframe").first.get_by_text("Thank you for being with us.")).to_be_visible()
+        page.get_by_label("Why").press_sequentially("warmer")
+        page.get_by_role("button", name="Publish").click()
+        expect(page.get_by_text("Version 1 is live. Letters written from now on use it")).to_be_visible()
+    assert NoticeTemplateVersion.objects.get(template__key="past_due").note == "warmer"
+
+
+@pytest.mark.usefixtures("_people")
+def test_axe_finds_nothing_serious_in_the_editor(page: Page, live_server: LiveServer) -> None:
+    log_in(page, live_server)
+    for tail in ("", "text/past_due/email/en/", "text/past_due/email/en/preview/"):
+        page.goto(f"{live_server.url}/admin/accounts/noticetemplate/{tail}")
+        assert serious(page) == [], tail
 
 
 @pytest.mark.usefixtures("_people")
