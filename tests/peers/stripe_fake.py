@@ -38,6 +38,7 @@ import requests
 import stripe
 
 from billing_project.kernel import clock
+from billing_project.processes import end_with_parent
 from tests.peers.stripe_books import Books, Wrong
 
 KEY, SECRET = "sk_test_a-key-for-tests", "whsec_a-secret-for-tests"
@@ -294,6 +295,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0)
     asked = parser.parse_args()
+    end_with_parent()
     fake = StripeFake(asked.log, asked.port)
     print(fake.server_address[1], flush=True)
     fake.serve_forever(poll_interval=0.05)
