@@ -97,7 +97,7 @@ def test_a_database_that_is_down(clone: Path) -> None:
         ("SMS_CHANNEL", "twilio"),
         ("VOICE_CHANNEL", "twilio"),
         ("VOICE_CHANNEL", "shouting"),
-        ("PAYMENT_GATEWAY", "stripe"),
+        ("PAYMENT_GATEWAY", "barter"),
     ],
 )
 def test_a_value_that_is_unknown(clone: Path, variable: str, value: str) -> None:
