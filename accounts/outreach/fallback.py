@@ -9,10 +9,11 @@ from accounts import signals
 from accounts.models import Contact, Notice
 from accounts.models.notice import Channel
 from accounts.operations import AttentionRequest, raise_attentions
+from billing_project.kernel import clock
 
 from . import numbers, rules
 from .gathering import limits_of, reach_of
-from .letterbook import Urgency, keys_of
+from .letterbook import Urgency, keys_of, letter_kind
 from .suppressions import Place, normal, suppressed
 
 ORDER = (Channel.EMAIL.value, Channel.SMS.value, Channel.VOICE.value)
@@ -26,14 +27,15 @@ def is_needed(template: str) -> bool:
     return template not in COURTESY and template not in rules.ASKED_FOR
 
 
-def open_ways(contact: Contact, listed: Mapping[Place, str]) -> list[str]:
+def open_ways(contact: Contact, listed: Mapping[Place, str], template: str = "") -> list[str]:
     """Return the channels by which the program may reach a contact of its own accord, best first.
 
-    A machine calls only people who agreed to that; an explicit voice step of a policy is the operator's own decision.
+    With a ``template``, only those for which that letter has words. A machine calls only people who agreed to that; an
+    explicit voice step of a policy is the operator's own decision.
     """
-    reach = reach_of(contact)
+    reach, kind = reach_of(contact), letter_kind(template)
     found = []
-    for channel in ORDER:
+    for channel in kind.channels if kind else ORDER:
         address = reach.address(channel)
         if rules.why_unreachable(reach, channel) or (channel, normal(channel, address)) in listed:
             continue
@@ -86,7 +88,11 @@ def fall_back(notice: Notice) -> list[Notice]:
     tried = {row.channel: row.state for row in same.only("channel", "state")}
     if any(state in UNDER_WAY or state in Notice.TOLD for state in tried.values()):
         return []  # it reaches them another way already
-    ways = open_ways(contact, listed_places([contact]))
+    if clock.now() - notice.created_at > rules.GOOD_FOR:
+        # Its days and sums are those of then; telling the customer something else is a person's decision.
+        raise_attentions([_came_back_late(notice)])
+        return []
+    ways = open_ways(contact, listed_places([contact]), notice.template)
     channel = next((way for way in ways if way not in tried), None)
     if channel is None:
         tell_staff([notice])
@@ -99,6 +105,17 @@ def fall_back(notice: Notice) -> list[Notice]:
             why=f"By {Channel(channel).label}, because {notice.get_channel_display()} failed: {notice.why}",
         )
     )  # fmt: skip
+
+
+def _came_back_late(notice: Notice) -> AttentionRequest:
+    return AttentionRequest(
+        code="notice-too-late",
+        key=f"notice:{notice.pk}",
+        account_id=notice.account_id,
+        words=f"The {notice.get_channel_display()} notice {notice.template!r} to account {notice.account.number} did"
+        f" not arrive, and that was known only {(clock.now() - notice.created_at).days} days later: too late to send"
+        f" the same words another way. {notice.why} Tell the customer yourself if it still matters.",
+    )
 
 
 def tell_staff(notices: Iterable[Notice]) -> None:

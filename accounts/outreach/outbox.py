@@ -120,7 +120,7 @@ def _letters(
         return written
     if not any(row.why.startswith(LEFT_ALONE) for row in written):
         return written
-    for channel in open_ways(contact, listed):
+    for channel in open_ways(contact, listed, request.template):
         if channel not in request.channels:
             instead = _written(request, account, contact, channel, listed, texts)
             instead.why = f"By {instead.get_channel_display()}, because: {written[0].why} {request.why}"[:WHY_LENGTH]

@@ -9,6 +9,8 @@ from billing_project.kernel import clock
 from .letterbook import Urgency, keys_of
 
 OPENS, CLOSES = time(8), time(21)
+# A letter older than that says what is true no more; one that was asked for is waited for no longer than an hour.
+GOOD_FOR, ASKED_FOR_GOOD_FOR = timedelta(days=3), timedelta(hours=1)
 
 # Letters that a customer asked for a moment ago and is waiting for: any hour will do.
 ASKED_FOR = keys_of(Urgency.ASKED_FOR)

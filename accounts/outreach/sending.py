@@ -31,9 +31,6 @@ LEASE = timedelta(minutes=2)
 ATTEMPTS_MAX = 5
 # A provider that is down is asked again after these; together some three hours.
 BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
-# A letter older than that says what is true no more.
-GOOD_FOR = timedelta(days=3)
-ASKED_FOR_GOOD_FOR = timedelta(hours=1)
 WHY_LENGTH = 300
 UNAVAILABLE, LOST_LEASE, POSTPONED = "unavailable", "lost_lease", "postponed"
 # What a provider's no says about the address, in our words: the vendors' own codes are mapped by their adapters.
@@ -110,7 +107,7 @@ def _pass_the_gate(notice: Notice) -> str:
         if verdict.answer is gate.Answer.GO:
             return "" if _begin(notice) else LOST_LEASE
         if verdict.answer is gate.Answer.WAIT:
-            good_for = ASKED_FOR_GOOD_FOR if asked_for else GOOD_FOR
+            good_for = rules.ASKED_FOR_GOOD_FOR if asked_for else rules.GOOD_FOR
             until = verdict.until or at
             if until <= notice.created_at + good_for:
                 claimed = Notice.objects.filter(pk=notice.pk, state=State.CLAIMED)

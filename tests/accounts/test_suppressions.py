@@ -170,3 +170,36 @@ def test_an_address_is_on_the_list_once_however_it_is_written() -> None:
     assert not suppress("email", MAIL, Suppression.Reason.HARD_BOUNCE, "550")
     assert suppress("sms", NUMBER, Suppression.Reason.OPTED_OUT, "STOP")
     assert not suppressed([("voice", NUMBER)])
+
+
+def bounced(notice: Notice, days_later: int) -> None:
+    with clock.at(NINE + timedelta(days=days_later)):
+        callbacks.take_in(
+            Report(
+                provider="mailgun", event_key=f"b{notice.pk}", kind=Kind.BOUNCED, happened_at=clock.now(),
+                notice_id=notice.pk,
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("days_later", "written"), [(3, 1), (4, 0)])
+def test_a_bounce_that_is_told_days_later_sends_no_words_of_then(days_later: int, written: int) -> None:
+    notice = write(customer(), "email")
+    dispatch_notices()
+    bounced(notice, days_later)
+    assert Notice.objects.filter(fallback_of=notice).count() == written
+    assert Attention.objects.filter(code="notice-too-late").count() == 1 - written
+
+
+def test_a_letter_goes_only_a_way_for_which_it_has_words(lost: list[int]) -> None:
+    account = customer(sms_allowed=False, consented_at=NINE)  # a machine may call, but answers are not read out
+    [notice] = enqueue(
+        NoticeRequest(
+            account_id=account.pk, anchor_key="ticket:1", step_key="reply", template="ticket_reply", why="Answered.",
+            channels=("email",), context={"reply_text": "Hello"},
+        )
+    )  # fmt: skip
+    dispatch_notices()
+    bounced(notice, 1)
+    assert not Notice.objects.filter(fallback_of=notice).exists()
+    assert lost == [account.pk]
