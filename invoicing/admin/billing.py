@@ -83,6 +83,7 @@ class BillingParametersAdmin(HistoryAdmin):
                     "next_bill_on",
                     "due_days",
                     "daily_billing",
+                    "autopay",
                 )
             },
         ),
@@ -176,7 +177,7 @@ class BillingParametersInline(EditableStacked):
     """The billing of an account, on its page."""
 
     model = BillingParameters
-    fields = (("billing_default", "bill_day", "next_bill_on"), ("due_days", "daily_billing"), PRORATION)
+    fields = (("billing_default", "bill_day", "next_bill_on"), ("due_days", "daily_billing", "autopay"), PRORATION)
     readonly_fields = ("billing_default", "next_bill_on")
     can_delete = False
     max_num = 0

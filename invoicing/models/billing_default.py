@@ -64,6 +64,12 @@ class BillingParameters(BillingTerms):
     next_bill_on = models.DateField(
         null=True, blank=True, help_text="The account's next bill date. Blank: nothing is billed until one is set."
     )
+    autopay = models.BooleanField(
+        "automatic payment",
+        default=True,
+        help_text="Charge the stored cards on the days the policy says. Off: the customer pays each bill by hand, and"
+        " those days count as refused without a call.",
+    )
     history = HistoricalRecords()
 
     class Meta:
