@@ -228,6 +228,11 @@ STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "").strip()
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "").strip()
 STRIPE_SILENT_HOURS = whole("STRIPE_SILENT_HOURS", 6, least=1, most=168)
 
+# --- The customer's line while they pay (netenforce/operations/windows.py) ---
+PAYMENT_WINDOW_MINUTES = whole("PAYMENT_WINDOW_MINUTES", 15, least=5, most=60)
+PAYMENT_WINDOWS_A_DAY = whole("PAYMENT_WINDOWS_A_DAY", 2, least=0, most=10)
+PAYMENT_WINDOWS_A_CASE = whole("PAYMENT_WINDOWS_A_CASE", 3, least=0, most=50)
+
 # --- Django ---
 INSTALLED_APPS = [
     # unfold's parts come before the packages that each of them dresses.

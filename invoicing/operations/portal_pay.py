@@ -18,7 +18,7 @@ from invoicing.gateways.port import ChargeReceipt, ChargeRequest, PageRequest, P
 from invoicing.gateways.registry import gateway
 from invoicing.models import Invoice, PaymentAttempt
 from invoicing.queries import account_position
-from invoicing.signals import payment_started
+from invoicing.signals import payment_page_opened, payment_started
 
 from . import collect, inquire, ledger, sources
 
@@ -115,6 +115,10 @@ def pay_on_page(
         # As long as the page may be paid on the attempt is being sent; after that it is looked up.
         PaymentAttempt.objects.filter(pk=attempt.pk, state=State.SENDING).update(
             page_id=page.page_id, page_url=page.url, lease_until_at=page.open_until + collect.LEASE
+        )
+        # Robust: whatever becomes of the line meanwhile, paying must work.
+        payment_page_opened.send_robust(
+            sender=PaymentAttempt, account_id=account.pk, attempt_id=attempt.pk, open_until=page.open_until
         )
     attempt.refresh_from_db()
     return attempt
