@@ -7,6 +7,7 @@ state folder. ``DEBUG=false`` means production: then the secrets must be given.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import sys
 from pathlib import Path
@@ -227,6 +228,31 @@ STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "").strip()
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "").strip()
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "").strip()
 STRIPE_SILENT_HOURS = whole("STRIPE_SILENT_HOURS", 6, least=1, most=168)
+
+
+# --- Whose address is whose (accounts/client_address.py) ---
+def networks(variable: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Read addresses and networks, with commas."""
+    found = []
+    for text in (part.strip() for part in env.str(variable, "").split(",")):
+        if not text:
+            continue
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError as error:
+            refuse(variable, f"'{text[:60]}' is no network ({error}); write it like 10.0.0.5 or 10.0.0.0/24.")
+        if network.prefixlen == 0:
+            refuse(variable, f"'{text[:60]}' is everybody, who could then claim any address; name the proxies alone.")
+        found.append(network)
+    return tuple(found)
+
+
+TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
+
+# --- The customer's line while they pay (netenforce/operations/windows.py) ---
+PAYMENT_WINDOW_MINUTES = whole("PAYMENT_WINDOW_MINUTES", 15, least=5, most=60)
+PAYMENT_WINDOWS_A_DAY = whole("PAYMENT_WINDOWS_A_DAY", 2, least=0, most=10)
+PAYMENT_WINDOWS_A_CASE = whole("PAYMENT_WINDOWS_A_CASE", 3, least=0, most=50)
 
 # --- Django ---
 INSTALLED_APPS = [

@@ -11,13 +11,17 @@ from accounts.queries import notice_states
 from billing_project.kernel import clock
 
 from .models import Standing
-from .reading import read_positions
+from .reading import Position, read_positions
 from .rules.actions import Event
+from .rules.facts import Cut
 from .rules.policy import Do
 from .rules.timeline import advance
 from .rules.when import LOOK
 
 NOTICE_MISSING = "The notice that must come first was not accepted."
+NOTHING_OWED = "Nothing is owed for it any more."
+# How soon it is looked again whether an unclear payment has become clear.
+ASKED_AGAIN_AFTER = timedelta(minutes=1)
 OUT_OF_REACH = "The billing contact cannot be reached any more, so nobody was told."
 
 
@@ -89,18 +93,13 @@ def why_not_cut(account_id: int) -> str:
     requires must have been accepted, and no charge may be in the air. A cut that requires none waits while the
     billing contact is out of reach.
     """
-    account = Account.objects.select_related("status", "company").get(pk=account_id)
-    positions = read_positions([account])
-    if not positions:
-        return "The account is under no policy."
-    state, policy = positions[0].state, positions[0].policy
-    if state.unsettled:
-        return "A charge of this account is not settled yet."
-    rows = positions[0].invoice_rows  # as they are now, also what no look has taken into account yet
-    unpaid = {key for key, row in rows.items() if row.remaining >= policy.threshold and not row.frozen}
-    cuts = [cut for cut in state.cuts if cut.action == Do.RESTRICT and cut.causes & unpaid]
+    position, reason = _position_of(account_id)
+    if position is None or position.state.unsettled:
+        return reason
+    state, policy = position.state, position.policy
+    cuts = _cuts_still_due(position)
     if not cuts:
-        return "Nothing is owed for it any more."
+        return NOTHING_OWED
     steps = {step.key: step for step in policy.steps}
     states = notice_states([account_id])
     unproven = []
@@ -115,3 +114,33 @@ def why_not_cut(account_id: int) -> str:
     if not unproven:
         return NOTICE_MISSING
     return OUT_OF_REACH if out_of_reach([account_id]) else ""
+
+
+def why_not_closed_again(account_id: int) -> str | datetime | None:
+    """Return why a line must not be closed again after a payment window, or until when not; None if it may be (P07).
+
+    That is no new cut, so it needs no new notice and no daylight. But something must still be unpaid, and while a
+    payment is unclear nothing is closed.
+    """
+    position, reason = _position_of(account_id)
+    if position is None:
+        return reason
+    if position.state.unsettled:
+        return clock.now() + ASKED_AGAIN_AFTER
+    return None if _cuts_still_due(position) else NOTHING_OWED
+
+
+def _position_of(account_id: int) -> tuple[Position | None, str]:
+    """Return how an account stands, and what would be said if it is under no policy or has a charge in the air."""
+    account = Account.objects.select_related("status", "company").get(pk=account_id)
+    positions = read_positions([account])
+    if not positions:
+        return None, "The account is under no policy."
+    return positions[0], "A charge of this account is not settled yet." if positions[0].state.unsettled else ""
+
+
+def _cuts_still_due(position: Position) -> list[Cut]:
+    """Return the restrictions in force for which something is unpaid now, also what no look has noticed yet."""
+    rows = position.invoice_rows
+    unpaid = {key for key, row in rows.items() if row.remaining >= position.policy.threshold and not row.frozen}
+    return [cut for cut in position.state.cuts if cut.action == Do.RESTRICT and cut.causes & unpaid]

@@ -31,8 +31,11 @@ from invoicing.signals import (
     billing_started,
     charge_settled,
     fee_waived,
+    payment_page_left,
+    payment_page_opened,
 )
 from netenforce.models import EnforcementTask, Hold
+from netenforce.queries import running_windows
 from netenforce.signals import about_to_restrict, enforcement_settled
 
 from . import previewing
@@ -45,7 +48,8 @@ from .operations.courtesies import tell_of_decline, tell_of_restore, why_not_cou
 from .operations.desk_inbound import file_message
 from .operations.desk_shipped import ensure_desk
 from .operations.desk_unreachable import note_unreachable
-from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_cut
+from .operations.paying import end_for_payment, open_for_payment
+from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_closed_again, why_not_cut
 from .rules.policy import Do
 
 
@@ -107,6 +111,18 @@ def look_at_charge(account_id: int, attempt_id: int, **_: Any) -> None:
     tell_of_decline(attempt_id)
 
 
+@receiver(payment_page_opened, dispatch_uid="delinquency.payment_page_opened")
+def open_window(account_id: int, attempt_id: int, **_: Any) -> None:
+    """Give the line full access for some minutes, so that the bank's own pages load (P07)."""
+    open_for_payment(account_id, attempt_id)
+
+
+@receiver(payment_page_left, dispatch_uid="delinquency.payment_page_left")
+def close_window(account_id: int, attempt_id: int, paid: bool, **_: Any) -> None:
+    """End that access before its time: the payment page is done with."""
+    end_for_payment(account_id, attempt_id, paid=paid)
+
+
 @receiver(fee_waived, dispatch_uid="delinquency.fee_waived")
 def leave_out_of_the_count(invoice_id: int, why: str, by: User | None, **_: Any) -> None:
     """An invoice whose late fee was waived does not count towards the flag; a clerk may count it again (A27)."""
@@ -164,9 +180,9 @@ def settle_call_tasks(call_id: int, **_: Any) -> None:
 
 
 @receiver(enforcement_settled, dispatch_uid="delinquency.enforcement_settled")
-def tell_that_line_is_back(task_id: int, state: str, **_: Any) -> None:
-    """Tell the customer when the device has confirmed that the line is open again."""
-    if state == EnforcementTask.State.CONFIRMED:
+def tell_that_line_is_back(task_id: int, account_id: int, state: str, **_: Any) -> None:
+    """Tell the customer when the device has confirmed that the line is open again; not for a payment window."""
+    if state == EnforcementTask.State.CONFIRMED and not running_windows([account_id]):
         tell_of_restore(task_id)
 
 
@@ -180,6 +196,8 @@ def veto_cut(task_id: int, **_: Any) -> str | datetime | None:
     holds = Hold.objects.filter(account=task.line.account_id, lifted_at__isnull=True)
     if holds.exclude(cause=Hold.Cause.NON_PAYMENT).exists():
         return None
+    if task.recloses:
+        return why_not_closed_again(task.line.account_id)
     why = why_not_cut(task.line.account_id)
     if why in (NOTICE_MISSING, OUT_OF_REACH):
         raise_attention(

@@ -3,15 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.db.models import Q, Sum
+
+from billing_project.kernel import clock
 
 from .models import Charge, Invoice, LedgerEntry, PaymentAttempt
 from .rules.allocation import Pot
+from .rules.pages import pages_protect
 
 ZERO = Decimal("0.00")
+A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,25 @@ def credit_parts(account_ids: Iterable[int]) -> dict[int, list[CreditPart]]:
 
 
 def accounts_with_unsettled(account_ids: Iterable[int]) -> set[int]:
-    """Return which accounts have a charge that is unknown or under way: nothing may be cut meanwhile (R-07, I9)."""
-    rows = PaymentAttempt.objects.filter(account_id__in=list(account_ids), state__in=PaymentAttempt.ASKED)
-    return set(rows.order_by().values_list("account_id", flat=True).distinct())
+    """Return which accounts have a charge that is unknown or under way: nothing may be cut meanwhile (R-07, I9).
+
+    A payment page that is merely open counts as long as a payment window would last, and as often in a day.
+    """
+    asked = PaymentAttempt.objects.filter(account_id__in=list(account_ids), state__in=PaymentAttempt.ASKED)
+    rows = list(asked.order_by().values_list("account_id", "state", "page_id"))
+    looked_at = {pk for pk, state, page_id in rows if page_id and state == PaymentAttempt.State.SENDING}
+    in_the_air = {pk for pk, state, page_id in rows if not page_id or state != PaymentAttempt.State.SENDING}
+    return in_the_air | _protected_by_pages(looked_at - in_the_air)
+
+
+def _protected_by_pages(account_ids: set[int]) -> set[int]:
+    """Return which of the accounts with an open payment page are still protected by it."""
+    if not account_ids:
+        return set()
+    now = clock.now()
+    pages = PaymentAttempt.objects.filter(account_id__in=account_ids, created_at__gt=now - A_DAY).exclude(page_id="")
+    opened: dict[int, list[datetime]] = defaultdict(list)
+    for account_id, opened_at in pages.order_by("created_at").values_list("account_id", "created_at"):
+        opened[account_id].append(opened_at)
+    length, most = timedelta(minutes=settings.PAYMENT_WINDOW_MINUTES), max(settings.PAYMENT_WINDOWS_A_DAY, 1)
+    return {account_id for account_id, times in opened.items() if pages_protect(times, now, length=length, most=most)}

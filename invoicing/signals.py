@@ -33,6 +33,14 @@ payment_started = Signal()
 # account_id: int, attempt_id: int, state: str (a PaymentAttempt.State).
 charge_settled = Signal()
 
+# A customer is about to be sent to a page of the gateway's; sent after everything about it was committed.
+# account_id: int, attempt_id: int, open_until: datetime (until when the gateway keeps the page open).
+payment_page_opened = Signal()
+
+# Nobody can pay on that page any more: they paid, left, were declined for good, or its time was over. Sent inside the
+# transaction that settled it. account_id: int, attempt_id: int, paid: bool.
+payment_page_left = Signal()
+
 # A late fee was waived; sent inside the transaction that waived it. invoice_id: int (the late
 # one), why: str, by: User | None.
 fee_waived = Signal()

@@ -6,6 +6,8 @@ Repeating an order is harmless, since it says what a line should be and not what
 
 Before each call to a device the global pause is asked for: while it is on, no line is changed, freed ones included. A
 call carries at most BATCH orders, so that a pause takes hold within seconds.
+
+Every pass begins by ending the payment windows whose time is over, so that no task has to be remembered for it.
 """
 
 import logging
@@ -31,6 +33,7 @@ from .drivers.port import Change, Driver
 from .drivers.registry import driver_for
 from .drivers.turn import turn_on
 from .models import Device, EnforcementAttempt, EnforcementTask, LineState
+from .operations.windows import close_windows_due
 from .queries import address_lists
 from .rules.commands import addresses, seen_level
 
@@ -67,6 +70,7 @@ def dispatch_enforcement(at: datetime | None = None, *, seconds_max: float | Non
     with ExitStack() as stack:
         if at is not None and not clock.is_set():
             stack.enter_context(clock.at(at))
+        close_windows_due()
         dead: set[int] = set()
         for restores in (True, False):
             for device in _waiting_devices(restores).exclude(pk__in=dead):

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from .models import AddressList, Device, EnforcementTask, Hold, LineState
+from .models import AddressList, Device, EnforcementTask, Hold, LineState, PaymentWindow
 from .rules.desired import hardest
 
 OPEN_STATES = (EnforcementTask.State.QUEUED, EnforcementTask.State.CLAIMED, EnforcementTask.State.SENDING)
@@ -17,6 +17,12 @@ def active_holds(account_ids: Iterable[int]) -> dict[int, list[Hold]]:
     ):
         holds[hold.account_id].append(hold)
     return dict(holds)
+
+
+def running_windows(account_ids: Iterable[int]) -> dict[int, PaymentWindow]:
+    """Return the payment window of each account that has one which nobody has ended yet."""
+    rows = PaymentWindow.objects.filter(account_id__in=list(account_ids), ended_at__isnull=True)
+    return {window.account_id: window for window in rows}
 
 
 def line_states(account_ids: Iterable[int]) -> dict[int, list[LineState]]:

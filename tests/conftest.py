@@ -24,7 +24,8 @@ from billing_project.processes import end_with_parent
 # Nothing of the developer's own environment, or of a .env file, may reach a test: an empty variable counts
 # as not set, and .env does not fill it. Settings are first read after this.
 for variable in (
-    "ALLOWED_HOSTS", "DEBUG", "EMAIL_CHANNEL", "EMAIL_URL", "FIELD_ENCRYPTION_KEY", "PAYMENT_GATEWAY", "PORT",
+    "ALLOWED_HOSTS", "DEBUG", "EMAIL_CHANNEL", "EMAIL_URL", "FIELD_ENCRYPTION_KEY", "PAYMENT_GATEWAY",
+    "PAYMENT_WINDOWS_A_CASE", "PAYMENT_WINDOWS_A_DAY", "PAYMENT_WINDOW_MINUTES", "PORT", "TRUSTED_PROXIES",
     "PUBLIC_BASE_URL", "SECRET_KEY", "SMS_CHANNEL", "STRIPE_API_BASE", "STRIPE_SECRET_KEY", "STRIPE_SILENT_HOURS",
     "STRIPE_WEBHOOK_SECRET", "TWILIO_ACCOUNT_SID", "TWILIO_API_BASE", "TWILIO_AUTH_TOKEN", "TWILIO_FROM",
     "VOICE_CHANNEL",

@@ -96,6 +96,7 @@ HELD_IN_GRACE = Check(
     ORDER BY a.number""",
 )
 
+# A payment page that is merely open protects for a while only; what was done on it counts from when it became unclear.
 HELD_WHILE_CHARGING = Check(
     "I9",
     "a line was restricted while a charge of the account was under way or unknown",
@@ -104,7 +105,7 @@ HELD_WHILE_CHARGING = Check(
     {_HELD} {_HOLDS} {_IN_FORCE}
       AND EXISTS (SELECT FROM invoicing_paymentattempt t
                   WHERE t.account_id = a.id AND t.state IN ('sending', 'unknown', 'pending')
-                    AND t.created_at <= h.placed_at)
+                    AND CASE WHEN t.page_id = '' THEN t.created_at ELSE t.unclear_at END <= h.placed_at)
     ORDER BY a.number""",
 )
 
@@ -173,6 +174,17 @@ DEVICE_DIFFERS = Check(
                         AND (t.state IN ('queued', 'claimed', 'sending')
                              OR t.state IN ('parked', 'cancelled') AND t.generation = n.generation))
     ORDER BY d.name, k.address""",
+)
+
+WINDOW_LEFT_OPEN = Check(
+    "I11",
+    "a payment window is open more than 5 minutes after its time",
+    "run 'manage.py dispatch enforcement'",
+    """
+    SELECT 'account ' || a.number || ', open since ' || w.opened_at || ', should have ended ' || w.closes_at
+    FROM netenforce_paymentwindow w JOIN accounts_account a ON a.id = w.account_id
+    WHERE w.ended_at IS NULL AND w.closes_at < %(at)s::timestamptz - interval '5 minutes'
+    ORDER BY a.number""",
 )
 
 RESTORE_WAITS = Check(
@@ -303,6 +315,7 @@ SERVICE = (
     HELD_ON_EXCLUDED_DAY,
     HELD_WITHOUT_NOTICE,
     DEVICE_DIFFERS,
+    WINDOW_LEFT_OPEN,
     RESTORE_WAITS,
     BILL_PASSED_OVER,
     LOOK_PASSED_OVER,

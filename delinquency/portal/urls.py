@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from . import tickets, views
+from . import captive, garden, tickets, views
 
 urlpatterns = [
+    path("captive", captive.captive, name="portal-captive"),
     path("garden/", views.garden, name="portal-garden"),
+    path("garden/pay/", garden.pay, name="portal-garden-pay"),
+    path("garden/payment/<uuid:press>/", garden.payment, name="portal-garden-payment"),
+    path("garden/<path:anything>", views.garden),
     path("tickets/", tickets.index, name="portal-tickets"),
     path("tickets/new/", tickets.ask, name="portal-ask"),
     path("tickets/<str:number>/", tickets.ticket, name="portal-ticket"),

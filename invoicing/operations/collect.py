@@ -22,7 +22,7 @@ from billing_project.kernel.nudge import nudge
 from invoicing.gateways.port import ChargeReceipt, ChargeRequest, Pending
 from invoicing.models import Invoice, Payment, PaymentAttempt
 from invoicing.rules import collection
-from invoicing.signals import charge_settled, payment_started
+from invoicing.signals import charge_settled, payment_page_left, payment_started
 
 from . import ledger
 from .payments import record_payment
@@ -335,6 +335,12 @@ def _announce(attempt: PaymentAttempt) -> None:
     charge_settled.send(
         sender=PaymentAttempt, account_id=attempt.account_id, attempt_id=attempt.pk, state=str(attempt.state)
     )
+    if attempt.page_id:
+        # Robust: money that has moved is written down, whatever becomes of the line.
+        payment_page_left.send_robust(
+            sender=PaymentAttempt, account_id=attempt.account_id, attempt_id=attempt.pk,
+            paid=attempt.state == State.DONE,
+        )  # fmt: skip
 
 
 def _raise(attempt: PaymentAttempt, code: str, words: str) -> None:

@@ -83,6 +83,17 @@ def close_open_pages(account: Account, at: datetime) -> None:
         look_up(attempt.pk, at)
 
 
+def leave_page(attempt_id: int, at: datetime) -> str:
+    """Close the page that a customer has turned back from, and return the attempt's state; what was paid is paid."""
+    attempt = PaymentAttempt.objects.get(pk=attempt_id)
+    if attempt.page_id and attempt.state in PaymentAttempt.ASKED:
+        try:
+            gateway().close_page(attempt.page_id)
+        except (Unavailable, OutcomeUnknown):
+            return attempt.state  # it ends by itself
+    return look_up(attempt_id, at)
+
+
 def _look_at_page(attempt: PaymentAttempt, at: datetime) -> str:
     """Settle what was paid on a page; on one that is open nothing is final, since another card may be tried there."""
     own = gateway()

@@ -18,7 +18,7 @@ from invoicing.gateways.port import ChargeReceipt, ChargeRequest, PageRequest, P
 from invoicing.gateways.registry import gateway
 from invoicing.models import Invoice, PaymentAttempt
 from invoicing.queries import account_position
-from invoicing.signals import payment_started
+from invoicing.signals import payment_page_opened, payment_started
 
 from . import collect, inquire, ledger, sources
 
@@ -89,9 +89,18 @@ def pay_now(
 
 
 def pay_on_page(
-    account: Account, amount: Decimal, *, key: str, way: sources.Way, keep: bool = False, invoice: Invoice | None = None
+    account: Account,
+    amount: Decimal,
+    *,
+    key: str,
+    way: sources.Way,
+    keep: bool = False,
+    invoice: Invoice | None = None,
+    named: bool = True,
 ) -> PaymentAttempt:
     """Open a page of the gateway's for a payment and return its attempt; ``page_url`` is where the customer goes.
+
+    Unless ``named`` the page says nothing of whose account it is, and knows no stored card: anybody may see it.
 
     ``way.return_url`` and ``leave_url`` may say ``{attempt}``. The same key again returns the same attempt. Where no
     page can be made the attempt ends as declined, since nothing can be charged by it. Raises Refused as pay_now does.
@@ -102,9 +111,11 @@ def pay_on_page(
     inquire.close_open_pages(account, clock.now())
     attempt, request = _reserve(account, OnPage(keep=keep), money.quantize(amount), key=key, invoice=invoice)
     asked = PageRequest(
-        key=key, account_ref=request.account_ref, currency=request.currency, description=request.description,
+        key=key, account_ref=request.account_ref, currency=request.currency,
+        description=request.description if named else _("Internet service"),
         return_url=way.return_url.format(attempt=attempt.pk), leave_url=way.leave_url.format(attempt=attempt.pk),
-        customer_token=sources.customer_token(account), amount=attempt.amount, keep=keep, language=way.language,
+        customer_token=sources.customer_token(account) if named else "", amount=attempt.amount, keep=keep,
+        language=way.language,
     )  # fmt: skip
     try:
         page = gateway().page_to_pay(asked)
@@ -115,6 +126,10 @@ def pay_on_page(
         # As long as the page may be paid on the attempt is being sent; after that it is looked up.
         PaymentAttempt.objects.filter(pk=attempt.pk, state=State.SENDING).update(
             page_id=page.page_id, page_url=page.url, lease_until_at=page.open_until + collect.LEASE
+        )
+        # Robust: whatever becomes of the line meanwhile, paying must work.
+        payment_page_opened.send_robust(
+            sender=PaymentAttempt, account_id=account.pk, attempt_id=attempt.pk, open_until=page.open_until
         )
     attempt.refresh_from_db()
     return attempt

@@ -13,6 +13,7 @@ from accounts.models import Account
 from billing_project.kernel.errors import Rejected, Unavailable
 from invoicing.gateways.sandbox import LAST4, SandboxGateway, find_page
 from invoicing.models import SandboxPage
+from invoicing.operations.guest_pay import is_guests
 
 # What each test card does is in its token; see invoicing/gateways/sandbox.py.
 CARDS = {
@@ -26,12 +27,23 @@ CARDS = {
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+def hosted_page(request: HttpRequest) -> HttpResponse:
+    """Play the gateway's page: choose a test card, and pay or add it.
+
+    The page of a payment without signing in is open to whoever has its address, as a real gateway's is.
+    """
+    asked = find_page(request.GET.get("page", ""))
+    return _hosted(request, None, asked) if asked and is_guests(asked.key) else _customers_page(request)
+
+
 @for_customers
-def hosted_page(request: HttpRequest, account: Account) -> HttpResponse:
-    """Play the gateway's page: choose a test card, and pay or add it."""
+def _customers_page(request: HttpRequest, account: Account) -> HttpResponse:
+    return _hosted(request, account, _page_of(request, account))
+
+
+def _hosted(request: HttpRequest, account: Account | None, asked: SandboxPage | None) -> HttpResponse:
     if f"{SandboxGateway.__module__}.{SandboxGateway.__qualname__}" != settings.PAYMENT_GATEWAY:
         raise Http404("The sandbox is not in use.")
-    asked = _page_of(request, account)
     if asked is None:
         return HttpResponseRedirect(reverse("portal-pay"), status=303)
     if asked.state != SandboxPage.State.OPEN:
@@ -51,7 +63,7 @@ def hosted_page(request: HttpRequest, account: Account) -> HttpResponse:
         request, "portal/sandbox.html",
         {
             "account": account, "amount": asked.amount, "cards": cards, "wrong": wrong, "keep": asked.keep,
-            "leave": urlsplit(asked.leave_url).path,
+            "leave": _path_of(asked.leave_url),
         },
         status=400 if wrong else 200,
     )  # fmt: skip
@@ -65,5 +77,9 @@ def _page_of(request: HttpRequest, account: Account) -> SandboxPage | None:
 
 def _back(address: str) -> HttpResponse:
     """Send the customer back; within this server, by whatever name they reached it."""
+    return HttpResponseRedirect(_path_of(address), status=303)
+
+
+def _path_of(address: str) -> str:
     parts = urlsplit(address)
-    return HttpResponseRedirect(f"{parts.path}?{parts.query}" if parts.query else parts.path, status=303)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -18,7 +18,7 @@ from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused
 from invoicing.gateways.registry import gateway
 from invoicing.models import Invoice, Payment, PaymentAttempt
-from invoicing.operations.inquire import look_up
+from invoicing.operations.inquire import leave_page, look_up
 from invoicing.operations.portal_pay import UNDER_WAY, UNDER_WAY_STATES, earlier_press, pay_now, pay_on_page
 from invoicing.operations.sources import Way
 from invoicing.queries import account_position
@@ -93,7 +93,7 @@ def outcome(request: HttpRequest, account: Account, attempt_id: int) -> HttpResp
     """Tell how a payment ended: done (the receipt), declined, or not known yet; the truth in each case."""
     attempt = get_object_or_404(PaymentAttempt, account=account, pk=attempt_id)
     if _to_ask(attempt):
-        look_up(attempt.pk, clock.now())
+        (leave_page if "left" in request.GET else look_up)(attempt.pk, clock.now())
         attempt.refresh_from_db()
     if attempt.payment is not None:
         return HttpResponseRedirect(reverse("portal-receipt", args=[attempt.payment.public_id]), status=303)

@@ -4,6 +4,7 @@ from .address_list import AddressList
 from .device import Device, LinePlacement, SimulatedEntry
 from .enforcement_task import EnforcementAttempt, EnforcementTask
 from .hold import Hold, LineState
+from .window import PaymentWindow
 
 __all__ = [
     "AddressList",
@@ -13,5 +14,6 @@ __all__ = [
     "Hold",
     "LinePlacement",
     "LineState",
+    "PaymentWindow",
     "SimulatedEntry",
 ]

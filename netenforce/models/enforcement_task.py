@@ -25,6 +25,9 @@ class EnforcementTask(models.Model):
     device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="enforcement_tasks")
     level = models.CharField(max_length=16, choices=Level.choices)
     restores = models.BooleanField(help_text="It makes the line freer than before: goes first, at any hour (D6, R-13).")
+    recloses = models.BooleanField(
+        default=False, help_text="It closes a line again after a payment window: no new cut, so at any hour (P07)."
+    )
     generation = models.PositiveIntegerField()
     why = models.CharField(max_length=300)
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
@@ -44,6 +47,7 @@ class EnforcementTask(models.Model):
                 name="enforcement_task_open_once",
             ),
             models.CheckConstraint(condition=Q(attempts__lte=5), name="enforcement_attempts_bounded"),
+            models.CheckConstraint(condition=~Q(restores=True, recloses=True), name="enforcement_task_one_direction"),
         ]
         indexes = [
             models.Index(fields=["-restores", "due_at", "id"], condition=Q(state="queued"), name="enforcement_due")

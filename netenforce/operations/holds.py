@@ -1,7 +1,8 @@
-"""The verbs of the network room: place and lift holds, put a line on a device.
+"""Place and lift holds, and bring what the lines should be in line with them.
 
-A hold is one reason to restrict all lines of an account; the hardest active hold wins. From the holds
-follows what each line should be, and from that, where it changed, one order to its device.
+A hold is one reason to restrict all lines of an account; the hardest active hold wins. While a payment window runs,
+holds for non-payment do not count. From that follows what each line should be, and where it changed, one order to its
+device.
 """
 
 from collections import defaultdict
@@ -10,19 +11,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 
-from accounts.models import Account, ServiceLine, User
+from accounts.models import Account, ServiceLine
 from accounts.operations import AttentionRequest, raise_attentions, resolve_attentions
 from billing_project.kernel import clock
 from billing_project.kernel.bulk import copy_rows, update_rows
-from billing_project.kernel.locks import lock_row, lock_rows
+from billing_project.kernel.locks import lock_rows
 from billing_project.kernel.nudge import nudge
 
-from .models import AddressList, Device, EnforcementTask, Hold, LinePlacement, LineState
-from .queries import OPEN_STATES, active_holds
-from .rules.desired import OPEN, hardest, rank
-from .rules.supersede import Pending, decide
+from ..models import EnforcementTask, Hold, LineState
+from ..queries import OPEN_STATES, active_holds, running_windows
+from ..rules.desired import OPEN, hardest, rank
+from ..rules.supersede import Pending, decide
 
 WHY_LENGTH = 300
 State = EnforcementTask.State
@@ -52,7 +53,7 @@ class LiftHold:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Target:
+class Target:
     """What the lines of one account should be from now on, and what to write into the order."""
 
     level: str
@@ -60,6 +61,8 @@ class _Target:
     at: datetime
     not_before: datetime | None
     placed: bool
+    # How each line was restricted when a payment window opened it: to close it again is no new cut.
+    levels_before: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -164,9 +167,9 @@ def _place(active: dict[tuple[int, str], Hold], placed: Sequence[PlaceHold]) -> 
     update_rows(changed, ["level", "why"])
 
 
-def _targets(account_ids: Iterable[int], placed: Sequence[PlaceHold], lifted: Sequence[LiftHold]) -> dict[int, _Target]:
-    """Return what each account's lines should be now: as hard as its hardest active hold."""
-    holds = active_holds(account_ids)
+def _targets(account_ids: Iterable[int], placed: Sequence[PlaceHold], lifted: Sequence[LiftHold]) -> dict[int, Target]:
+    """Return what each account's lines should be now: as hard as its hardest hold that counts."""
+    holds = counting_holds(account_ids)
     wishes: dict[int, list[PlaceHold]] = defaultdict(list)
     for placing in placed:
         wishes[placing.account_id].append(placing)
@@ -179,7 +182,7 @@ def _targets(account_ids: Iterable[int], placed: Sequence[PlaceHold], lifted: Se
         ending = endings.get(account_id)
         why = next((hold.why for hold in mine if hold.level == level), ending.why if ending else "")
         moment = wish.at if wish else ending.at if ending else None
-        targets[account_id] = _Target(
+        targets[account_id] = Target(
             level=level,
             why=why,
             at=moment or clock.now(),
@@ -189,10 +192,21 @@ def _targets(account_ids: Iterable[int], placed: Sequence[PlaceHold], lifted: Se
     return targets
 
 
+def counting_holds(account_ids: Iterable[int]) -> dict[int, list[Hold]]:
+    """Return the active holds that restrict lines now: for non-payment, none while a payment window runs (P07)."""
+    open_for_payment = running_windows(account_ids)
+    return {
+        account_id: [
+            hold for hold in holds if hold.cause != Hold.Cause.NON_PAYMENT or account_id not in open_for_payment
+        ]
+        for account_id, holds in active_holds(account_ids).items()
+    }
+
+
 # --- From what should be to orders ---
 
 
-def retarget(targets: Mapping[int, _Target]) -> None:
+def retarget(targets: Mapping[int, Target]) -> None:
     """Write what the lines of the accounts should be, and queue, supersede or cancel the orders that follow.
 
     The accounts' rows must be locked by the caller.
@@ -232,7 +246,7 @@ def _doubtful_lines(lines: Sequence[ServiceLine]) -> tuple[set[int], set[int]]:
 def _retarget_line(
     line: ServiceLine,
     state: LineState | None,
-    target: _Target,
+    target: Target,
     task: EnforcementTask | None,
     sure: bool,
     outcome: _Outcome,
@@ -265,6 +279,7 @@ def _retarget_line(
                 level=target.level,
                 restores=decision.restores,
                 generation=state.generation,
+                recloses=not decision.restores and rank(target.level) <= rank(target.levels_before.get(line.pk, OPEN)),
                 why=target.why[:WHY_LENGTH],
                 created_at=now,
                 due_at=now if decision.restores else max(target.not_before or now, now),
@@ -272,7 +287,7 @@ def _retarget_line(
         )
 
 
-def _note_homeless(line: ServiceLine, target: _Target, outcome: _Outcome) -> None:
+def _note_homeless(line: ServiceLine, target: Target, outcome: _Outcome) -> None:
     """Tell the clerks about a line that should be restricted and is on no device."""
     if target.level == OPEN:
         outcome.settled_keys.append(f"line:{line.pk}")
@@ -303,72 +318,3 @@ def _write(outcome: _Outcome) -> None:
         resolve_attentions("line-without-device", outcome.settled_keys, "the restriction ended")
     if any(task.due_at <= now for task in outcome.tasks):
         nudge("netenforce.dispatch")
-
-
-# --- Lines and devices ---
-
-
-@transaction.atomic
-def place_line(line: ServiceLine, device: Device, *, by: User | None = None) -> LinePlacement:
-    """Put a line on a device; if it should be restricted, the new device is told at once.
-
-    What the old device still holds is drift there, and :mod:`netenforce.reconcile` frees it.
-    """
-    lock_row(Account.objects.order_by(), line.account_id)
-    placement = LinePlacement.objects.filter(line=line).first() or LinePlacement(line=line)
-    if placement.pk is not None and placement.device_id == device.pk:
-        return placement
-    placement.device = device
-    if by is not None:
-        placement._history_user = by  # type: ignore[attr-defined]  # read by simple-history
-    placement.save()
-    resolve_attentions("line-without-device", [f"line:{line.pk}"], f"it is on {device.name} now")
-    for task in lock_rows(EnforcementTask.objects.filter(line=line, state__in=OPEN_STATES)):
-        EnforcementTask.objects.filter(pk=task.pk).update(
-            state=State.SUPERSEDED, settled_at=clock.now(), lease_until_at=None
-        )
-    # Nobody has asked the new device yet: as far as we know the line is open there.
-    LineState.objects.filter(line=line).update(observed_level=OPEN, observed_at=None)
-    requeue(
-        LineState.objects.filter(line=line).exclude(desired_level=OPEN),
-        why=f"The line is on {device.name} now.",
-    )
-    return placement
-
-
-def requeue(states: QuerySet[LineState], *, why: str) -> list[EnforcementTask]:
-    """Order once more what idle lines should be; the accounts' rows must be locked by the caller."""
-    fresh = []
-    for state in lock_rows(states.select_related("line__placement")):
-        placement = getattr(state.line, "placement", None)
-        if placement is None:
-            continue
-        state.generation += 1
-        restores = rank(state.desired_level) < rank(state.observed_level) or state.desired_level == OPEN
-        fresh.append((state, EnforcementTask(
-            line=state.line, device_id=placement.device_id, level=state.desired_level, restores=restores,
-            generation=state.generation, why=why[:WHY_LENGTH], created_at=clock.now(), due_at=clock.now(),
-        )))  # fmt: skip
-    update_rows([state for state, _ in fresh], ["generation"])
-    if fresh:
-        nudge("netenforce.dispatch")
-    tasks = [task for _, task in fresh]
-    copy_rows(EnforcementTask, tasks)
-    return tasks
-
-
-# --- Rows that ship with the program ---
-
-SHIPPED_LISTS = (
-    ("Delinquent-Throttle", "throttle", 1024, 512),
-    ("Walled-Garden", "walled_garden", None, None),
-    ("Suspended", "suspend", None, None),
-)
-
-
-@transaction.atomic
-def ensure_basics() -> None:
-    """Write the three address lists into an empty table (S16, S19); devices are each operator's own."""
-    if not AddressList.objects.exists():
-        for name, level, down, up in SHIPPED_LISTS:
-            AddressList(name=name, level=level, rate_down_kbit=down, rate_up_kbit=up).save()

@@ -1,0 +1,19 @@
+"""The verbs of the network room."""
+
+from .holds import LiftHold, PlaceHold, change_holds, lift_hold, place_hold
+from .lines import ensure_basics, place_line, requeue
+from .windows import close_windows_due, end_window, open_window
+
+__all__ = [
+    "LiftHold",
+    "PlaceHold",
+    "change_holds",
+    "close_windows_due",
+    "end_window",
+    "ensure_basics",
+    "lift_hold",
+    "open_window",
+    "place_hold",
+    "place_line",
+    "requeue",
+]
