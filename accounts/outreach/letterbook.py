@@ -97,6 +97,8 @@ _VARIABLES = (
     Variable("card_brand", "the kind of card or bank account", "Visa"),
     Variable("card_last4", "its last four digits", "4242"),
     Variable("card_expires_on", "the last day on which the card is good", "2026-04-30"),
+    Variable("card_state", "the word good, or the word expired once that day has passed", "good"),
+    Variable("charged_on", "the day on which the card is needed next", "2026-05-16"),
     Variable(
         "declined_reason", "why the payment was declined, as a short half sentence",
         "the card has expired", "la tarjeta ha caducado",
@@ -147,7 +149,7 @@ _LETTERS = (
     ),
     LetterKind(
         key="card_expiring", title="Card expires soon", when="the card on file is about to expire",
-        extra=(*_CARD, "card_expires_on"), needs=("card_expires_on",),
+        extra=(*_CARD, "card_expires_on", "card_state", "charged_on"), needs=("card_expires_on",),
     ),
     LetterKind(
         key="payment_failed", title="Payment failed", when="a card or bank account could not be charged",
