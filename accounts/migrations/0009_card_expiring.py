@@ -5,13 +5,16 @@ from django.db import migrations, models
 
 BEFORE = {"restored", "payment_failed", "promise_kept", "promise_broken"}
 
+NEW = ("card_expiring", "second_source_reminder")
+
 
 def send_it(apps, schema_editor):
-    """Companies that send every letter of this kind send the new one, too; those that left some out choose it."""
+    """Companies that send every letter of this kind send the new ones, too; those that left some out choose."""
     rules = apps.get_model("accounts", "OutreachRules")
     for row in rules.objects.all():
-        if "card_expiring" not in row.courtesies and BEFORE <= set(row.courtesies):
-            row.courtesies = [*row.courtesies, "card_expiring"]
+        new = [key for key in NEW if key not in row.courtesies]
+        if new and BEFORE <= set(row.courtesies):
+            row.courtesies = [*row.courtesies, *new]
             row.save(update_fields=["courtesies"])
 
 

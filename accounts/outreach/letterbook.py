@@ -98,6 +98,8 @@ _VARIABLES = (
     Variable("card_last4", "its last four digits", "4242"),
     Variable("card_expires_on", "the last day on which the card is good", "2026-04-30"),
     Variable("card_state", "the word good, or the word expired once that day has passed", "good"),
+    Variable("asked_on", "in a reminder: the day on which it was asked for first; blank before", "2026-03-06"),
+    Variable("deadline_on", "the day by which it is wanted", "2026-04-01"),
     Variable("charged_on", "the day on which the card is needed next", "2026-05-16"),
     Variable(
         "declined_reason", "why the payment was declined, as a short half sentence",
@@ -156,8 +158,9 @@ _LETTERS = (
         extra=(*_CARD, "declined_reason", "retry_on"), needs=("amount_due",),
     ),
     LetterKind(
-        key="second_source_asked", title="Second way to pay", when="an account that often pays late is asked for one",
-        extra=_CARD,
+        key="second_source_asked", title="Second way to pay",
+        when="an account that often pays late is asked for one, and once more before the day by which it is wanted",
+        extra=(*_CARD, "asked_on", "deadline_on"),
     ),
     LetterKind(
         key="promise_kept", title="Promise kept", when="what was promised has been paid", urgency=Urgency.COURTESY,
