@@ -26,6 +26,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
     "invoicing.dispatch_charges": {"task": "invoicing.dispatch_charges", "schedule": schedule(MINUTE)},
+    # Announce cards that will have expired when they are needed, from 09:00 where each customer is.
+    "invoicing.announce_cards": {"task": "invoicing.announce_cards", "schedule": crontab(minute="1")},
     # Handle what the gateway has reported, and notice its silence.
     "invoicing.process_event": {"task": "invoicing.process_event", "schedule": schedule(MINUTE)},
     "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},

@@ -9,6 +9,7 @@ from accounts.models import FundingSource
 from .models import InvoiceStanding, Standing
 from .rules.calendar import months_later
 from .rules.flags import counting, in_window
+from .second_source import SECONDARY, second_source_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ def _second_source(standing: Standing, sources: Sequence[FundingSource]) -> str:
     """Say how it stands with the second source that a flagged account is asked for (E7)."""
     if standing.flagged_on is None:
         return ""
-    given = any(source.rank == 2 for source in sources)
-    if standing.second_source_asked_on is None:
-        return "One is on file; it was not asked for." if given else "Not asked for yet: after the next missed day."
-    asked = f"Asked for on {standing.second_source_asked_on:%a %d %b %Y}"
-    return f"{asked}; one is on file." if given else f"{asked}; none was given yet."
+    asked = second_source_of(standing.account_id)
+    if asked is not None:
+        return asked.words
+    given = any(source.rank == SECONDARY for source in sources)
+    return "One is on file; it was not asked for." if given else "Not asked for yet: after the next missed day."

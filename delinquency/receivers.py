@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models.signals import post_migrate, post_save
 from django.dispatch import receiver
 
-from accounts.models import CallRecord, Notice, User
+from accounts.models import CallRecord, FundingSource, Notice, User
 from accounts.models.outreach import Courtesy
 from accounts.operations import raise_attention
 from accounts.signals import (
@@ -40,7 +40,7 @@ from netenforce.signals import about_to_restrict, enforcement_settled
 
 from . import previewing
 from .models import Case, InvoiceStanding, Standing, StepRun
-from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many
+from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many, second_source
 from .operations.airbag import guard, waiting_for_switch
 from .operations.airbag_bills import hold_bills
 from .operations.calls import settle_tasks
@@ -59,6 +59,13 @@ def load_shipped_policies(sender: object, **_: Any) -> None:
     if getattr(sender, "name", "") == "delinquency":
         load_shipped()
         ensure_desk()
+
+
+@receiver(post_save, sender=FundingSource, dispatch_uid="delinquency.second_source")
+def note_second_source(instance: FundingSource, raw: bool = False, **_: Any) -> None:
+    """Note a second source that was asked for when it comes (E7)."""
+    if not raw:
+        second_source.note_given(instance)
 
 
 @receiver(post_save, sender=BillingParameters, dispatch_uid="delinquency.new_account")
@@ -161,6 +168,10 @@ def forget_switch(account_id: int, by_delinquency: bool, **_: Any) -> None:
 def veto_letter(notice_id: int, **_: Any) -> str | None:
     """Keep back a letter about what has been paid since it was written."""
     notice = Notice.objects.select_related("account").get(pk=notice_id)
+    if notice.template == second_source.LETTER:
+        needless = second_source.why_not_asked(notice)
+        if needless:
+            return needless
     if notice.step_key in Courtesy.values:
         return why_not_courteous(notice) or None
     kind, key = notice.anchor_key.split(":", 1)

@@ -20,6 +20,7 @@ from .operations.airbag_decisions import decide_again
 from .operations.desk_unreachable import tend_desk
 from .operations.kept import accounts_to_hear
 from .operations.reassess import Looked, reassess_many
+from .operations.second_source import remind_second_sources
 from .rules.actions import Event
 from .rules.scenario import document
 
@@ -99,6 +100,8 @@ def _guarded_tick(ids: Sequence[int], at: datetime, outside: bool, guarded: bool
         guard(ids, at=at)
     _tick(ids, at, outside, guarded, result)
     tend_desk(at)
+    if outside:
+        remind_second_sources(at)
     if guarded:
         result.airbag = describe(trips_in_force(at))
 

@@ -61,15 +61,21 @@ def resolve_unknown(at: datetime) -> Counter[str]:
 
 
 def _ready() -> QuerySet[PaymentAttempt]:
-    """Return the queued attempts that no other attempt on the same invoice holds back."""
-    others = PaymentAttempt.objects.filter(invoice=OuterRef("invoice"))
+    """Return the queued attempts that no other attempt for the same money holds back.
+
+    That is one on the same invoice; and on any of the account, where one of the two covers all that is due.
+    """
     # One at a time per invoice (the database refuses a second), and in order of rank while a lower one is
     # unsettled.
-    under_way = others.filter(state__in=[State.CLAIMED, *PaymentAttempt.ASKED])
-    before = others.filter(state=State.QUEUED).filter(
-        Q(rank__lt=OuterRef("rank")) | Q(rank=OuterRef("rank"), pk__lt=OuterRef("pk"))
+    under_way = Q(state__in=[State.CLAIMED, *PaymentAttempt.ASKED])
+    before = Q(state=State.QUEUED) & (Q(rank__lt=OuterRef("rank")) | Q(rank=OuterRef("rank"), pk__lt=OuterRef("pk")))
+    same_invoice = PaymentAttempt.objects.filter(invoice=OuterRef("invoice"))
+    same_account = PaymentAttempt.objects.filter(account=OuterRef("account"))
+    return PaymentAttempt.objects.filter(
+        ~Exists(same_invoice.filter(under_way | before)),
+        ~Exists(same_account.filter(under_way | before, whole=True)),
+        ~(Q(whole=True) & Exists(same_account.filter(under_way | before))),
     )
-    return PaymentAttempt.objects.filter(~Exists(under_way), ~Exists(before))
 
 
 def _charge(attempt_id: int, at: datetime) -> str:

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from accounts.models import Account
+from accounts.models import Account, Notice
+from accounts.models.outreach import Courtesy
 from billing_project.kernel import clock
 
-from .operations import issue, terms
+from .operations import expiring, issue, terms
 
 
 def on_status_changed(
@@ -29,3 +30,11 @@ def on_account_closed(*, account_id: int, at: datetime, **_: Any) -> None:
     """Invoice what still waits of an account that will not be billed again (contract section 3)."""
     zone = Account.objects.values_list("timezone", flat=True).get(pk=account_id)
     issue.invoice_waiting_charges(account_id, on=clock.local(at, zone).date())
+
+
+def on_about_to_send(*, notice_id: int, **_: Any) -> str | None:
+    """Keep back a letter about a card that was replaced or renewed since."""
+    notice = Notice.objects.get(pk=notice_id)
+    if notice.step_key != Courtesy.CARD_EXPIRING:
+        return None
+    return expiring.why_not_announced(notice) or None

@@ -5,6 +5,7 @@ from celery import shared_task
 from billing_project.kernel import clock
 
 from .dispatch import dispatch_charges, resolve_unknown
+from .operations.expiring import announce_expiring
 from .operations.gateway_events import process_events, watch_silence
 from .sweep import bill
 
@@ -28,3 +29,9 @@ def process_event() -> int:
     now = clock.now()
     watch_silence(now)
     return process_events(now)
+
+
+@shared_task(name="invoicing.announce_cards", soft_time_limit=240, time_limit=300)
+def announce_cards() -> int:
+    """Write the letters about expiring cards that are due where their customers are, and return how many."""
+    return announce_expiring(clock.now())

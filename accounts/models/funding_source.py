@@ -35,6 +35,14 @@ class FundingSource(models.Model):
             models.UniqueConstraint(fields=["gateway", "account", "source_token"], name="funding_source_token_once"),
             models.CheckConstraint(condition=models.Q(rank__gte=1), name="funding_source_rank_from_one"),
         ]
+        indexes = [
+            # The cards that are announced before they expire (E12).
+            models.Index(
+                fields=["expires_on"],
+                condition=models.Q(rank=1, barred_at__isnull=True, expires_on__isnull=False),
+                name="funding_source_expires",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.brand or self.gateway} •••• {self.last4 or '????'}"

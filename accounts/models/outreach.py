@@ -23,6 +23,8 @@ class Courtesy(models.TextChoices):
 
     RESTORED = "restored", "the line is back, as its device confirmed"
     PAYMENT_FAILED = "payment_failed", "an automatic charge was declined that day"
+    CARD_EXPIRING = "card_expiring", "a card will have expired when it is next needed"
+    SECOND_SOURCE_REMINDER = "second_source_reminder", "a second way to pay was asked for and has not come"
     PROMISE_KEPT = "promise_kept", "thank you for keeping a promise to pay"
     PROMISE_BROKEN = "promise_broken", "the day of a promise has passed unpaid"
 

@@ -97,6 +97,10 @@ _VARIABLES = (
     Variable("card_brand", "the kind of card or bank account", "Visa"),
     Variable("card_last4", "its last four digits", "4242"),
     Variable("card_expires_on", "the last day on which the card is good", "2026-04-30"),
+    Variable("card_state", "the word good, or the word expired once that day has passed", "good"),
+    Variable("asked_on", "in a reminder: the day on which it was asked for first; blank before", "2026-03-06"),
+    Variable("deadline_on", "the day by which it is wanted", "2026-04-01"),
+    Variable("charged_on", "the day on which the card is needed next", "2026-05-16"),
     Variable(
         "declined_reason", "why the payment was declined, as a short half sentence",
         "the card has expired", "la tarjeta ha caducado",
@@ -147,15 +151,16 @@ _LETTERS = (
     ),
     LetterKind(
         key="card_expiring", title="Card expires soon", when="the card on file is about to expire",
-        extra=(*_CARD, "card_expires_on"), needs=("card_expires_on",),
+        extra=(*_CARD, "card_expires_on", "card_state", "charged_on"), needs=("card_expires_on",),
     ),
     LetterKind(
         key="payment_failed", title="Payment failed", when="a card or bank account could not be charged",
         extra=(*_CARD, "declined_reason", "retry_on"), needs=("amount_due",),
     ),
     LetterKind(
-        key="second_source_asked", title="Second way to pay", when="an account that often pays late is asked for one",
-        extra=_CARD,
+        key="second_source_asked", title="Second way to pay",
+        when="an account that often pays late is asked for one, and once more before the day by which it is wanted",
+        extra=(*_CARD, "asked_on", "deadline_on"),
     ),
     LetterKind(
         key="promise_kept", title="Promise kept", when="what was promised has been paid", urgency=Urgency.COURTESY,

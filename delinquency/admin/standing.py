@@ -10,6 +10,7 @@ from simple_history.admin import SimpleHistoryAdmin
 
 from accounts.admin.base import (
     BAD,
+    GOOD,
     QUIET,
     WARN,
     HistoryAdmin,
@@ -21,6 +22,7 @@ from accounts.admin.base import (
 )
 from billing_project.kernel import clock
 from delinquency.models import GraceGrant, InvoiceStanding, Standing
+from delinquency.second_source import with_one
 
 from .flag import CountingActions, CountsFilter
 
@@ -36,7 +38,8 @@ class StandFilter(admin.SimpleListFilter):
         return [
             ("delinquent", "delinquent"),
             ("flagged", "flagged"),
-            ("asked", "flagged, second source asked for"),
+            ("asked", "second source asked for, not come yet"),
+            ("given", "second source asked for, on file"),
             ("grace", "grace runs"),
             ("switched", "status switched"),
         ]
@@ -49,7 +52,9 @@ class StandFilter(admin.SimpleListFilter):
             case "flagged":
                 return rows.filter(flagged_on__isnull=False)
             case "asked":
-                return rows.filter(flagged_on__isnull=False, second_source_asked_on__isnull=False)
+                return rows.filter(flagged_on__isnull=False, second_source_asked_on__isnull=False).exclude(with_one())
+            case "given":
+                return rows.filter(with_one(), flagged_on__isnull=False, second_source_asked_on__isnull=False)
             case "grace":
                 return rows.filter(grace_until__gt=clock.today())
             case "switched":
@@ -68,7 +73,7 @@ class StandingAdmin(HistoryAdmin):
         "policy_version",
         "state",
         "flagged_on",
-        "second_source_asked_on",
+        "second_source",
         "grace_until",
         "next_look",
     )
@@ -78,9 +83,22 @@ class StandingAdmin(HistoryAdmin):
     empty_words = "An account gets a standing when its billing starts under a billing default that has a policy."
     fields = (
         "account_shown", "policy_version", "state", "delinquent_since", "grace_until", "flagged_on", "unflagged_on",
-        "unflagged_why", "second_source_asked_on", "switched_on", "status_before_switch", "looked_until", "next_look",
+        "unflagged_why", "second_source", "switched_on", "status_before_switch", "looked_until", "next_look",
     )  # fmt: skip
-    readonly_fields = ("account_shown", "state", "looked_until", "next_look")
+    readonly_fields = ("account_shown", "state", "second_source", "looked_until", "next_look")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Standing]:
+        """Find out in the same query whether a second source is on file."""
+        rows: QuerySet[Standing] = super().get_queryset(request)
+        return rows.annotate(has_second_source=with_one())
+
+    @admin.display(description="second source", ordering="second_source_asked_on")
+    def second_source(self, standing: Any) -> SafeString | str:
+        """Tell since when it is asked for, and whether it came."""
+        if standing.second_source_asked_on is None:
+            return "not asked for"
+        asked = f"asked {standing.second_source_asked_on}"
+        return badge(f"{asked}, on file", GOOD) if standing.has_second_source else badge(f"{asked}, not come", WARN)
 
     @admin.display(description="account", ordering="account__number")
     def account_shown(self, standing: Standing) -> SafeString | str:

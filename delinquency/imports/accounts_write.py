@@ -199,6 +199,7 @@ def _update_parameters(rows: Sequence[AccountRow], existing: Existing) -> set[in
 
 _TERMS = (
     "due_days", "daily_billing", "prorate_account_status_change", "prorate_account_delinquency_status_change",
+    "autopay_entire_amount_due",
 )  # fmt: skip
 
 

@@ -50,6 +50,7 @@ class Wish:
     why: str
     occurrence: int = 1
     due_at: datetime | None = None
+    template: str = ""  # of another letter, if it is not the courtesy's own
     context: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -75,8 +76,8 @@ def write(wishes: Iterable[Wish]) -> int:
     requests = [
         NoticeRequest(
             account_id=wish.account_id, anchor_key=wish.anchor_key, step_key=str(wish.courtesy),
-            occurrence=min(max(wish.occurrence, 1), OCCURRENCE_MAX), template=str(wish.courtesy), why=wish.why,
-            channels=(ways[wish.account_id][0],), due_at=wish.due_at,
+            occurrence=min(max(wish.occurrence, 1), OCCURRENCE_MAX), why=wish.why,
+            template=wish.template or str(wish.courtesy), channels=(ways[wish.account_id][0],), due_at=wish.due_at,
             context={**texts.get(wish.account_id, {}), **wish.context},
         )
         for wish in wanted

@@ -25,6 +25,7 @@ from netenforce.operations import LiftHold, PlaceHold, change_holds
 
 from ..models import CallTask, Case, Event, InvoiceStanding, Standing, StepRun, Ticket, TicketComment
 from ..ticketing import answer_due_at, hours_of, queue_for
+from . import second_source
 
 STANDING_FIELDS = (
     "grace_until",
@@ -122,6 +123,7 @@ class Effects:
     calls: list[CallTask] = field(default_factory=list)
     calls_over: set[int] = field(default_factory=set)
     notices: list[NoticeRequest] = field(default_factory=list)
+    asking: dict[second_source.Asking, date] = field(default_factory=dict)
     charges: list[ChargeOrder] = field(default_factory=list)
     attempts: list[ChargeAttemptOrder] = field(default_factory=list)
     statuses: list[StatusChange] = field(default_factory=list)
@@ -163,7 +165,7 @@ class Effects:
         copy_rows(Event, self.events)
         self._write_tickets()
         self._tell_of_tickets()
-        enqueue_many(self.notices)
+        enqueue_many(second_source.complete(self.notices, self.asking))
         raise_attentions(self.attention)
         # Last: whatever the above announced about these accounts has been taken into account here.
         update_rows(self.standings, (*STANDING_FIELDS, *CURSOR_FIELDS))

@@ -60,6 +60,7 @@ class Messages:
 
     def _on_secondary_source_requested(self, event: Event) -> str | None:
         assert event.step is not None
+        self.effects.asking[self.account.pk, event.anchor, event.step.key] = event.on
         return self._write(event, event.step.channels or ("email",), template_of(event.step))
 
     def ticket_letter(self, event: Event) -> NoticeRequest:

@@ -45,7 +45,7 @@ class BillingDefaultAdmin(HistoryAdmin):
     search_fields = ("name",)
     empty_words = "Add the terms for a kind of customer: bill day, days until due. New accounts copy them."
     fieldsets = (
-        (None, {"fields": ("name", "bill_day", "due_days", "daily_billing")}),
+        (None, {"fields": ("name", "bill_day", "due_days", "daily_billing", "autopay_entire_amount_due")}),
         ("Proration", {"fields": PRORATION}),
     )
 
@@ -84,6 +84,7 @@ class BillingParametersAdmin(HistoryAdmin):
                     "due_days",
                     "daily_billing",
                     "autopay",
+                    "autopay_entire_amount_due",
                 )
             },
         ),
@@ -177,7 +178,12 @@ class BillingParametersInline(EditableStacked):
     """The billing of an account, on its page."""
 
     model = BillingParameters
-    fields = (("billing_default", "bill_day", "next_bill_on"), ("due_days", "daily_billing", "autopay"), PRORATION)
+    fields = (
+        ("billing_default", "bill_day", "next_bill_on"),
+        ("due_days", "daily_billing"),
+        ("autopay", "autopay_entire_amount_due"),
+        PRORATION,
+    )
     readonly_fields = ("billing_default", "next_bill_on")
     can_delete = False
     max_num = 0

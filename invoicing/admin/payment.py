@@ -158,15 +158,15 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "attempts",
     )
     list_select_related = ("account__company", "invoice")
-    list_filter = ("state", "rank")
+    list_filter = ("state", "rank", "whole")
     search_fields = ("key", "provider_id", "account__number", "invoice__number")
     date_hierarchy = "created_at"
     actions_list = ("charge_now",)
     actions_detail = ("check_now",)
     empty_words = "Charge steps of a policy, and customers who pay in the portal, make attempts."
     fields = (
-        "account_shown", "invoice", "funding_source", "amount_shown", "state_shown", "code", "why", "due", "unclear",
-        "attempts", "settled", "payment", "key", "provider_id", "page_id",
+        "account_shown", "invoice", "funding_source", "amount_shown", "whole", "covers", "state_shown", "code", "why",
+        "due", "unclear", "attempts", "settled", "payment", "key", "provider_id", "page_id",
     )  # fmt: skip
     readonly_fields = ("account_shown", "amount_shown", "state_shown", "due", "unclear", "settled")
 

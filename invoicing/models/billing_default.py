@@ -25,6 +25,12 @@ class BillingTerms(models.Model):
         default=False,
         help_text="Credit the days of a restriction without a status switch (X7). Throttling never counts.",
     )
+    autopay_entire_amount_due = models.BooleanField(
+        "charge the entire amount due",
+        default=False,
+        help_text="On: a day's automatic charge covers everything that is due or past due, once, oldest first. Off:"
+        " each invoice is charged by itself, on its own days (X8).",
+    )
 
     class Meta:
         abstract = True

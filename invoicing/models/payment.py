@@ -84,6 +84,17 @@ class PaymentAttempt(models.Model):
         "accounts.FundingSource", null=True, blank=True, on_delete=models.SET_NULL, related_name="payment_attempts"
     )
     key = models.CharField(max_length=120, unique=True, help_text="Sent to the gateway: one charge for one key.")
+    source_mark = models.CharField(
+        max_length=32,
+        blank=True,
+        help_text="Which card exactly was asked; another one in its place, or the same one renewed, has another mark.",
+    )
+    whole = models.BooleanField(
+        "entire amount due",
+        default=False,
+        help_text="It covers everything of the account that is due, oldest first, not its own invoice alone (X8).",
+    )
+    covers = models.TextField(blank=True, help_text="What it was to pay, oldest first.")
     rank = models.PositiveSmallIntegerField(default=1)
     amount = models.DecimalField(max_digits=12, decimal_places=2)
     state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
@@ -109,6 +120,11 @@ class PaymentAttempt(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="attempt_amount_positive"),
             models.CheckConstraint(condition=Q(attempts__lte=5), name="attempt_count_bounded"),
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=Q(whole=True, state__in=["sending", "unknown", "pending"]),
+                name="attempt_whole_open_once",
+            ),
             models.UniqueConstraint(
                 fields=["invoice"],
                 condition=Q(state__in=["claimed", "sending", "unknown", "pending"]),

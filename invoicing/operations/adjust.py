@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from accounts.models import User
 from billing_project.kernel import clock, money
@@ -129,7 +129,8 @@ def _lock(invoice: Invoice, why: str) -> Invoice:
     locked = lock_row(Invoice.objects.all(), invoice.pk)
     _require_reason(why, f"invoice {locked.number} is changed")
     under_way = [PaymentAttempt.State.CLAIMED, *PaymentAttempt.ASKED]
-    if PaymentAttempt.objects.filter(invoice=locked, state__in=under_way).exists():
+    may_pay_it = Q(invoice=locked) | Q(account=locked.account_id, whole=True)
+    if PaymentAttempt.objects.filter(may_pay_it, state__in=under_way).exists():
         raise StaleState(
             f"A charge for invoice {locked.number} is under way; wait for its outcome, or ask for it among the charge"
             " attempts."

@@ -4,19 +4,18 @@ The gateway is called between `reserve` and one of the `settle_…` functions, w
 done in `dispatch.py`. Each function here is one transaction under the account's lock.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q
 
-from accounts.models import Account, FundingSource
+from accounts.models import Account
 from accounts.operations import raise_attention, resolve_attention
-from accounts.queries import funding_sources_by_rank
-from billing_project.kernel import clock
+from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Rejected
-from billing_project.kernel.locks import lock_row
+from billing_project.kernel.locks import lock_row, lock_rows
 from billing_project.kernel.moves import check_move
 from billing_project.kernel.nudge import nudge
 from invoicing.gateways.port import ChargeReceipt, ChargeRequest, Pending
@@ -24,7 +23,8 @@ from invoicing.models import Invoice, Payment, PaymentAttempt
 from invoicing.rules import collection
 from invoicing.signals import charge_settled, payment_page_left, payment_started
 
-from . import ledger
+from . import chargeable, ledger
+from .chargeable import ChargeAttemptOrder
 from .payments import record_payment
 
 State = PaymentAttempt.State
@@ -44,20 +44,9 @@ LEASE = timedelta(minutes=2)
 # An outcome unknown for as long as this is put before the clerks; a bank debit may take its fortnight.
 UNKNOWN_TOO_LONG, PENDING_TOO_LONG = timedelta(hours=24), timedelta(days=14)
 
+# What a gateway's mark may hold of invoice numbers.
+NUMBERS_LENGTH = 400
 UNKNOWN_CODE, PARKED_CODE, PENDING_CODE = "charge-unknown", "charge-parked", "charge-pending"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeAttemptOrder:
-    """A charge to queue: which invoice, which source by rank, how much at most; the key makes it once."""
-
-    account_id: int
-    invoice_id: int
-    rank: int
-    key: str
-    amount: Decimal
-    due_at: datetime
-    why: str
 
 
 def queue_charge(
@@ -84,20 +73,22 @@ def queue_charge(
 def queue_charges(orders: Sequence[ChargeAttemptOrder]) -> list[PaymentAttempt]:
     """Queue charges, each once by its key, and return those that are new; a constant number of queries.
 
-    One whose account has no source of that rank, or a barred one, is kept as refused with the reason: the
-    list of attempts explains what was tried (G19).
+    One whose source may not be asked (there is none, it is barred, it was declined for good, or the customer pays by
+    hand) is kept as refused with the reason: that day counts as declined, and the list of attempts explains what was
+    tried (G19). Where everything that is due is charged at once, one charge of the day does it, and the others say so.
     """
     known = set(PaymentAttempt.objects.filter(key__in=[order.key for order in orders]).values_list("key", flat=True))
-    sources = funding_sources_by_rank({order.account_id for order in orders})
+    fresh = list({order.key: order for order in orders if order.key not in known}.values())
+    if not fresh:
+        return []
+    facts = chargeable.read(order.account_id for order in fresh)
+    together = chargeable.lead_the_day(fresh, facts)
     attempts = []
-    for order in orders:
-        if order.key in known:
-            continue
-        known.add(order.key)
-        source = sources.get(order.account_id, {}).get(order.rank)
-        refusal = collection.refusal_without_call(
-            has_source=source is not None, barred_why=_barred_why(source), earlier_codes=()
-        )
+    for order in fresh:
+        source = facts.sources.get(order.account_id, {}).get(order.rank)
+        covered = together.get(order.key, "")
+        later = order.due_at > clock.now()
+        refusal = covered or facts.refusal(order.account_id, order.invoice_id, source, later=later)
         attempts.append(
             PaymentAttempt(
                 account_id=order.account_id,
@@ -108,6 +99,8 @@ def queue_charges(orders: Sequence[ChargeAttemptOrder]) -> list[PaymentAttempt]:
                 amount=order.amount,
                 due_at=order.due_at,
                 why=(refusal or order.why)[:300],
+                code=chargeable.TOGETHER if covered else "",
+                whole=together.get(order.key) == "",
                 state=State.REFUSED if refusal else State.QUEUED,
                 settled_at=clock.now() if refusal else None,
             )
@@ -128,32 +121,52 @@ def reserve(attempt_id: int, at: datetime) -> tuple[PaymentAttempt, ChargeReques
     found = _lock(attempt_id)
     if found is None or found.state != State.CLAIMED:
         return None
-    invoice = lock_row(Invoice.objects.select_related("account__company"), found.invoice_id)
-    source = found.funding_source
+    invoices = _lock_invoices(found)
     turn = collection.may_try(found.rank, _latest_states_before(found))
-    if turn.next is collection.Next.WAIT:
+    if turn.next is collection.Next.WAIT or chargeable.waits_for(found):
         found.state, found.lease_until_at = State.QUEUED, None
         found.save(update_fields=["state", "lease_until_at"])
         return None
-    refusal = f"Not tried: {turn.why}." if turn.next is collection.Next.STOP else _refusal(found, invoice)
+    covered = _covered(found, invoices, at)
+    stopped = f"Not tried: {turn.why}." if turn.next is collection.Next.STOP else ""
+    refusal = stopped or _refusal(found, invoices[found.invoice_id], covered)
     if refusal:
         _settle(found, State.REFUSED, why=refusal)
         return None
-    assert source is not None  # _refusal refuses an attempt without one
-    check_move(ATTEMPT_MOVES, found.state, State.SENDING)
-    found.state, found.amount = State.SENDING, min(found.amount, invoice.remaining)
-    found.attempts, found.lease_until_at = found.attempts + 1, at + LEASE
-    found.save(update_fields=["state", "amount", "attempts", "lease_until_at"])
+    _begin(found, covered, at)
     payment_started.send(sender=PaymentAttempt, account_id=found.account_id, attempt_id=found.pk)
-    return found, ChargeRequest(
+    return found, _request(found, covered)
+
+
+def _begin(found: PaymentAttempt, covered: Sequence[Invoice], at: datetime) -> None:
+    check_move(ATTEMPT_MOVES, found.state, State.SENDING)
+    due = sum((row.remaining for row in covered), start=money.ZERO)
+    # A repeated call keeps its key, so it must never ask for more than the first one did.
+    most = due if found.whole and not found.attempts else min(found.amount, due)
+    found.state, found.amount = State.SENDING, most
+    found.attempts, found.lease_until_at = found.attempts + 1, at + LEASE
+    found.source_mark = chargeable.mark_of(found.funding_source)
+    found.covers = chargeable.in_words(covered)
+    if found.whole:
+        found.why = f"Everything that is due, at once: {found.covers}."[:300]
+    found.save(
+        update_fields=["state", "amount", "attempts", "lease_until_at", "source_mark", "covers", "why"]
+    )  # fmt: skip
+
+
+def _request(found: PaymentAttempt, covered: Sequence[Invoice]) -> ChargeRequest:
+    source, account = found.funding_source, found.account
+    assert source is not None  # _refusal refuses an attempt without one
+    numbers = ", ".join(row.number for row in covered)[:NUMBERS_LENGTH]
+    return ChargeRequest(
         key=found.key,
         amount=found.amount,
-        currency=invoice.account.company.currency,
+        currency=account.company.currency,
         customer_token=source.customer_token,
         source_token=source.source_token,
-        description=f"Account {invoice.account.number}, invoice {invoice.number}",
-        account_ref=str(invoice.account.public_id),
-        invoices=invoice.number,
+        description=f"Account {account.number}, {'invoices' if len(covered) > 1 else 'invoice'} {numbers}",
+        account_ref=str(account.public_id),
+        invoices=numbers,
     )
 
 
@@ -187,7 +200,7 @@ def _write_down(found: PaymentAttempt, receipt: ChargeReceipt, at: datetime) -> 
             amount=receipt.amount,
             received_at=at,
             method=receipt.method,
-            invoice=found.invoice,
+            invoice=None if found.whole else found.invoice,  # what is due of all of them: oldest first
             funding_source=found.funding_source,
         )
     found.payment, found.provider_id, found.code = payment, receipt.provider_id, ""
@@ -286,33 +299,44 @@ def _lock(attempt_id: int) -> PaymentAttempt | None:
     if account_id is None:
         return None
     ledger.lock_account(account_id)
-    rows = PaymentAttempt.objects.select_related("account", "invoice", "funding_source")
+    rows = PaymentAttempt.objects.select_related("account__company", "invoice", "funding_source")
     return lock_row(rows, attempt_id)
 
 
-def _refusal(attempt: PaymentAttempt, invoice: Invoice) -> str:
+def _lock_invoices(attempt: PaymentAttempt) -> dict[int, Invoice]:
+    """Lock what an attempt may pay, in key order: its invoice, or all open ones of its account."""
+    rows = Invoice.objects.filter(account=attempt.account_id)
+    if attempt.whole:
+        rows = rows.filter(Q(state=Invoice.State.OPEN) | Q(pk=attempt.invoice_id))
+    else:
+        rows = rows.filter(pk=attempt.invoice_id)
+    return {row.pk: row for row in lock_rows(rows)}
+
+
+def _covered(attempt: PaymentAttempt, invoices: Mapping[int, Invoice], at: datetime) -> list[Invoice]:
+    if attempt.whole:
+        return chargeable.due_together(invoices.values(), clock.local(at, attempt.account.timezone).date())
+    return [invoices[attempt.invoice_id]]
+
+
+def _refusal(attempt: PaymentAttempt, invoice: Invoice, covered: Sequence[Invoice]) -> str:
     """Return why a claimed attempt may not be sent, by what is true under the lock."""
-    if invoice.state != Invoice.State.OPEN or invoice.remaining <= 0:
+    if attempt.whole and not covered:
+        return "Nothing of the account is due any more."
+    if not attempt.whole and (invoice.state != Invoice.State.OPEN or invoice.remaining <= 0):
         return f"Nothing is due on invoice {invoice.number} any more."
-    if invoice.frozen:
+    if not attempt.whole and invoice.frozen:
         return f"Invoice {invoice.number} is disputed."
-    earlier = PaymentAttempt.objects.filter(invoice=invoice).exclude(pk=attempt.pk)
-    source = attempt.funding_source
-    codes = earlier.filter(funding_source=source, state=State.DECLINED).values_list("code", flat=True) if source else ()
-    return collection.refusal_without_call(
-        has_source=source is not None, barred_why=_barred_why(source), earlier_codes=list(codes)
-    )
+    return chargeable.read([attempt.account_id]).refusal(attempt.account_id, invoice.pk, attempt.funding_source)
 
 
 def _latest_states_before(attempt: PaymentAttempt) -> list[str]:
     """Return how the sources before this one ended in this round: the latest attempt of each lower rank."""
-    rows = PaymentAttempt.objects.filter(invoice_id=attempt.invoice_id, rank__lt=attempt.rank).order_by("pk")
+    rows = PaymentAttempt.objects.filter(account=attempt.account_id, rank__lt=attempt.rank).order_by("pk")
+    same = Q(invoice_id=attempt.invoice_id)
+    rows = rows.filter(same | Q(whole=True) if attempt.whole else same).exclude(code=chargeable.TOGETHER)
     # By rank, where the later row of a rank wins.
     return list(dict(rows.values_list("rank", "state")).values())
-
-
-def _barred_why(source: FundingSource | None) -> str | None:
-    return source.barred_why if source is not None and source.barred_at is not None else None
 
 
 def _settle(attempt: PaymentAttempt, state: PaymentAttempt.State, why: str = "") -> str:
@@ -323,7 +347,10 @@ def _settle(attempt: PaymentAttempt, state: PaymentAttempt.State, why: str = "")
 def _end(attempt: PaymentAttempt, state: PaymentAttempt.State, why: str = "") -> str:
     attempt.state, attempt.settled_at, attempt.lease_until_at = state, clock.now(), None
     attempt.why = (why or attempt.why)[:300]
-    attempt.save(update_fields=["state", "settled_at", "lease_until_at", "why", "code", "payment", "provider_id"])
+    attempt.source_mark = attempt.source_mark or chargeable.mark_of(attempt.funding_source)
+    attempt.save(
+        update_fields=["state", "settled_at", "lease_until_at", "why", "code", "payment", "provider_id", "source_mark"]
+    )
     _announce(attempt)
     if state in (State.DECLINED, State.REFUSED):
         # The next source of this round need not wait for the next minute.

@@ -188,6 +188,7 @@ def _parameters(start: Start) -> BillingParameters:
         daily_billing=terms.daily_billing,
         prorate_account_status_change=terms.prorate_account_status_change,
         prorate_account_delinquency_status_change=terms.prorate_account_delinquency_status_change,
+        autopay_entire_amount_due=terms.autopay_entire_amount_due,
     )
 
 

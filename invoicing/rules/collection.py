@@ -1,6 +1,6 @@
 """Which funding source next: primary, then secondary, then stop (E7, E8, R-07). Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,15 @@ HARD_DECLINES = frozenset({
     "closed_account", "expired_card", "fraudulent", "invalid_source", "lost_card", "not_permitted", "pickup_card",
     "revoked", "stolen_card", "wrong_gateway", NEEDS_PAYER,
 })  # fmt: skip
+
+# Those of them that are about the card itself, not about one charge: it is asked for no other invoice either, until it
+# is entered anew or its bank renews it. An expired card is among them: banks renew most cards without a word, and then
+# the gateway takes them past their date. So the date alone refuses nothing, but a bank that says "expired" is believed.
+DEAD_CARD = frozenset({
+    "closed_account", "expired_card", "invalid_source", "lost_card", "pickup_card", "revoked", "stolen_card",
+})  # fmt: skip
+
+BY_HAND = "The customer pays by hand: automatic payment is off."
 
 PRIMARY, SECONDARY = 1, 2
 
@@ -60,19 +69,53 @@ def may_try(rank: int, earlier_states: Collection[str]) -> Verdict:
     return Verdict(Next.GO)
 
 
-def refusal_without_call(*, has_source: bool, barred_why: str | None, earlier_codes: Collection[str]) -> str:
-    """Return why a source is not even asked, or an empty string.
+@dataclass(frozen=True, slots=True)
+class HardNo:
+    """A decline for good: of which card, for which invoice, why, and when."""
 
-    ``barred_why`` is None for a source in good standing; ``earlier_codes`` are the reasons with which this
-    same source declined this same invoice before.
+    card: str
+    invoice_id: int
+    code: str
+    at: datetime
+
+
+def codes_against(
+    card: str, invoice_id: int, hard: Iterable[HardNo], *, charged_at: datetime | None = None
+) -> tuple[str, ...]:
+    """Return the codes for which a card is not asked for an invoice; ``charged_at`` is when it was last good.
+
+    A hard decline of this invoice stands whatever came after it. One of another invoice stands if it was about the card
+    itself, and nothing was charged to the card since.
     """
+    return tuple(
+        no.code
+        for no in hard
+        if no.card == card
+        and no.code in HARD_DECLINES
+        and (
+            no.invoice_id == invoice_id or (no.code in DEAD_CARD and (charged_at is None or charged_at < no.at))
+        )
+    )  # fmt: skip
+
+
+def refusal_without_call(
+    *, has_source: bool, barred_why: str | None, earlier_codes: Collection[str], by_hand: bool = False
+) -> str:
+    """Return why a source is not even asked, or an empty string. Such a day counts as declined (E8).
+
+    ``barred_why`` is None for a source in good standing; ``earlier_codes`` are the reasons that stand against it, see
+    :func:`codes_against`; ``by_hand`` says that the customer has turned automatic payment off.
+    """
+    if by_hand:
+        return BY_HAND
     if not has_source:
         return "The account has no funding source of this rank."
     if barred_why is not None:
         return f"The funding source is barred until it is re-verified: {barred_why or 'a payment was returned'}"
     hard = sorted(HARD_DECLINES.intersection(earlier_codes))
     if hard:
-        return f"The funding source was declined for good for this invoice before ({hard[0]})."
+        words = f"The funding source was declined for good before ({hard[0]}), so it is not asked again"
+        return f"{words}, unless the card is entered anew or renewed by its bank."
     return ""
 
 

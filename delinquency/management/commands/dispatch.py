@@ -11,14 +11,15 @@ from accounts.outreach.dispatch import dispatch_notices
 from accounts.queries import open_pause
 from billing_project.kernel import clock, command
 from invoicing.dispatch import dispatch_charges, resolve_unknown
+from invoicing.operations.expiring import announce_expiring
 from invoicing.operations.gateway_events import process_events
 from netenforce.dispatch import dispatch_enforcement
 
 
 def _charges() -> Counter[str]:
-    """Handle what the gateway reported, look up the charges that are unclear, then make the ones that are due."""
+    """Handle the gateway's reports, look up what is unclear, charge what is due, and announce cards that expire."""
     at = clock.now()
-    reported = Counter({"reported": process_events(at)})
+    reported = Counter({"reported": process_events(at), "announced": announce_expiring(at)})
     return reported + Counter(resolve_unknown(at)) + Counter(dispatch_charges(at))
 
 
