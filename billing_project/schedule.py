@@ -25,6 +25,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
+    # Customers who asked for a link while the bell was lost; old requests are forgotten.
+    "accounts.answer_sign_ins": {"task": "accounts.answer_sign_ins", "schedule": schedule(MINUTE)},
     "invoicing.dispatch_charges": {"task": "invoicing.dispatch_charges", "schedule": schedule(MINUTE)},
     # Handle what the gateway has reported, and notice its silence.
     "invoicing.process_event": {"task": "invoicing.process_event", "schedule": schedule(MINUTE)},
