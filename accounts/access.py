@@ -4,32 +4,35 @@ Customers have no user and no password. A link opens one account for viewing and
 """
 
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 
-from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
-from django.utils.crypto import constant_time_compare, salted_hmac
-from django.utils.http import base36_to_int, int_to_base36, url_has_allowed_host_and_scheme, urlencode
 
 from billing_project.kernel import clock
+from billing_project.kernel.errors import Refused
+from billing_project.kernel.locks import advisory_lock, lock_row
 
-from .models import Account, Contact, Notice
+from .links import LINK_AGE_MAX, account_from_token, is_open_since, link_to, make_link_token, page_within
+from .models import Account, Contact, Notice, PortalDoor, SignInRequest, User
+from .operations import REASON_LENGTH
 from .outreach.outbox import NoticeRequest, enqueue
 
-SALT = "portal.view-and-pay"
-SIGNATURE_BYTES = 15
-LINK_AGE_MAX = timedelta(days=30)
+__all__ = [
+    "LINK_AGE_MAX", "account_from_token", "close_doors", "for_customers", "language_of", "link_to", "make_link_token",
+    "page", "page_within", "send_link", "sign_in", "sign_out", "signed_in",
+]  # fmt: skip
+
 SESSION_AGE_MAX = timedelta(hours=4)
 LINKS_PER_HOUR = 3
 LANGUAGES = tuple(code for code, _name in Contact.Language.choices)
-KEY, UNTIL, LANGUAGE = "portal_account", "portal_until", "portal_language"
+KEY, SINCE, UNTIL, LANGUAGE = "portal_account", "portal_since", "portal_until", "portal_language"
 
 P = ParamSpec("P")
 PortalView = Callable[Concatenate[HttpRequest, Account, P], HttpResponse]
@@ -38,48 +41,14 @@ PortalView = Callable[Concatenate[HttpRequest, Account, P], HttpResponse]
 # --- Links ---
 
 
-def make_link_token(account: Account) -> str:
-    """Return the signed part of a link that opens an account for viewing and paying; short, since texts carry it."""
-    words = f"{int_to_base36(account.pk)}.{int_to_base36(int(clock.now().timestamp()) // 60)}"
-    return f"{words}.{_signature(words, settings.SECRET_KEY)}"
+@transaction.atomic
+def send_link(account: Account, channels: Sequence[str] = ("email", "sms"), *, code: str = "") -> list[Notice]:
+    """Write the billing contact a letter with a link, and with a code if there is one.
 
-
-def account_from_token(token: str, max_age: timedelta = LINK_AGE_MAX) -> Account | None:
-    """Return the account a link opens, or None if it is forged, too old, or the account's doors are shut."""
-    words, _, signature = token.rpartition(".")
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    if not any(constant_time_compare(signature, _signature(words, key)) for key in keys):
-        return None
-    pk, _, minute = words.partition(".")
-    made_at = datetime.fromtimestamp(base36_to_int(minute) * 60, tz=UTC)
-    if clock.now() - made_at > max_age:
-        return None
-    return Account.objects.select_related("company", "status").filter(pk=base36_to_int(pk)).first()
-
-
-def _signature(words: str, key: str | bytes) -> str:
-    signed = salted_hmac(SALT, words, secret=key, algorithm="sha256").digest()
-    return urlsafe_b64encode(signed[:SIGNATURE_BYTES]).decode()
-
-
-def link_to(account: Account, to: str = "") -> str:
-    """Return the whole address of an account's link, to a page of the portal if one is named.
-
-    Its host comes from the settings alone.
+    Nothing after three within an hour, however many ask at once, and the list is empty.
     """
-    address = f"{settings.PUBLIC_BASE_URL.rstrip('/')}{reverse('portal-enter', args=[make_link_token(account)])}"
-    return f"{address}?{urlencode({'to': to})}" if to else address
-
-
-def page_within(path: str) -> str:
-    """Return a path if it is a page of the portal, or else the portal's first page."""
-    safe = url_has_allowed_host_and_scheme(path, allowed_hosts=None) and path.startswith("/portal/")
-    return path if safe and "\\" not in path and ".." not in path else reverse("portal-home")
-
-
-def send_link(account: Account, channels: Sequence[str] = ("email", "sms")) -> list[Notice]:
-    """Write the billing contact a letter with a link; nothing after three within an hour, and the list is empty."""
     step, anchor = "portal-link", f"account:{account.pk}"
+    advisory_lock(f"accounts.portal-link:{account.pk}")
     earlier = Notice.objects.filter(account=account, step_key=step, anchor_key=anchor)
     recent = earlier.filter(created_at__gt=clock.now() - timedelta(hours=1))
     if recent.values("occurrence").distinct().count() >= LINKS_PER_HOUR:
@@ -88,21 +57,31 @@ def send_link(account: Account, channels: Sequence[str] = ("email", "sms")) -> l
     return enqueue(
         NoticeRequest(
             account_id=account.pk, anchor_key=anchor, step_key=step, occurrence=last + 1, template="portal_link",
-            channels=channels, context={"pay_url": link_to(account), "amount_due": "", "currency": ""},
+            channels=channels,
+            context={"pay_url": link_to(account), "amount_due": "", "currency": "", "sign_in_code": code},
             why="a link to the portal was asked for",
         )
     )  # fmt: skip
 
 
-def account_named(words: str) -> Account | None:
-    """Return the account that a number, or its billing contact's e-mail address, names; None if that is not one."""
-    words = words.strip()[:254]
-    if not words:
-        return None
-    found = list(Account.objects.filter(number=words)[:2])
-    if not found and "@" in words:
-        found = list(Account.objects.filter(contacts__email__iexact=words, contacts__is_billing_contact=True)[:2])
-    return found[0] if len(found) == 1 else None
+@transaction.atomic
+def close_doors(account: Account, why: str, *, by: User | None = None) -> PortalDoor:
+    """Close all links of an account that were made until now, all codes, and end all its sessions.
+
+    Links in letters from now on are good. Raises Refused without a reason.
+    """
+    if not why.strip():
+        raise Refused("no_reason", "Say why the links are closed, such as “Customer passed a letter on”.")
+    lock_row(Account.objects.all(), account.pk)
+    door = PortalDoor.objects.filter(account=account).first() or PortalDoor(account=account, times=0)
+    door.closed_at, door.why, door.times = clock.now(), why.strip()[:200], door.times + 1
+    door._change_reason = door.why[:REASON_LENGTH]  # type: ignore[attr-defined]
+    door._history_date = clock.now()  # type: ignore[attr-defined]
+    if by is not None:
+        door._history_user = by  # type: ignore[attr-defined]
+    door.save()
+    SignInRequest.objects.filter(account=account).exclude(code_hash="").update(code_hash="")
+    return door
 
 
 # --- The session ---
@@ -112,21 +91,27 @@ def sign_in(request: HttpRequest, account: Account) -> None:
     """Open the account for this browser; a new session key keeps an old one from being reused."""
     request.session.cycle_key()
     request.session[KEY] = account.pk
+    request.session[SINCE] = clock.now().timestamp()
     request.session[UNTIL] = (clock.now() + SESSION_AGE_MAX).timestamp()
 
 
 def sign_out(request: HttpRequest) -> None:
     """Close the account for this browser."""
-    for name in (KEY, UNTIL):
+    for name in (KEY, SINCE, UNTIL):
         request.session.pop(name, None)
 
 
 def signed_in(request: HttpRequest) -> Account | None:
-    """Return the account this browser may see, or None."""
-    pk, until = request.session.get(KEY), request.session.get(UNTIL)
-    if not isinstance(pk, int) or not isinstance(until, int | float) or until < clock.now().timestamp():
+    """Return the account this browser may see, or None; closing an account's links ends its sessions, too."""
+    pk, since, until = (request.session.get(name) for name in (KEY, SINCE, UNTIL))
+    if not isinstance(pk, int) or not isinstance(since, int | float) or not isinstance(until, int | float):
         return None
-    return Account.objects.select_related("company", "status").filter(pk=pk).first()
+    if until < clock.now().timestamp():
+        return None
+    account = Account.objects.select_related("company", "status", "portal_door").filter(pk=pk).first()
+    if account is None or not is_open_since(account, datetime.fromtimestamp(since, tz=UTC)):
+        return None
+    return account
 
 
 def for_customers(view: PortalView[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:

@@ -3,9 +3,16 @@
 from celery import shared_task
 
 from .outreach.dispatch import dispatch_notices as send_due_notices
+from .sign_in import answer_requests
 
 
 @shared_task(name="accounts.dispatch_notices", soft_time_limit=60, time_limit=90)
 def dispatch_notices() -> int:
     """Send the notices that are due; return how many were handled."""
     return send_due_notices(seconds_max=40).total()
+
+
+@shared_task(name="accounts.answer_sign_ins", soft_time_limit=60, time_limit=90)
+def answer_sign_ins() -> int:
+    """Answer those who ask for a link to the portal, and forget old requests; return how many were answered."""
+    return answer_requests().total()

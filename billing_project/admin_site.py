@@ -40,6 +40,9 @@ SIDEBAR = [
         _screen("Funding sources", "credit_card", "accounts", "fundingsource"),
         _screen("Needs attention", "priority_high", "accounts", "attention"),
         _screen("Pause", "front_hand", "accounts", "pause"),
+        _screen("Portal: requests", "key", "accounts", "signinrequest"),
+        _screen("Portal: entries", "login", "accounts", "portalentry"),
+        _screen("Portal: closed links", "link_off", "accounts", "portaldoor"),
     ),
     _group(
         "Billing",

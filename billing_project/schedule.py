@@ -25,6 +25,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
+    # Customers who asked for a link while the bell was lost; old requests are forgotten.
+    "accounts.answer_sign_ins": {"task": "accounts.answer_sign_ins", "schedule": schedule(MINUTE)},
     "invoicing.dispatch_charges": {"task": "invoicing.dispatch_charges", "schedule": schedule(MINUTE)},
     # Announce cards that will have expired when they are needed, from 09:00 where each customer is.
     "invoicing.announce_cards": {"task": "invoicing.announce_cards", "schedule": crontab(minute="1")},

@@ -26,8 +26,11 @@ from accounts.models import (
     NoticeTemplate,
     NoticeTemplateVersion,
     OutreachRules,
+    PortalDoor,
+    PortalEntry,
     ProviderEvent,
     ServiceLine,
+    SignInRequest,
     SimulatedMessage,
     Suppression,
     TemplateTest,
@@ -330,6 +333,11 @@ def _make_letters(account: Account) -> None:
     )  # fmt: skip
     InboundAttachment.objects.create(message=message, name="a.exe", content_type="x/y", size=9, refused_why="No file.")
     SimulatedMessage.objects.create(key="notice:1", channel="email", to_address="ann@customer.example", body="Hello")
+    SignInRequest.objects.create(
+        account=account, mark_hash="a", ip_hash="b", asked_at=NOON, answered_at=NOON, outcome="sent"
+    )
+    PortalEntry.objects.create(account=account, door="link", mark_hash="c", at=NOON)
+    PortalDoor.objects.create(account=account, closed_at=NOON, why="Letter passed on")
 
 
 def _make_network(account: Account, line: ServiceLine) -> None:

@@ -21,6 +21,7 @@ from billing_project.kernel.errors import Refused
 from .base import BAD, GOOD, STATUS_TONES, EditableTabular, HistoryAdmin, badge, number_of, staff_user
 from .confirm import ReasonForm, confirm_many, confirm_one
 from .contact import AddressesForm
+from .portal_doors import CloseLinksAction
 
 
 def status_badge(status: AccountStatus) -> SafeString:
@@ -195,7 +196,7 @@ class AccountForm(forms.ModelForm[Account]):
         return cleaned
 
 
-class AccountAdmin(HistoryAdmin):
+class AccountAdmin(CloseLinksAction, HistoryAdmin):
     """The standing facts of an account; the delinquency room adds money, standing and story to it."""
 
     form = AccountForm
@@ -218,7 +219,7 @@ class AccountAdmin(HistoryAdmin):
     search_help_text = "Number, name, e-mail, phone, IP address, RADIUS user name, last four digits of a card."
     inlines: ClassVar[Any] = (ContactInline, ServiceLineInline, FundingSourceInline)
     actions: Any = ("change_status_of_chosen",)
-    actions_detail: Any = ("change_status", "close", "unpark")
+    actions_detail: Any = ("change_status", "close", "unpark", "close_links")
     empty_words = "Add an account, or bring many at once: manage.py import_accounts FILE.csv."
     facts = ("number", "name", "company", "account_type", "timezone", "opened_on", "address", "note")
     add_fieldsets = ((None, {"fields": ("number", "name", "company", "account_type", "status", *facts[4:])}),)

@@ -10,6 +10,7 @@ from .notice import Notice, NoticeAttempt, SimulatedMessage
 from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
 from .service_line import ServiceLine
+from .sign_in import PortalDoor, PortalEntry, SignInRequest
 from .suppression import Suppression
 from .template import NoticeTemplate, NoticeTemplateVersion, TemplateTest
 from .user import User
@@ -33,8 +34,11 @@ __all__ = [
     "NoticeTemplateVersion",
     "OutreachRules",
     "Pause",
+    "PortalDoor",
+    "PortalEntry",
     "ProviderEvent",
     "ServiceLine",
+    "SignInRequest",
     "SimulatedMessage",
     "Suppression",
     "TemplateTest",

@@ -113,6 +113,7 @@ class Notice(models.Model):
             models.Index(fields=["account", "-created_at"], name="notice_of_account"),
             models.Index(fields=["to_address", "-sending_at"], name="notice_to_address"),
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="notice_provider_id"),
+            models.Index(fields=["created_at"], condition=Q(template="portal_link"), name="notice_portal_links"),
         ]
 
     def __str__(self) -> str:

@@ -78,6 +78,7 @@ _VARIABLES = (
         "Si no se paga nada, su línea será más lenta el 2026-03-24.",
     ),
     Variable("pay_url", "the customer's own link to see and pay", "https://portal.example/portal/enter/a1b2c3/"),
+    Variable("sign_in_code", "six digits that open the portal for ten minutes; blank if staff send the link", "402917"),
     Variable("due_on", "the day by which the invoice is to be paid", "2026-03-16"),
     Variable("invoice_number", "the invoice the letter is about", "INV-1042"),
     Variable("invoice_total", "the total of that invoice", "84.50"),
@@ -186,7 +187,7 @@ _LETTERS = (
     ),
     LetterKind(
         key="portal_link", title="Portal link", when="a customer asks for a link to the portal",
-        urgency=Urgency.ASKED_FOR, needs=("pay_url",), channels=("email", "sms"),
+        urgency=Urgency.ASKED_FOR, extra=("sign_in_code",), needs=("pay_url",), channels=("email", "sms"),
     ),
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ from billing_project.kernel.locks import lock_row
 
 from .fallback import fall_back
 from .outbox import NoticeRequest, enqueue
+from .secrets import is_masked
 
 State = Notice.State
 WHY_LENGTH = 300
@@ -40,6 +41,8 @@ def send_again(notice: Notice, why: str, *, by: User, only_once: bool = False) -
     locked = _lock(notice)
     if locked.state in ON_ITS_WAY:
         raise Refused("on_its_way", "It is on its way already; wait until it has ended, or look again in a minute.")
+    if is_masked(locked):
+        raise Refused("link_is_gone", "Its link was for its reader alone and is not kept. Use “Send pay link” instead.")
     if locked.contact_id is None:
         raise Refused("no_contact", "Its contact was deleted. Write to the account's present contact instead.")
     same = Notice.objects.filter(

@@ -23,6 +23,7 @@ from .gathering import PHONE, Wanted, extra_spend, gather, limits_of, reach_of, 
 from .html import html_of
 from .port import Message, Receipt
 from .registry import channel_for
+from .secrets import mask_secrets
 from .suppressions import suppress
 
 logger = logging.getLogger(__name__)
@@ -268,6 +269,8 @@ def settle(
             CallRecord.objects.filter(notice=notice.pk, outcome=CallRecord.Outcome.CALLING).update(
                 outcome=CallRecord.Outcome.FAILED
             )
+        if state != State.AMBIGUOUS:  # it is looked up by its very words
+            mask_secrets(notice)
     notice.state = state
     signals.notice_settled.send_robust(sender=Notice, notice_id=notice.pk, account_id=notice.account_id)
     return str(state)

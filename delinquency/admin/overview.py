@@ -145,7 +145,7 @@ class AccountPage(
     actions_detail = (
         "record_payment", "grace", "promise", "undo_grace", "pay_link", "log_call",
         {"title": "More", "items": ["new_ticket", "change_status", "what_if", "move_version", "returned", "look_again",
-                                    "unflag", "unpark", "close"]},
+                                    "unflag", "unpark", "close_links", "close"]},
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
 

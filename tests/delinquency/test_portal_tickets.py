@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.access import link_to, make_link_token, page_within
+from accounts.access import link_to, page_within
 from accounts.models import Account, Notice
 from billing_project.kernel import clock
 from delinquency.models import Ticket, TicketComment
@@ -16,6 +16,7 @@ from delinquency.operations import desk
 from delinquency.operations.desk_merge import merge_ticket
 from delinquency.operations.desk_replies import Then, reply
 from tests.factories import instant, make_account, make_contact, make_staff
+from tests.portal import come_in, open_link
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +40,7 @@ def account() -> Account:
 def customer(account: Account) -> Client:
     """Return a browser that came in by the account's link."""
     client = Client()
-    assert client.post(reverse("portal-enter", args=[make_link_token(account)])).status_code == 303
+    come_in(client, account)
     return client
 
 
@@ -82,9 +83,7 @@ def test_the_letter_with_an_answer_leads_to_the_ticket(account: Account) -> None
     ticket = asked(account, customer(account))
     reply(ticket, "On Tuesday.", make_staff("casey"))
     link = Notice.objects.get(step_key="reply").context["pay_url"]
-    path = link.split("/portal/enter/")[1]
-    response = Client().post(f"/portal/enter/{path}")
-    assert (response.status_code, response["Location"]) == (303, page(ticket))
+    assert open_link(Client(), link) == page(ticket)
 
 
 @pytest.mark.parametrize(

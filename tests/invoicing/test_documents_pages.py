@@ -10,7 +10,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.access import make_link_token
 from accounts.models import Account
 from billing_project.kernel.errors import Refused
 from invoicing.documents import bundle as bundling
@@ -20,6 +19,7 @@ from invoicing.models import Invoice, Payment
 from invoicing.operations.payments import record_payment
 from tests.backoffice import make_everything, make_invoice, staff_client
 from tests.factories import instant, make_account, make_contact, make_staff
+from tests.portal import come_in
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def entered(account: Account) -> Client:
     """Return a browser that came in by the account's link."""
     client = Client()
-    client.post(reverse("portal-enter", args=[make_link_token(account)]))
+    come_in(client, account)
     return client
 
 

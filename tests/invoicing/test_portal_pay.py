@@ -8,13 +8,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.access import make_link_token
 from accounts.models import Account, FundingSource
 from billing_project.kernel.errors import Refused
 from invoicing.models import Invoice, Payment, PaymentAttempt, SandboxCharge
 from invoicing.operations.portal_pay import NewCard, pay_now
 from tests.backoffice import make_invoice
 from tests.factories import make_account, make_source
+from tests.portal import come_in
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,7 @@ def account() -> Account:
 def client(account: Account) -> Client:
     """Return a browser that came in by the account's link."""
     made = Client()
-    made.post(reverse("portal-enter", args=[make_link_token(account)]))
+    come_in(made, account)
     return made
 
 

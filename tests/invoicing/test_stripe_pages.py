@@ -10,7 +10,6 @@ import pytest
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from accounts.access import make_link_token
 from accounts.models import Account, FundingSource
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -22,6 +21,7 @@ from invoicing.operations import sources
 from tests.backoffice import staff_client
 from tests.factories import make_source
 from tests.peers import stripe_fake
+from tests.portal import come_in
 
 from .stripe_helpers import SETTINGS, balance, charge, deliver, handle, owing, queue, states
 
@@ -44,7 +44,7 @@ def account() -> Account:
 def client(account: Account) -> Client:
     """Return a browser that came in by the account's link."""
     made = Client()
-    made.post(reverse("portal-enter", args=[make_link_token(account)]))
+    come_in(made, account)
     return made
 
 
