@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models.signals import post_migrate, post_save
 from django.dispatch import receiver
+from django.utils.translation import gettext
 
 from accounts.models import CallRecord, Notice, User
 from accounts.models.outreach import Courtesy
@@ -26,6 +27,7 @@ from invoicing.models import BillingParameters, Invoice
 from invoicing.operations.preview import PlannedBill
 from invoicing.signals import (
     about_to_bill,
+    about_to_remove_source,
     balance_changed,
     billing_planned,
     billing_started,
@@ -45,6 +47,7 @@ from .operations.courtesies import tell_of_decline, tell_of_restore, why_not_cou
 from .operations.desk_inbound import file_message
 from .operations.desk_shipped import ensure_desk
 from .operations.desk_unreachable import note_unreachable
+from .paying import needs_second_source
 from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_cut
 from .rules.policy import Do
 
@@ -105,6 +108,14 @@ def look_at_charge(account_id: int, attempt_id: int, **_: Any) -> None:
     """Look again at an account whose charge was settled: what waited for its outcome may go on."""
     look_again([account_id])
     tell_of_decline(attempt_id)
+
+
+@receiver(about_to_remove_source, dispatch_uid="delinquency.keep_second_source")
+def keep_second_source(account_id: int, left: int, **_: Any) -> str | None:
+    """Keep the second card of an account that was asked for one (E7)."""
+    if left < 2 and needs_second_source(account_id):
+        return gettext("We asked for a second card or bank account, so two have to stay. Add another one first.")
+    return None
 
 
 @receiver(fee_waived, dispatch_uid="delinquency.fee_waived")
