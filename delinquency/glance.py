@@ -129,6 +129,11 @@ class Glance:
         return sum((invoice.remaining for invoice in self.late), ZERO)
 
     @property
+    def usable(self) -> tuple[FundingSource, ...]:
+        """Return the cards and bank accounts that may be charged, first one first."""
+        return tuple(source for source in self.sources if source.barred_at is None)
+
+    @property
     def oldest(self) -> Invoice | None:
         """Return the oldest unpaid invoice."""
         return self.position.open_invoices[0] if self.position.open_invoices else None
@@ -204,20 +209,23 @@ def glance(account: Account) -> Glance:
 
 
 def restoring_amount(position: Position, holding_back: set[int], standing: Standing | None) -> Decimal:
-    """Return what must be paid so that service returns: waiting fees and later invoices are not in it (A18, A21).
+    """Return the least that brings service back, to the cent: waiting fees and later invoices are not in it (A18, A21).
 
-    Money goes to the oldest due first, so older invoices that do not hold service back are in it as well.
+    Money goes to the oldest due first, so older invoices that do not hold service back are in it as well. Of the last
+    one, what may stay unpaid by the policy's minimum is left out.
     """
     version = standing.policy_version if standing else None
-    threshold = max(version.minimum_amount_due, CENT) if version else CENT
     everything = bool(version and version.full_balance_clears and holding_back)
+    threshold = max(version.minimum_amount_due, CENT) if version and not everything else CENT
     payable = [invoice for invoice in position.open_invoices if not invoice.frozen]
     needed = [
         place
         for place, invoice in enumerate(payable)
-        if (everything or invoice.pk in holding_back) and invoice.remaining >= (CENT if everything else threshold)
+        if (everything or invoice.pk in holding_back) and invoice.remaining >= threshold
     ]
-    return sum((invoice.remaining for invoice in payable[: needed[-1] + 1]), ZERO) if needed else ZERO
+    if not needed:
+        return ZERO
+    return sum((invoice.remaining for invoice in payable[: needed[-1] + 1]), CENT - threshold)
 
 
 def upcoming(account: Account, standing: Standing | None, *, most: int = 6) -> list[Step]:

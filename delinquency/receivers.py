@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models.signals import post_migrate, post_save
 from django.dispatch import receiver
+from django.utils.translation import gettext
 
 from accounts.models import CallRecord, FundingSource, Notice, User
 from accounts.models.outreach import Courtesy
@@ -26,6 +27,7 @@ from invoicing.models import BillingParameters, Invoice
 from invoicing.operations.preview import PlannedBill
 from invoicing.signals import (
     about_to_bill,
+    about_to_remove_source,
     balance_changed,
     billing_planned,
     billing_started,
@@ -50,6 +52,7 @@ from .operations.desk_shipped import ensure_desk
 from .operations.desk_unreachable import note_unreachable
 from .operations.paying import end_for_payment, open_for_payment
 from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_closed_again, why_not_cut
+from .paying import needs_second_source
 from .rules.policy import Do
 
 
@@ -128,6 +131,14 @@ def open_window(account_id: int, attempt_id: int, **_: Any) -> None:
 def close_window(account_id: int, attempt_id: int, paid: bool, **_: Any) -> None:
     """End that access before its time: the payment page is done with."""
     end_for_payment(account_id, attempt_id, paid=paid)
+
+
+@receiver(about_to_remove_source, dispatch_uid="delinquency.keep_second_source")
+def keep_second_source(account_id: int, left: int, **_: Any) -> str | None:
+    """Keep the second card of an account that was asked for one (E7)."""
+    if left < 2 and needs_second_source(account_id):
+        return gettext("We asked for a second card or bank account, so two have to stay. Add another one first.")
+    return None
 
 
 @receiver(fee_waived, dispatch_uid="delinquency.fee_waived")

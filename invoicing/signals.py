@@ -44,3 +44,8 @@ payment_page_left = Signal()
 # A late fee was waived; sent inside the transaction that waived it. invoice_id: int (the late
 # one), why: str, by: User | None.
 fee_waived = Signal()
+
+# A customer is about to remove a card or bank account; sent inside the transaction that does it, and to find out
+# whether the button is shown. account_id: int, left: int (how many that may be charged would stay).
+# A receiver may return why it has to stay, in words for the customer.
+about_to_remove_source = Signal()

@@ -72,7 +72,8 @@ def settle(policy: Policy, state: AccountState, at: datetime, events: list[Event
 def _balance_clears(policy: Policy, state: AccountState) -> bool:
     if not policy.full_balance_clears:
         return True
-    return all(invoice.remaining < CENT for invoice in state.invoices.values())
+    # A disputed invoice takes no money, so it must not keep service back either (X9).
+    return all(invoice.frozen or invoice.remaining < CENT for invoice in state.invoices.values())
 
 
 def _release(

@@ -1,10 +1,13 @@
 """Tags that tell where an account stands, for the portal's pages."""
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import template
 
 from accounts.models import Account
+from delinquency import paying
 from delinquency.customer_tickets import subject_of, tickets_of
 from delinquency.glance import FOR_CUSTOMERS, Glance, Step, glance, upcoming
 from delinquency.models import Ticket
@@ -32,9 +35,41 @@ def status_box(account: Account) -> dict[str, Any]:
 
 @register.simple_tag
 def next_steps(account: Account) -> list[Step]:
-    """Return what a customer is to expect if nothing is paid, soonest first."""
-    steps = upcoming(account, standing_of(account).standing, most=40)
-    return [step for step in steps if step.kind in FOR_CUSTOMERS][:STEPS_SHOWN]
+    """Return what a customer is to expect if nothing is paid, soonest first; two cards of one day are one charge."""
+    seen: dict[tuple[object, ...], Step] = {}
+    for step in _coming(account):
+        if step.kind in FOR_CUSTOMERS and (step.kind != "charge" or automatic_payment(account).on):
+            seen.setdefault((step.at.date(), step.kind, step.level, step.amount), step)
+    return list(seen.values())[:STEPS_SHOWN]
+
+
+@register.simple_tag
+def automatic_payment(account: Account) -> paying.AutomaticPayment:
+    """Return whether the stored cards are charged by themselves, and when next."""
+    seen = getattr(account, "_automatic", None)
+    if seen is None:
+        seen = paying.automatic_payment(account, standing_of(account).standing, _coming(account))
+        account._automatic = seen  # type: ignore[attr-defined]
+    return seen
+
+
+@register.simple_tag
+def effect_of(account: Account, amount: Decimal, named: int | None = None) -> paying.Effect:
+    """Return what a payment would do to the service: asked before it is made (P11)."""
+    return paying.effect_of(account, amount, named)
+
+
+@register.simple_tag
+def line_news(account: Account, since: datetime | None = None) -> paying.LineNews:
+    """Return how the line stands by its device's own word."""
+    return paying.line_news(account, standing_of(account), since)
+
+
+@register.simple_tag
+def second_source(account: Account) -> paying.SecondSource | None:
+    """Return since when a second card is asked for, while there is none (E7)."""
+    at = standing_of(account)
+    return paying.second_source(at.standing, len(at.sources))
 
 
 @register.simple_tag
@@ -42,3 +77,12 @@ def open_tickets(account: Account) -> list[tuple[Ticket, str]]:
     """Return the tickets of a customer that are not closed, with what each is about."""
     rows = tickets_of(account).exclude(state=Ticket.State.CLOSED)[:TICKETS_SHOWN]
     return [(row, subject_of(row)) for row in rows]
+
+
+def _coming(account: Account) -> list[Step]:
+    """Return everything that comes if nothing is paid, read once for a page."""
+    seen = getattr(account, "_coming", None)
+    if seen is None:
+        seen = upcoming(account, standing_of(account).standing, most=40)
+        account._coming = seen  # type: ignore[attr-defined]
+    return seen

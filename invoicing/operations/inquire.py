@@ -69,12 +69,16 @@ def settle(attempt: PaymentAttempt, facts: ChargeFacts, at: datetime) -> str:
             return collect.settle_declined(attempt.pk, Rejected(facts.words, facts.code))
 
 
-def close_open_pages(account: Account, at: datetime) -> None:
-    """Close the pages on which an account could still pay, before it pays another way.
+def close_open_pages(account: Account, at: datetime, *, but: str = "") -> None:
+    """Close the pages on which an account could still pay, before it pays another way; not the page of a key.
 
     A page on which the customer paid at the last moment is settled as paid. Raises Refused if one cannot be closed.
     """
-    rows = PaymentAttempt.objects.filter(account=account, state__in=PaymentAttempt.ASKED).exclude(page_id="")
+    rows = (
+        PaymentAttempt.objects.filter(account=account, state__in=PaymentAttempt.ASKED)
+        .exclude(page_id="")
+        .exclude(key=but)
+    )
     for attempt in rows.order_by("pk"):
         try:
             gateway().close_page(attempt.page_id)

@@ -61,7 +61,7 @@ def pay_now(
     known = earlier_press(account, key)
     if known is not None:
         return known
-    inquire.close_open_pages(account, clock.now())
+    inquire.close_open_pages(account, clock.now(), but=key)
     try:
         attempt, request = _reserve(account, source, money.quantize(amount), key=key, invoice=invoice)
     except Refused:
@@ -108,8 +108,14 @@ def pay_on_page(
     known = earlier_press(account, key)
     if known is not None:
         return known
-    inquire.close_open_pages(account, clock.now())
-    attempt, request = _reserve(account, OnPage(keep=keep), money.quantize(amount), key=key, invoice=invoice)
+    inquire.close_open_pages(account, clock.now(), but=key)
+    try:
+        attempt, request = _reserve(account, OnPage(keep=keep), money.quantize(amount), key=key, invoice=invoice)
+    except Refused:
+        known = earlier_press(account, key)
+        if known is not None:
+            return known
+        raise
     asked = PageRequest(
         key=key, account_ref=request.account_ref, currency=request.currency,
         description=request.description if named else _("Internet service"),
@@ -147,6 +153,7 @@ def _reserve(
     ledger.lock_account(account.pk)
     position = account_position(account.pk)
     _check(account, source, amount, position.pay_all)
+    _check_named(account, invoice)
     anchor = invoice or next(iter(position.open_invoices), None) or Invoice.objects.filter(account=account).first()
     if anchor is None:
         raise Refused("nothing_invoiced", _("Nothing has been invoiced yet, so there is nothing to pay."))
@@ -175,11 +182,25 @@ def _check(account: Account, source: FundingSource | NewCard | OnPage, amount: D
         words = _("Choose an amount from 0.01 to %(most)s; that is all that is owed.")
         raise Refused("bad_amount", words % {"most": money.text(most)})
     stored = source if isinstance(source, FundingSource) else None
+    if stored is not None and not FundingSource.objects.filter(pk=stored.pk, source_token=stored.source_token).exists():
+        raise Refused("source_gone", _("This card is not stored any more. Please choose another one, or a new card."))
     if stored is not None and (stored.account_id != account.pk or stored.barred_at is not None):
         words = _("This card or bank account may not be charged; choose another, or add it anew.")
         raise Refused("source_barred", words)
     if PaymentAttempt.objects.filter(account=account, state__in=UNDER_WAY_STATES).exists():
         raise Refused("charge_under_way", str(UNDER_WAY))
+
+
+def _check_named(account: Account, invoice: Invoice | None) -> None:
+    """Refuse an invoice that is another account's, paid by now, or disputed: its money would go elsewhere."""
+    if invoice is None:
+        return
+    now = Invoice.objects.filter(pk=invoice.pk, account=account).first()
+    if now is None or now.state != Invoice.State.OPEN:
+        raise Refused("invoice_paid", _("This invoice is not open any more; there is nothing to pay on it."))
+    if now.frozen:
+        words = _("This invoice is disputed. Nothing has to be paid on it until that is settled.")
+        raise Refused("invoice_disputed", words)
 
 
 @transaction.atomic

@@ -70,10 +70,17 @@ def _store_once(row: SourcePage, facts: PageFacts) -> str:
     locked = lock_row(SourcePage.objects.select_related("account"), row.pk)
     if locked.taken_at is not None or facts.source is None:
         return "the card is stored already"
-    source = keep_source(locked.account, facts.source, rank=locked.rank)
+    rank = 0 if _changed_since(locked) else locked.rank
+    source = keep_source(locked.account, facts.source, rank=rank)
     locked.taken_at = clock.now()
     locked.save(update_fields=["taken_at"])
     return f"{source} is stored as number {source.rank}"
+
+
+def _changed_since(page: SourcePage) -> bool:
+    """Tell whether another card came into the page's place while it was open: that one must not be replaced."""
+    there = FundingSource.objects.filter(account_id=page.account_id, rank=page.rank).first()
+    return there is not None and there.history.filter(history_date__gte=page.opened_at).exists()
 
 
 @transaction.atomic
