@@ -26,6 +26,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
     "invoicing.dispatch_charges": {"task": "invoicing.dispatch_charges", "schedule": schedule(MINUTE)},
+    # Go on with bank files that were left unfinished.
+    "invoicing.apply_bank_files": {"task": "invoicing.apply_bank_files", "schedule": schedule(MINUTE)},
     # Handle what the gateway has reported, and notice its silence.
     "invoicing.process_event": {"task": "invoicing.process_event", "schedule": schedule(MINUTE)},
     "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},

@@ -36,3 +36,7 @@ charge_settled = Signal()
 # A late fee was waived; sent inside the transaction that waived it. invoice_id: int (the late
 # one), why: str, by: User | None.
 fee_waived = Signal()
+
+# The waiver of a late fee was taken back; sent inside the transaction that did so. invoice_id: int (the late one),
+# why: str, by: User | None.
+fee_waiver_undone = Signal()

@@ -5,7 +5,9 @@ from celery import shared_task
 from billing_project.kernel import clock
 
 from .dispatch import dispatch_charges, resolve_unknown
+from .operations.bank_files import apply_started
 from .operations.gateway_events import process_events, watch_silence
+from .operations.refunds import dispatch_refunds
 from .sweep import bill
 
 
@@ -17,8 +19,9 @@ def tick() -> int:
 
 @shared_task(name="invoicing.dispatch_charges", soft_time_limit=240, time_limit=300)
 def dispatch() -> int:
-    """Look up charges whose outcome is unknown, charge what is due, and return how many were settled."""
+    """Look up charges whose outcome is unknown, charge what is due, and return how many were settled; refunds alike."""
     now = clock.now()
+    dispatch_refunds(now)
     return resolve_unknown(now).total() + dispatch_charges(now).total()
 
 
@@ -28,3 +31,9 @@ def process_event() -> int:
     now = clock.now()
     watch_silence(now)
     return process_events(now)
+
+
+@shared_task(name="invoicing.apply_bank_files", soft_time_limit=3000, time_limit=3300)
+def apply_bank_files() -> int:
+    """Record what waits of bank files that were started, and return how many rows that were."""
+    return apply_started()
