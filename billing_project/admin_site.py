@@ -48,6 +48,9 @@ SIDEBAR = [
         "Billing",
         _screen("Invoices", "receipt_long", "invoicing", "invoice"),
         _screen("Payments", "payments", "invoicing", "payment"),
+        _screen("Bank files", "account_balance", "invoicing", "bankfile"),
+        _screen("Refunds", "currency_exchange", "invoicing", "refundattempt"),
+        _screen("Second person", "how_to_reg", "invoicing", "approval"),
         _screen("Charges", "add_card", "invoicing", "charge"),
         _screen("Charge attempts", "sync_alt", "invoicing", "paymentattempt"),
         _screen("Gateway reports", "webhook", "invoicing", "gatewayevent"),
@@ -118,6 +121,7 @@ SIDEBAR = [
         _screen("Account types", "badge", "accounts", "accounttype"),
         _screen("Exclusions", "event_busy", "delinquency", "exclusion"),
         _screen("Holiday copies", "public", "delinquency", "holidaycopy"),
+        _screen("Money limits", "price_check", "invoicing", "moneylimit"),
         _screen("Users", "person", "accounts", "user"),
     ),
 ]

@@ -30,6 +30,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "invoicing.dispatch_charges": {"task": "invoicing.dispatch_charges", "schedule": schedule(MINUTE)},
     # Announce cards that will have expired when they are needed, from 09:00 where each customer is.
     "invoicing.announce_cards": {"task": "invoicing.announce_cards", "schedule": crontab(minute="1")},
+    # Go on with bank files that were left unfinished.
+    "invoicing.apply_bank_files": {"task": "invoicing.apply_bank_files", "schedule": schedule(MINUTE)},
     # Handle what the gateway has reported, and notice its silence.
     "invoicing.process_event": {"task": "invoicing.process_event", "schedule": schedule(MINUTE)},
     "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},

@@ -387,6 +387,7 @@ CELERY_TASK_ROUTES = {
     "netenforce.*": {"queue": "restore"},
     "invoicing.*charge*": {"queue": "payments"},
     "invoicing.*payment*": {"queue": "payments"},
+    "invoicing.*bank_file*": {"queue": "payments"},
     "*.process_event": {"queue": "webhooks"},
     "accounts.*": {"queue": "notices"},
     "*.report*": {"queue": "reports"},

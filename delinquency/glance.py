@@ -228,6 +228,11 @@ def restoring_amount(position: Position, holding_back: set[int], standing: Stand
     return sum((invoice.remaining for invoice in payable[: needed[-1] + 1]), CENT - threshold)
 
 
+def restored_by(seen: Glance, position: Position) -> Decimal:
+    """Return what would still have to be paid for service to return if the account owed what a position says."""
+    return restoring_amount(position, _holding_back(seen.account, seen.standing), seen.standing)
+
+
 def upcoming(account: Account, standing: Standing | None, *, most: int = 6) -> list[Step]:
     """Return the next steps if nothing is paid, soonest first (U10)."""
     if standing is None:

@@ -33,6 +33,7 @@ from invoicing.signals import (
     billing_started,
     charge_settled,
     fee_waived,
+    fee_waiver_undone,
     payment_page_left,
     payment_page_opened,
 )
@@ -42,7 +43,15 @@ from netenforce.signals import about_to_restrict, enforcement_settled
 
 from . import previewing
 from .models import Case, InvoiceStanding, Standing, StepRun
-from .operations import do_not_count, ensure_standings, load_shipped, look_again, reassess_many, second_source
+from .operations import (
+    count_again,
+    do_not_count,
+    ensure_standings,
+    load_shipped,
+    look_again,
+    reassess_many,
+    second_source,
+)
 from .operations.airbag import guard, waiting_for_switch
 from .operations.airbag_bills import hold_bills
 from .operations.calls import settle_tasks
@@ -51,9 +60,11 @@ from .operations.desk_inbound import file_message
 from .operations.desk_shipped import ensure_desk
 from .operations.desk_unreachable import note_unreachable
 from .operations.paying import end_for_payment, open_for_payment
-from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_closed_again, why_not_cut
 from .paying import needs_second_source
+from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_closed_again, why_not_cut
 from .rules.policy import Do
+
+FEE_WAIVED = "its late fee was waived"
 
 
 @receiver(post_migrate, dispatch_uid="delinquency.load_shipped")
@@ -145,7 +156,14 @@ def keep_second_source(account_id: int, left: int, **_: Any) -> str | None:
 def leave_out_of_the_count(invoice_id: int, why: str, by: User | None, **_: Any) -> None:
     """An invoice whose late fee was waived does not count towards the flag; a clerk may count it again (A27)."""
     for standing in InvoiceStanding.objects.filter(invoice=invoice_id, not_counted_why=""):
-        do_not_count(standing, f"its late fee was waived: {why}", by)
+        do_not_count(standing, f"{FEE_WAIVED}: {why}", by)
+
+
+@receiver(fee_waiver_undone, dispatch_uid="delinquency.fee_waiver_undone")
+def count_after_all(invoice_id: int, why: str, by: User | None, **_: Any) -> None:
+    """An invoice that was left out for its waived fee counts again; one left out for another reason does not (A27)."""
+    for standing in InvoiceStanding.objects.filter(invoice=invoice_id, not_counted_why__startswith=FEE_WAIVED):
+        count_again(standing, f"the waiver of its late fee was taken back: {why}", by)
 
 
 @receiver(notice_settled, dispatch_uid="delinquency.notice_settled")

@@ -49,3 +49,7 @@ fee_waived = Signal()
 # whether the button is shown. account_id: int, left: int (how many that may be charged would stay).
 # A receiver may return why it has to stay, in words for the customer.
 about_to_remove_source = Signal()
+
+# The waiver of a late fee was taken back; sent inside the transaction that did so. invoice_id: int (the late one),
+# why: str, by: User | None.
+fee_waiver_undone = Signal()

@@ -5,8 +5,10 @@ from celery import shared_task
 from billing_project.kernel import clock
 
 from .dispatch import dispatch_charges, resolve_unknown
+from .operations.bank_files import apply_started
 from .operations.expiring import announce_expiring
 from .operations.gateway_events import process_events, watch_silence
+from .operations.refunds import dispatch_refunds
 from .sweep import bill
 
 
@@ -18,8 +20,9 @@ def tick() -> int:
 
 @shared_task(name="invoicing.dispatch_charges", soft_time_limit=240, time_limit=300)
 def dispatch() -> int:
-    """Look up charges whose outcome is unknown, charge what is due, and return how many were settled."""
+    """Look up charges whose outcome is unknown, charge what is due, and return how many were settled; refunds alike."""
     now = clock.now()
+    dispatch_refunds(now)
     return resolve_unknown(now).total() + dispatch_charges(now).total()
 
 
@@ -35,3 +38,9 @@ def process_event() -> int:
 def announce_cards() -> int:
     """Write the letters about expiring cards that are due where their customers are, and return how many."""
     return announce_expiring(clock.now())
+
+
+@shared_task(name="invoicing.apply_bank_files", soft_time_limit=3000, time_limit=3300)
+def apply_bank_files() -> int:
+    """Record what waits of bank files that were started, and return how many rows that were."""
+    return apply_started()

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from .errors import Refused
+
 # Line breaks and tabs are text; other control characters are not, and PostgreSQL refuses NUL.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _BREAKS = re.compile(r"\r\n|[\r\u2028\u2029\x85]")
@@ -14,6 +16,9 @@ _BRANDS = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2(?:2[2-9]|[3-6]\d|7[01])\d{13}|2720\d{12}|3[47]\d{13}"
     r"|3(?:0[0-5]|[689]\d)\d{11}|35\d{14,17}|6\d{15,18}"
 )
+
+# After the name of the field.
+CARD_WORDS = "looks like it holds a card number, which must never be kept here; write its last four digits only."
 
 
 def storable(text: str, length: int | None = None) -> str:
@@ -34,6 +39,17 @@ def mask_cards(text: str) -> str:
     Also where spaces or dashes divide them, and where more digits stand before or after them.
     """
     return _RUN.sub(_masked, text)
+
+
+def holds_card(text: str) -> bool:
+    """Tell whether something in a text looks like a card number."""
+    return mask_cards(text) != text
+
+
+def refuse_cards(what: str, text: str) -> None:
+    """Raise Refused if a text looks like it holds a card number, which is not repeated; ``what`` names the field."""
+    if holds_card(text):
+        raise Refused("card_number", f"The {what} {CARD_WORDS}")
 
 
 def _masked(found: re.Match[str]) -> str:

@@ -1,12 +1,10 @@
 """The account page: everything about one account, and what can be done about it. The top room knows all the others."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.validators import MinValueValidator
 from django.db.models import DecimalField, Exists, F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -14,17 +12,15 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action
 
 from accounts.admin.account import AccountAdmin
-from accounts.admin.base import BAD, GOOD, WARN, badge, badges, money, staff_user
+from accounts.admin.base import BAD, GOOD, WARN, badge, badges, money
 from accounts.admin.confirm import confirm_one
 from accounts.models import Account
 from billing_project.kernel import clock
 from delinquency import operations
-from delinquency.models import Standing
 from invoicing.admin.billing import BillingParametersInline
 from invoicing.admin.catalog import SubscriptionInline
 from invoicing.admin.lateness import past_due
-from invoicing.models import Invoice, LedgerEntry, Payment
-from invoicing.operations import payments as billing
+from invoicing.models import Invoice, LedgerEntry
 from netenforce.models import LineState
 
 from .buttons import FittingButtons
@@ -36,6 +32,7 @@ from .moving import MoveAccountMixin
 from .panel import account_panel
 from .reaching import ReachActions
 from .ticket_verbs import NewTicketButton
+from .till import TillActions
 from .whatif import WhatIfMixin
 
 MONEY = DecimalField(max_digits=12, decimal_places=2)
@@ -76,52 +73,6 @@ class StandsFilter(admin.SimpleListFilter):
         return rows
 
 
-class PaymentForm(forms.Form):
-    """Money that a clerk takes in."""
-
-    amount = forms.DecimalField(max_digits=12, decimal_places=2, validators=[MinValueValidator(Decimal("0.01"))])
-    method = forms.ChoiceField(choices=[c for c in Payment.Method.choices if c[0] != Payment.Method.IMPORTED])
-    reference = forms.CharField(max_length=64, help_text="Cheque number or receipt; each payment has its own.")
-    invoice = forms.ModelChoiceField(
-        Invoice.objects.none(),
-        required=False,
-        empty_label="oldest due first (A21)",
-        help_text="Only if the payer named one.",
-    )
-
-    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
-        stamp = clock.local(clock.now(), account.timezone).strftime("%Y%m%d-%H%M%S")
-        position = account_panel(account, story_rows=0).at
-        kwargs.setdefault("initial", {"reference": f"DESK-{stamp}-{account.pk}", "method": Payment.Method.CASH})
-        if position.restore or position.position.pay_all:
-            kwargs["initial"]["amount"] = position.restore or position.position.pay_all
-        super().__init__(*args, **kwargs)
-        choices: Any = self.fields["invoice"]
-        choices.queryset = Invoice.objects.filter(account=account, state=Invoice.State.OPEN).order_by(
-            "due_on", "number"
-        )
-        choices.label_from_instance = lambda row: f"{row.number}: {row.remaining:,.2f} unpaid, due {row.due_on}"
-
-
-class ReturnedForm(forms.Form):
-    """Which payment came back, and why."""
-
-    payment = forms.ModelChoiceField(Payment.objects.none(), empty_label=None)
-    why = forms.CharField(max_length=200, help_text="Such as “Returned by the bank: insufficient funds”.")
-
-    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        rows = Payment.objects.filter(account=account, reversed_at__isnull=True)
-        choices: Any = self.fields["payment"]
-        choices.queryset = rows.order_by("-received_at", "-pk")
-        choices.label_from_instance = lambda row: f"{row.received_at:%Y-%m-%d}: {row.amount:,.2f} {row.reference}"
-
-
-def decided_until(account: Account) -> Any:
-    """Return up to when the account's story is decided: money counts from then at the earliest."""
-    return Standing.objects.filter(account=account).values_list("looked_until_at", flat=True).first()
-
-
 admin.site.unregister(Account)
 
 
@@ -133,6 +84,7 @@ class AccountPage(
     FlagActions,
     WhatIfMixin,
     NewTicketButton,
+    TillActions,
     MoveAccountMixin,
     AccountAdmin,
 ):
@@ -220,38 +172,6 @@ class AccountPage(
         """Tell whether the user may help a caller: more time, another look (A9)."""
         return bool(request.user.has_perm("delinquency.add_gracegrant"))
 
-    @action(description="Record payment", icon="payments", permissions=["operate"])
-    def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for amount and reference, and record the payment through billing's operation."""
-
-        def carry_out(account: Account, data: dict[str, Any]) -> str:
-            payment = billing.record_payment(
-                account=account, reference=data["reference"], amount=data["amount"], received_at=clock.now(),
-                method=data["method"], invoice=data["invoice"], by=staff_user(request),
-                not_before=decided_until(account),
-            )  # fmt: skip
-            return f"{payment.amount:,.2f} recorded as {payment.reference}."
-
-        return confirm_one(
-            self, request, object_id, title="Record payment", submit="Record it", form_class=PaymentForm,
-            form_kwargs=_of_account, words=_what_restores, carry_out=carry_out,
-        )  # fmt: skip
-
-    @action(description="Payment came back", icon="undo", permissions=["operate"])
-    def returned(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask which payment and why, and reverse it (A23)."""
-
-        def carry_out(_account: Account, data: dict[str, Any]) -> str:
-            billing.reverse_payment(payment=data["payment"], why=data["why"], by=staff_user(request))
-            return f"{data['payment'].reference} is reversed; what it paid is owed again."
-
-        return confirm_one(
-            self, request, object_id, title="Payment came back", submit="Reverse it",
-            form_class=ReturnedForm, danger=True,
-            form_kwargs=_of_account, carry_out=carry_out,
-            words="What it paid is owed again, with the old due dates; its card or bank account is charged no more.",
-        )  # fmt: skip
-
     @action(description="Look again now", icon="refresh", permissions=["grant_grace"])
     def look_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Work the account out again at once instead of at the next check."""
@@ -265,13 +185,3 @@ class AccountPage(
             carry_out=carry_out,
             words="The program looks by itself; this only saves waiting for the next check.",
         )  # fmt: skip
-
-
-def _of_account(account: Account) -> Mapping[str, Any]:
-    return {"account": account}
-
-
-def _what_restores(account: Account) -> str:
-    seen = account_panel(account, story_rows=0).at
-    owes = f"It owes {seen.position.balance:,.2f} {seen.currency} in all."
-    return f"{owes} {seen.restore:,.2f} restores service." if seen.cut_off else owes

@@ -2,12 +2,14 @@
 
 import secrets
 from collections.abc import Callable
+from decimal import Decimal
 from typing import cast
 
 from django.contrib.auth.models import Group, Permission
 from django.utils.module_loading import import_string
 
 from accounts.models import User
+from invoicing.models import MoneyLimit
 
 ROOMS = ("accounts", "invoicing", "netenforce", "delinquency")
 # What only an administrator changes is not named; money, notices, events and history are never changed at all.
@@ -26,12 +28,16 @@ CLERKS_DO = (
     "add_policystep", "change_policystep", "delete_policystep", "change_paymentattempt", "change_gatewayevent",
     "change_notice", "change_inboundmessage", "add_suppression", "change_suppression",
     "change_noticetemplate", "publish_noticetemplate",
+    "record_payment", "reverse_payment", "refund_payment", "waive_fee", "credit_invoice", "void_invoice",
+    "write_off_invoice", "approve_money", "add_bankfile", "change_bankfile",
 )  # fmt: skip
 SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticket", "reply_ticket", "merge_ticket",
     "add_ticketcomment", "change_calltask", "add_gracegrant",
-    "change_attention", "change_inboundmessage", "add_suppression",
+    "change_attention", "change_inboundmessage", "add_suppression", "waive_fee",
 )  # fmt: skip
+# What each group may give away alone: fees and credits, write-offs and voids, refunds.
+LIMITS = {"Billing clerks": ("100.00", "250.00", "100.00"), "Support": ("25.00", "0.00", "0.00")}
 GROUPS = {"Billing clerks": CLERKS_DO, "Support": SUPPORT_DOES}
 STAFF = (
     ("admin", "Avery", "Administrator", None),
@@ -48,6 +54,10 @@ def hire() -> User:
         group, _ = Group.objects.get_or_create(name=name)
         in_rooms = Permission.objects.filter(content_type__app_label__in=ROOMS)
         group.permissions.set(in_rooms.filter(codename__startswith="view_").union(in_rooms.filter(codename__in=does)))
+        waive, write_off, refund = (Decimal(amount) for amount in LIMITS[name])
+        MoneyLimit.objects.get_or_create(
+            group=group, defaults={"waive_max": waive, "write_off_max": write_off, "refund_max": refund}
+        )
     for username, first, last, group_name in STAFF:
         user = User(
             username=username, first_name=first, last_name=last, email=f"{username}@valley-fibre.example",

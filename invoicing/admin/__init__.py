@@ -1,5 +1,27 @@
 """The back office's screens of the billing room, a module per section."""
 
-from . import billing, catalog, charge, gateway, invoice, ledger, payment
+from . import (
+    approval,
+    bank_file,
+    billing,
+    catalog,
+    charge,
+    gateway,
+    invoice,
+    ledger,
+    payment,
+    refund,
+)
 
-__all__ = ["billing", "catalog", "charge", "gateway", "invoice", "ledger", "payment"]
+__all__ = [
+    "approval",
+    "bank_file",
+    "billing",
+    "catalog",
+    "charge",
+    "gateway",
+    "invoice",
+    "ledger",
+    "payment",
+    "refund",
+]

@@ -8,10 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
-from accounts.admin.base import GOOD, NOTE, QUIET, HistoryAdmin, admin_link, badge, money, staff_user
+from accounts.admin.base import GOOD, NOTE, QUIET, HistoryAdmin, admin_link, badge, money, number_of, staff_user
 from accounts.admin.confirm import confirm_many, confirm_one
 from invoicing.models import Charge
-from invoicing.operations.charges import waive_charge
+from invoicing.operations.undo import unwaive_charge
+
+from .giving import GiveForm, Kind, MoneyRights, UndoForm, give, give_each, limit_words
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -37,7 +39,7 @@ class WaitingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Charge)
-class ChargeAdmin(HistoryAdmin):
+class ChargeAdmin(MoneyRights, HistoryAdmin):
     """Fees, proration and one-off items; in the balance, never in what restores service."""
 
     may_add = False
@@ -56,7 +58,7 @@ class ChargeAdmin(HistoryAdmin):
     search_fields = ("account__number", "account__name", "description", "about_invoice__number")
     date_hierarchy = "charged_on"
     actions = ("waive_chosen",)
-    actions_detail = ("waive",)
+    actions_detail = ("waive", "unwaive")
     empty_words = "Late fees, reconnection fees and proration appear here until the next invoice carries them."
     fields = (
         "description", "account_shown", "kind", "amount_shown", "charged_on", "about_invoice", "invoice",
@@ -81,25 +83,45 @@ class ChargeAdmin(HistoryAdmin):
             return badge("waived", QUIET)
         return badge(f"on {charge.invoice}", GOOD) if charge.invoice_id else badge("waits for the next invoice", NOTE)
 
-    @action(description="Waive", icon="money_off", permissions=["operate"])
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer to waive what waits, and to take back what was waived."""
+        found = super().get_actions_detail(request, object_id)
+        charge = Charge.objects.filter(pk=number_of(object_id)).first()
+        fits = {"unwaive"} if charge is not None and charge.waived_at else {"waive"}
+        return [button for button in found if button.path in fits]
+
+    @action(description="Waive", icon="money_off", permissions=["waive"])
     def waive(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason, and waive the charge; the ledger shows the credit."""
-
-        def carry_out(charge: Charge, data: dict[str, Any]) -> str:
-            waive_charge(charge, data["reason"], staff_user(request))
-            return f"{charge.description} is waived."
-
+        """Ask for a reason, and waive the charge or ask a second person; the ledger shows the credit."""
         return confirm_one(
-            self, request, object_id, title="Waive charge", submit="Waive it", carry_out=carry_out,
+            self, request, object_id, title="Waive charge", submit="Waive it", form_class=GiveForm,
             words=lambda charge: f"{charge.amount:,.2f} is not asked for; the ledger shows the credit.",
+            facts=lambda charge: limit_words(request, Kind.WAIVE, charge.amount),
+            carry_out=give(request, Kind.WAIVE, done="{thing} is waived."),
         )  # fmt: skip
 
-    @admin.action(description="Waive the chosen charges", permissions=["operate"])
+    @action(description="Ask for it after all", icon="undo", permissions=["waive"])
+    def unwaive(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, and take the waiver back by a debit in the ledger."""
+
+        def carry_out(charge: Charge, data: dict[str, Any]) -> str:
+            unwaive_charge(charge, data["reason"], staff_user(request))
+            return f"{charge.description} is asked for again; it waits for the next invoice."
+
+        return confirm_one(
+            self, request, object_id, title="Ask for it after all", submit="Take the waiver back",
+            form_class=UndoForm, carry_out=carry_out,
+            words=lambda charge: f"{charge.amount:,.2f} waits for the next invoice again; the ledger shows both.",
+        )  # fmt: skip
+
+    @admin.action(description="Waive the chosen charges", permissions=["waive"])
     def waive_chosen(self, request: HttpRequest, rows: QuerySet[Charge]) -> HttpResponse | None:
         """Ask once for a reason, and waive the chosen charges one by one."""
         return confirm_many(
             self, request, rows, action="waive_chosen", title="Waive charges", submit="Waive them",
-            words="They are not asked for; the ledger shows each credit.",
-            facts=lambda chosen: [f"{sum(row.amount for row in chosen):,.2f} in all"],
-            carry_out=lambda charge, data: waive_charge(charge, data["reason"], staff_user(request)),
+            words="They are not asked for; the ledger shows each credit.", form_class=GiveForm,
+            facts=lambda chosen: [
+                f"{sum(row.amount for row in chosen):,.2f} in all", *limit_words(request, Kind.WAIVE),
+            ],
+            carry_out=give_each(request, Kind.WAIVE),
         )  # fmt: skip

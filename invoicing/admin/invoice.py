@@ -23,17 +23,19 @@ from accounts.admin.base import (
     badge,
     local_time,
     money,
+    number_of,
     staff_user,
     state_badge,
 )
-from accounts.admin.confirm import ReasonForm, confirm_one
+from accounts.admin.confirm import confirm_one
 from invoicing.documents import invoice_pdf
 from invoicing.documents.bundle import Part
 from invoicing.documents.making import invoice_file_name
 from invoicing.models import Invoice, InvoiceLine, InvoiceSeries, LedgerEntry
-from invoicing.operations import adjust
+from invoicing.operations import undo
 
 from .documents import DocumentsAdmin
+from .giving import GiveForm, Kind, MoneyRights, UndoForm, give, limit_words
 from .lateness import LatenessFilter, with_days_late
 
 INVOICE_TONES = {"open": NOTE, "paid": GOOD, "void": QUIET, "written_off": QUIET}
@@ -95,10 +97,10 @@ class LedgerInline(ReadOnlyTabular):
         return money(entry.amount)
 
 
-class CreditForm(ReasonForm):
+class CreditForm(GiveForm):
     """Ask for an amount and a reason."""
 
-    field_order = ("amount", "reason")
+    field_order = ("amount", "reason_code", "reason")
     amount = forms.DecimalField(
         max_digits=12,
         decimal_places=2,
@@ -108,7 +110,7 @@ class CreditForm(ReasonForm):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(DocumentsAdmin, ReadOnlyAdmin):
+class InvoiceAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
     """Issued invoices, with what is unpaid and how late they are."""
 
     list_display = (
@@ -121,7 +123,7 @@ class InvoiceAdmin(DocumentsAdmin, ReadOnlyAdmin):
     date_hierarchy = "issued_on"
     inlines = (InvoiceLineInline, LedgerInline)
     actions = ("pdfs_of_chosen",)
-    actions_detail = ("pdf", "credit", "void", "write_off")
+    actions_detail = ("pdf", "credit", "void", "write_off", "undo_credit", "undo_write_off")
     empty_words = "Invoices are made on the accounts' bill dates, by the hourly tick or by manage.py run_billing."
     empty_link = ("Next bill dates", "admin:invoicing_billingparameters_changelist")
     fieldsets = (
@@ -184,47 +186,97 @@ class InvoiceAdmin(DocumentsAdmin, ReadOnlyAdmin):
         """Return the instant it is owed from, in the account's time."""
         return local_time(invoice.effective_at, invoice.account.timezone)
 
-    @action(description="Credit note", icon="remove_circle", permissions=["operate"])
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer only what can be done with the invoice as it is; a void one is final."""
+        found = super().get_actions_detail(request, object_id)
+        invoice = Invoice.objects.filter(pk=number_of(object_id)).first()
+        if invoice is None:
+            return found
+        fits = {
+            Invoice.State.OPEN: {"pdf", "credit", "void", "write_off"},
+            Invoice.State.PAID: {"pdf", "credit", "void"},
+            Invoice.State.WRITTEN_OFF: {"pdf", "undo_write_off"},
+        }.get(Invoice.State(invoice.state), {"pdf"})
+        if invoice.state != Invoice.State.VOID and undo.standing_credit_notes(invoice):
+            fits.add("undo_credit")
+        return [button for button in found if button.path in fits]
+
+    @action(description="Credit note", icon="remove_circle", permissions=["credit"])
     def credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for an amount and a reason, and take it off what is unpaid."""
-
-        def carry_out(invoice: Invoice, data: dict[str, Any]) -> str:
-            adjust.credit_note(invoice=invoice, amount=data["amount"], reason=data["reason"], by=staff_user(request))
-            return f"{data['amount']:,.2f} credited on {invoice.number}."
-
         return confirm_one(
             self, request, object_id, title="Credit note", submit="Credit it", form_class=CreditForm,
             words=lambda invoice: (
                 f"{invoice.remaining:,.2f} of {invoice.amount:,.2f} is unpaid; the ledger shows the credit."
             ),
+            facts=lambda _invoice: limit_words(request, Kind.CREDIT_NOTE),
+            carry_out=give(request, Kind.CREDIT_NOTE, done="{amount} credited on {thing}."),
+        )  # fmt: skip
+
+    @action(description="Void", icon="block", permissions=["void"])
+    def void(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason, and void the invoice; what was paid on it becomes credit."""
+        return confirm_one(
+            self, request, object_id, title="Void invoice", submit="Void it", danger=True, form_class=GiveForm,
+            words="It was wrong and never counted. What was paid on it becomes the account's credit. This cannot be"
+            " undone; bill it anew if it was right.",
+            facts=lambda invoice: limit_words(request, Kind.VOID, invoice.amount),
+            carry_out=give(request, Kind.VOID, done="{thing} is void; what was paid on it is credit now."),
+        )  # fmt: skip
+
+    @action(description="Write off", icon="money_off", permissions=["write_off"])
+    def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason, and give up on what is unpaid."""
+        return confirm_one(
+            self, request, object_id, title="Write off", submit="Write it off", danger=True, form_class=GiveForm,
+            words=lambda invoice: f"{invoice.remaining:,.2f} will not be collected. The ledger shows it as a loss.",
+            facts=lambda invoice: limit_words(request, Kind.WRITE_OFF, invoice.remaining),
+            carry_out=give(request, Kind.WRITE_OFF, done="The unpaid part of {thing} is written off."),
+        )  # fmt: skip
+
+    @action(description="Undo write-off", icon="undo", permissions=["write_off"])
+    def undo_write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, and open the invoice again with its own due date."""
+
+        def carry_out(invoice: Invoice, data: dict[str, Any]) -> str:
+            undo.undo_write_off(invoice=invoice, why=data["reason"], by=staff_user(request))
+            return f"{invoice.remaining:,.2f} of {invoice.number} is owed again, due {invoice.due_on}."
+
+        return confirm_one(
+            self, request, object_id, title="Undo write-off", submit="Open it again", form_class=UndoForm,
+            words=lambda invoice: f"What was written off is owed again, due {invoice.due_on} as before; the account is"
+            " looked at again at once.",
             carry_out=carry_out,
         )  # fmt: skip
 
-    @action(description="Void", icon="block", permissions=["operate"])
-    def void(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason, and void the invoice; what was paid on it becomes credit."""
+    @action(description="Take a credit note back", icon="undo", permissions=["credit"])
+    def undo_credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask which credit note and why, and ask for its amount after all."""
 
         def carry_out(invoice: Invoice, data: dict[str, Any]) -> str:
-            adjust.void_invoice(invoice=invoice, why=data["reason"], by=staff_user(request))
-            return f"{invoice.number} is void; what was paid on it is credit now."
+            undo.undo_credit_note(entry=data["note"], why=data["reason"], by=staff_user(request))
+            invoice.refresh_from_db()
+            return f"{-data['note'].amount:,.2f} is asked for again; {invoice.remaining:,.2f} of it is unpaid."
 
         return confirm_one(
-            self, request, object_id, title="Void invoice", submit="Void it", danger=True, carry_out=carry_out,
-            words="It was wrong and never counted. What was paid on it becomes the account's credit.",
+            self, request, object_id, title="Take a credit note back", submit="Take it back",
+            form_class=UndoCreditForm, form_kwargs=lambda invoice: {"invoice": invoice}, carry_out=carry_out,
+            words="Its amount is owed again with the invoice's own due date. Money that it had freed is put back first,"
+            " as far as it is unused.",
         )  # fmt: skip
 
-    @action(description="Write off", icon="money_off", permissions=["operate"])
-    def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason, and give up on what is unpaid."""
 
-        def carry_out(invoice: Invoice, data: dict[str, Any]) -> str:
-            adjust.write_off(invoice=invoice, why=data["reason"], by=staff_user(request))
-            return f"The unpaid part of {invoice.number} is written off."
+class UndoCreditForm(UndoForm):
+    """Ask which credit note is taken back."""
 
-        return confirm_one(
-            self, request, object_id, title="Write off", submit="Write it off", danger=True, carry_out=carry_out,
-            words=lambda invoice: f"{invoice.remaining:,.2f} will not be collected. The ledger shows it as a loss.",
-        )  # fmt: skip
+    note = forms.ModelChoiceField(LedgerEntry.objects.none(), label="Credit note", empty_label=None)
+    field_order = ("note", "reason")
+
+    def __init__(self, *args: Any, invoice: Invoice, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices: Any = self.fields["note"]
+        choices.queryset = LedgerEntry.objects.filter(pk__in=[row.pk for row in undo.standing_credit_notes(invoice)])
+        choices.label_from_instance = lambda row: f"{row.recorded_at:%Y-%m-%d}: {-row.amount:,.2f} {row.reason}"
 
 
 @admin.register(InvoiceSeries)

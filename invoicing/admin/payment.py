@@ -1,10 +1,13 @@
 """Payments, the attempts to collect them, and the sandbox gateway's own book."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.validators import MinValueValidator
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action
@@ -21,6 +24,7 @@ from accounts.admin.base import (
     badge,
     local_time,
     money,
+    number_of,
     staff_user,
     state_badge,
 )
@@ -31,10 +35,12 @@ from invoicing.documents import receipt_pdf
 from invoicing.documents.bundle import Part
 from invoicing.documents.making import receipt_file_name
 from invoicing.models import LedgerEntry, Payment, PaymentAttempt, SandboxCharge
+from invoicing.operations import refunds, till
 from invoicing.operations.inquire import look_up
 from invoicing.operations.payments import reverse_payment
 
 from .documents import DocumentsAdmin
+from .giving import GiveForm, Kind, MoneyRights, give, limit_words
 
 ATTEMPT_TONES = {
     "queued": NOTE, "claimed": NOTE, "sending": NOTE, "done": GOOD, "declined": BAD, "refused": QUIET, "unknown": WARN,
@@ -74,17 +80,17 @@ class ReverseForm(forms.Form):
 
 
 @admin.register(Payment)
-class PaymentAdmin(DocumentsAdmin, ReadOnlyAdmin):
+class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
     """Money received. It is recorded on the account's page, and a returned payment is reversed, never deleted."""
 
     list_display = ("reference", "account_shown", "received", "amount_shown", "method", "state")
     list_select_related = ("account__company",)
-    list_filter = ("method", ("reversed_at", admin.EmptyFieldListFilter), "account__company")
+    list_filter = ("method", ("reversed_at", admin.EmptyFieldListFilter), "reversed_as", "account__company")
     search_fields = ("reference", "account__number", "account__name")
     date_hierarchy = "received_at"
     inlines = (AllocationInline,)
     actions = ("pdfs_of_chosen",)
-    actions_detail = ("pdf", "reverse_it")
+    actions_detail = ("pdf", "undo_mistake", "refund", "reverse_it")
     empty_words = "Open an account and press “Record payment”, or bring many: manage.py import_payments FILE.csv."
     empty_link = ("Accounts", "admin:accounts_account_changelist")
     fields = (
@@ -124,9 +130,54 @@ class PaymentAdmin(DocumentsAdmin, ReadOnlyAdmin):
         if not payment.reversed_at:
             return badge("stands", GOOD)
         when = local_time(payment.reversed_at, payment.account.timezone)
-        return format_html("{} {}", badge("reversed", BAD), when)
+        return format_html("{} {}", badge(payment.get_reversed_as_display() or "reversed", BAD), when)
 
-    @action(description="Reverse (returned)", icon="undo", permissions=["operate"])
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer only what can be done with the payment as it is; undo only while that is possible."""
+        found = super().get_actions_detail(request, object_id)
+        payment = Payment.objects.select_related("recorded_by").filter(pk=number_of(object_id)).first()
+        if payment is None:
+            return found
+        useless = {"refund", "reverse_it", "undo_mistake"} if payment.reversed_at else set()
+        if till.why_not_undone(payment, staff_user(request), clock.now()):
+            useless.add("undo_mistake")
+        return [button for button in found if button.path not in useless]
+
+    @action(description="Undo (recorded by mistake)", icon="undo", permissions=["record"])
+    def undo_mistake(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for confirmation, and take back what the user recorded by mistake within the last ten minutes."""
+
+        def carry_out(payment: Payment, _data: dict[str, Any]) -> str:
+            till.undo_payment(payment, staff_user(request))
+            return f"{payment.reference} is taken back: {payment.amount:,.2f} is owed as before."
+
+        return confirm_one(
+            self, request, object_id, title="Undo payment", submit="Undo it", form_class=forms.Form,
+            words=lambda payment: f"{payment.amount:,.2f} is taken back as if it had not been recorded: no fee is asked"
+            " and no card is barred. The ledger shows both.",
+            carry_out=carry_out, back=lambda payment: reverse("admin:accounts_account_change", args=[payment.account_id]),
+        )  # fmt: skip
+
+    @action(description="Refund", icon="currency_exchange", permissions=["refund"])
+    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask how much and why, and give it back: through the gateway if the money came that way."""
+
+        def carry_out(payment: Payment, data: dict[str, Any]) -> str:
+            said = give(request, Kind.REFUND, done="{amount} of {thing} given back.")(payment, data)
+            sent = [refunds.send(pk) for pk in _queued(payment)]
+            if not sent:
+                return said
+            row = payment.refund_attempts.order_by("-pk").first()
+            return f"{data['amount']:,.2f}: the refund is {row.get_state_display()}. {row.words}" if row else said
+
+        return confirm_one(
+            self, request, object_id, title="Refund", submit="Give it back", form_class=RefundForm, danger=True,
+            form_kwargs=lambda payment: {"found": refunds.refundable(payment)}, carry_out=carry_out,
+            words=lambda payment: _refund_words(refunds.refundable(payment)),
+            facts=lambda payment: [*_freed(refunds.refundable(payment)), *limit_words(request, Kind.REFUND)],
+        )  # fmt: skip
+
+    @action(description="Reverse (returned)", icon="undo", permissions=["reverse"])
     def reverse_it(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask why, and take back what the payment paid (A23)."""
 
@@ -140,6 +191,54 @@ class PaymentAdmin(DocumentsAdmin, ReadOnlyAdmin):
             " their own due dates, and its card or bank account is not charged any more.",
             carry_out=carry_out,
         )  # fmt: skip
+
+
+class RefundForm(GiveForm):
+    """Ask how much is given back; what lies on invoices only with a tick."""
+
+    field_order = ("amount", "credit", "reason_code", "reason")
+    amount = forms.DecimalField(max_digits=12, decimal_places=2, validators=[MinValueValidator(Decimal("0.01"))])
+    credit = forms.BooleanField(
+        required=False, label="Give a credit note with it",
+        help_text="What the money has paid is then not owed any more. Without it only unused credit goes back.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, found: refunds.Refundable, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.found = found
+        self.fields["amount"].initial = found.unused or found.most
+        self.fields["amount"].help_text = f"At most {found.most:,.2f}; {found.unused:,.2f} of it is unused credit."
+        if not found.on_invoices:
+            del self.fields["credit"]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse more than is unused without a credit note."""
+        data: dict[str, Any] = super().clean() or {}
+        amount = data.get("amount")
+        if amount is not None and self.found.unused < amount <= self.found.most and not data.get("credit"):
+            self.add_error(
+                "credit",
+                f"{amount - self.found.unused:,.2f} of it lies on invoices. Tick this to credit it there, or give back"
+                f" at most {self.found.unused:,.2f}.",
+            )
+        return data
+
+
+def _refund_words(found: refunds.Refundable) -> str:
+    if found.through_gateway:
+        return "The money goes back to the card or bank account it came from. This cannot be undone."
+    return "It came through no gateway: pay it out by hand; it is noted here. This cannot be undone."
+
+
+def _freed(found: refunds.Refundable) -> list[str]:
+    return [
+        f"{part:,.2f} of it paid invoice {invoice.number}; a credit note there comes first."
+        for invoice, part in found.on_invoices
+    ]
+
+
+def _queued(payment: Payment) -> list[int]:
+    return list(payment.refund_attempts.filter(state="queued").values_list("pk", flat=True))
 
 
 @admin.register(PaymentAttempt)

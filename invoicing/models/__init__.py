@@ -1,15 +1,21 @@
 """What is owed, and what was paid."""
 
+from .approval import Approval, MoneyLimit
+from .bank_file import BankFile, BankFileRow
 from .billing_default import BillingDefault, BillingParameters
 from .billing_run import BillingRun
 from .catalog import CatalogItem, Discount, Subscription, Tax
 from .charge import Charge
 from .gateway_event import GatewayEvent, SandboxPage, SourcePage
 from .invoice import Invoice, InvoiceLine, InvoiceSeries
-from .ledger import LedgerEntry
+from .ledger import LedgerEntry, ReasonCode
 from .payment import Payment, PaymentAttempt, SandboxCharge
+from .refund import RefundAttempt
 
 __all__ = [
+    "Approval",
+    "BankFile",
+    "BankFileRow",
     "BillingDefault",
     "BillingParameters",
     "BillingRun",
@@ -21,8 +27,11 @@ __all__ = [
     "InvoiceLine",
     "InvoiceSeries",
     "LedgerEntry",
+    "MoneyLimit",
     "Payment",
     "PaymentAttempt",
+    "ReasonCode",
+    "RefundAttempt",
     "SandboxCharge",
     "SandboxPage",
     "SourcePage",

@@ -46,6 +46,7 @@ class Charge(models.Model):
 
     class Meta:
         ordering = ("account", "charged_on", "pk")
+        permissions = [("waive_fee", "Can waive fees and take that back")]
         constraints = [
             models.UniqueConstraint(fields=["account", "key"], name="charge_once"),
             models.UniqueConstraint(

@@ -60,6 +60,11 @@ class Invoice(models.Model):
 
     class Meta:
         ordering = ("-issued_on", "-pk")
+        permissions = [
+            ("credit_invoice", "Can give credit notes and take them back"),
+            ("void_invoice", "Can void invoices"),
+            ("write_off_invoice", "Can write invoices off and take that back"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "period_start_on"],

@@ -7,6 +7,17 @@ from django.db.models import Q
 from billing_project.kernel import clock
 
 
+class ReasonCode(models.TextChoices):
+    """Why money is given up or given back; what no code says is written beside it."""
+
+    GOODWILL = "goodwill", "goodwill"
+    OUR_MISTAKE = "our_mistake", "our mistake"
+    PROVIDER_ERROR = "provider_error", "error of the bank or payment provider"
+    HARDSHIP = "hardship", "hardship"
+    DISPUTE_UPHELD = "dispute_upheld", "dispute upheld"
+    OTHER = "other", "other (say what)"
+
+
 class LedgerEntry(models.Model):
     """One movement of money. Positive: the customer owes more. Never changed, never deleted (a trigger refuses).
 
@@ -51,6 +62,7 @@ class LedgerEntry(models.Model):
     recorded_at = models.DateTimeField(default=clock.now)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     reason = models.CharField(max_length=300, blank=True)
+    reason_code = models.CharField(max_length=16, choices=ReasonCode.choices, blank=True)
 
     class Meta:
         verbose_name_plural = "ledger entries"

@@ -20,6 +20,11 @@ class Payment(models.Model):
         TRANSFER = "transfer", "bank transfer"
         IMPORTED = "imported", "imported"
 
+    class Reversal(models.TextChoices):
+        RETURNED = "returned", "returned by the bank"
+        CHARGEBACK = "chargeback", "disputed by the payer"
+        MISTAKE = "mistake", "recorded by mistake"
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="payments")
     reference = models.CharField(max_length=64, unique=True, help_text="The payer's, bank's or gateway's reference.")
@@ -44,14 +49,23 @@ class Payment(models.Model):
     recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     reversed_at = models.DateTimeField(null=True, blank=True, help_text="When its return was recorded.")
     reversed_why = models.CharField(max_length=200, blank=True)
+    reversed_as = models.CharField(max_length=10, choices=Reversal.choices, blank=True)
 
     class Meta:
         ordering = ("-received_at", "-pk")
+        permissions = [
+            ("record_payment", "Can record payments and bank files"),
+            ("refund_payment", "Can give payments back"),
+            ("reverse_payment", "Can reverse payments that came back"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_amount_positive"),
             models.CheckConstraint(
                 condition=Q(reversed_at__isnull=True) | Q(reversed_at__gte=models.F("effective_at")),
                 name="payment_reversed_after_it_counts",
+            ),
+            models.CheckConstraint(
+                condition=Q(reversed_as="") | Q(reversed_at__isnull=False), name="payment_reversed_as_when_reversed"
             ),
         ]
         indexes = [models.Index(fields=["account", "-received_at"], name="payment_of_account")]

@@ -1,4 +1,8 @@
-"""Undo and put right, always by a compensating entry: void, write off, credit note, refund, freeze."""
+"""Put right what was billed, always by a compensating entry: void, write off, credit note, refund, freeze.
+
+With ``by`` a member of staff gives money away: above their limit they need an ``approval`` (SEC-21). How each is taken
+back stands in `undo`.
+"""
 
 from decimal import Decimal
 
@@ -6,43 +10,49 @@ from django.db import transaction
 from django.db.models import Q, Sum
 
 from accounts.models import User
-from billing_project.kernel import clock, money
+from billing_project.kernel import clock, money, texts
 from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row
-from invoicing.models import Invoice, LedgerEntry, Payment, PaymentAttempt
+from invoicing.models import Approval, Invoice, LedgerEntry, Payment, PaymentAttempt
 from invoicing.signals import balance_changed
 
-from . import ledger
+from . import ledger, limits
 from .ledger import ZERO, Kind
 from .payments import parts_of
 
 
 @transaction.atomic
-def void_invoice(*, invoice: Invoice, why: str, by: User | None = None) -> Invoice:
+def void_invoice(
+    *, invoice: Invoice, why: str, by: User | None = None, code: str = "", approval: Approval | None = None
+) -> Invoice:
     """Void an invoice that should not have been: nothing of it is owed, and money paid on it becomes credit.
 
     Raises Refused without a reason, while a card is being charged for it, or if it is void or written off.
     """
     locked = _lock(invoice, why)
     _require(locked, Invoice.State.OPEN, Invoice.State.PAID)
+    limits.require_within(by, Approval.Kind.VOID, locked.amount, approval)
     now = clock.now()
     entries = _release(locked, None, cause=f"void:{locked.pk}", kind=Kind.VOID, by=by, why=why)
     # What is then left is the amount less earlier credit notes; an invoice that was credited in full has
     # nothing left.
     left = _owed(locked) + sum((entry.amount for entry in entries if entry.invoice_id), ZERO)
     if left:
-        entries.append(ledger.on_invoice(Kind.VOID, -left, locked, cause="void", at=now, by=by, reason=why))
+        entries.append(ledger.on_invoice(Kind.VOID, -left, locked, cause="void", at=now, by=by, reason=why, code=code))
     return _finish(locked, ZERO, Invoice.State.VOID, entries, invoice)
 
 
 @transaction.atomic
-def write_off(*, invoice: Invoice, why: str, by: User | None = None) -> Invoice:
+def write_off(
+    *, invoice: Invoice, why: str, by: User | None = None, code: str = "", approval: Approval | None = None
+) -> Invoice:
     """Give up what is unpaid on an invoice; a later reversal of a payment on it opens it again.
 
     Raises Refused without a reason, while a card is being charged for it, or if nothing is unpaid.
     """
     locked = _lock(invoice, why)
     _require(locked, Invoice.State.OPEN)
+    limits.require_within(by, Approval.Kind.WRITE_OFF, locked.remaining, approval)
     entry = ledger.on_invoice(
         Kind.WRITE_OFF,
         -locked.remaining,
@@ -51,12 +61,21 @@ def write_off(*, invoice: Invoice, why: str, by: User | None = None) -> Invoice:
         at=clock.now(),
         by=by,
         reason=why,
+        code=code,
     )
     return _finish(locked, ZERO, Invoice.State.WRITTEN_OFF, [entry], invoice)
 
 
 @transaction.atomic
-def credit_note(*, invoice: Invoice, amount: Decimal, reason: str, by: User | None = None) -> Invoice:
+def credit_note(
+    *,
+    invoice: Invoice,
+    amount: Decimal,
+    reason: str,
+    by: User | None = None,
+    code: str = "",
+    approval: Approval | None = None,
+) -> Invoice:
     """Lower an issued invoice; what was paid above the new amount becomes the account's credit.
 
     Raises Refused without a reason, for 0 or less, or for more than the invoice less earlier credit notes.
@@ -70,8 +89,13 @@ def credit_note(*, invoice: Invoice, amount: Decimal, reason: str, by: User | No
         raise Refused(
             "bad_amount", f"Invoice {locked.number}: a credit note must be from 0.01 to {most}, not {amount}."
         )
+    limits.require_within(by, Approval.Kind.CREDIT_NOTE, amount, approval)
     cause = f"credit_note:{_count(locked)}"
-    entries = [ledger.on_invoice(Kind.CREDIT_NOTE, -amount, locked, cause=cause, at=clock.now(), by=by, reason=reason)]
+    entries = [
+        ledger.on_invoice(
+            Kind.CREDIT_NOTE, -amount, locked, cause=cause, at=clock.now(), by=by, reason=reason, code=code
+        )
+    ]
     above = max(ZERO, amount - locked.remaining)
     entries += _release(locked, above, cause=cause, kind=Kind.CREDIT_NOTE, by=by, why=reason)
     left = max(ZERO, locked.remaining - amount)
@@ -79,10 +103,18 @@ def credit_note(*, invoice: Invoice, amount: Decimal, reason: str, by: User | No
 
 
 @transaction.atomic
-def refund(*, payment: Payment, amount: Decimal, why: str, by: User | None = None) -> LedgerEntry:
+def refund(
+    *,
+    payment: Payment,
+    amount: Decimal,
+    why: str,
+    by: User | None = None,
+    code: str = "",
+    approval: Approval | None = None,
+) -> LedgerEntry:
     """Note that money of a payment was given back; only what is left of it as credit can be.
 
-    Paying it out is done at the bank or gateway. Raises Refused without a reason or for more than that
+    Paying it out is done at the bank, at the desk, or by `refunds` through the gateway. It is final. Raises Refused without a reason or for more than that
     credit.
     """
     ledger.lock_account(payment.account_id)
@@ -95,6 +127,7 @@ def refund(*, payment: Payment, amount: Decimal, why: str, by: User | None = Non
             f"Payment {payment.reference} has {max(credit, ZERO)} of unused credit; {amount} cannot"
             " be refunded. Give a credit note on the invoice it paid first.",
         )
+    limits.require_within(by, Approval.Kind.REFUND, amount, approval)
     count = LedgerEntry.objects.filter(payment=payment, kind=Kind.REFUND).count()
     entry = ledger.on_credit(
         Kind.REFUND,
@@ -105,6 +138,7 @@ def refund(*, payment: Payment, amount: Decimal, why: str, by: User | None = Non
         payment=payment,
         by=by,
         reason=why,
+        code=code,
     )
     ledger.write([entry])
     balance_changed.send(sender=Payment, account_ids=[payment.account_id])
@@ -146,6 +180,7 @@ def _require(invoice: Invoice, *states: Invoice.State) -> None:
 def _require_reason(why: str, what: str) -> None:
     if not why.strip():
         raise Refused("reason_missing", f"Say why {what}; the reason is kept in the ledger.")
+    texts.refuse_cards("reason", why)
 
 
 def _owed(invoice: Invoice) -> Decimal:

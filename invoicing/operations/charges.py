@@ -8,14 +8,14 @@ from decimal import Decimal
 from django.db import transaction
 
 from accounts.models import Account, User
-from billing_project.kernel import clock, money
+from billing_project.kernel import clock, money, texts
 from billing_project.kernel.bulk import insert_with_history
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.locks import lock_row
-from invoicing.models import Charge, Invoice
+from invoicing.models import Approval, Charge, Invoice, LedgerEntry
 from invoicing.signals import balance_changed, fee_waived
 
-from . import ledger
+from . import ledger, limits
 from .history import save_with_reason
 from .ledger import Kind
 
@@ -108,12 +108,18 @@ def add_charges(orders: Sequence[ChargeOrder]) -> list[Charge]:
 
 
 @transaction.atomic
-def waive_charge(charge: Charge, why: str, by: User | None = None) -> Charge:
-    """Waive a waiting charge; raises Refused if it is invoiced or waived already, or no reason is given."""
+def waive_charge(
+    charge: Charge, why: str, by: User | None = None, *, code: str = "", approval: Approval | None = None
+) -> Charge:
+    """Waive a waiting charge; `undo.unwaive_charge` takes that back.
+
+    Raises Refused if it is invoiced or waived already, without a reason, or above the limit of who waives it (SEC-21).
+    """
     ledger.lock_account(charge.account_id)
     locked = lock_row(Charge.objects.select_related("invoice"), charge.pk)
     if not why.strip():
         raise Refused("reason_missing", f"Say why {locked.description} is waived.")
+    texts.refuse_cards("reason", why)
     if locked.waived_at is not None:
         raise Refused("already_waived", f"{locked.description} was waived before: {locked.waived_why}.")
     if locked.invoice is not None:
@@ -121,10 +127,15 @@ def waive_charge(charge: Charge, why: str, by: User | None = None) -> Charge:
             "charge_invoiced",
             f"{locked.description} is on invoice {locked.invoice.number} already; give a credit note there.",
         )
+    limits.require_within(by, Approval.Kind.WAIVE, locked.amount, approval)
     now = clock.now()
     locked.waived_at, locked.waived_why = now, why[:200]
     save_with_reason(locked, ["waived_at", "waived_why"], f"waived: {why}", at=now, by=by)
-    ledger.write([ledger.on_charge(Kind.WAIVER, -locked.amount, locked, cause="waiver", at=now, by=by, reason=why)])
+    # A charge may be waived again after that was taken back; the account's lock makes the count a key.
+    before = LedgerEntry.objects.filter(charge=locked, kind=Kind.WAIVER).count()
+    cause = f"waiver:{before}" if before else "waiver"
+    entry = ledger.on_charge(Kind.WAIVER, -locked.amount, locked, cause=cause, at=now, by=by, reason=why, code=code)
+    ledger.write([entry])
     if locked.kind == Charge.Kind.LATE_FEE and locked.about_invoice_id is not None:
         fee_waived.send(sender=Charge, invoice_id=locked.about_invoice_id, why=why, by=by)
     balance_changed.send(sender=Charge, account_ids=[locked.account_id])

@@ -41,6 +41,7 @@ def on_invoice(
     payment: Payment | int | None = None,
     by: User | None = None,
     reason: str = "",
+    code: str = "",
 ) -> LedgerEntry:
     """Return an entry that moves an invoice; it counts from ``at``, but never before the invoice does."""
     return LedgerEntry(
@@ -53,6 +54,7 @@ def on_invoice(
         effective_at=max(at, invoice.effective_at),
         actor=by,
         reason=reason[:300],
+        reason_code=code,
     )
 
 
@@ -66,6 +68,7 @@ def on_credit(
     payment: Payment | int,
     by: User | None = None,
     reason: str = "",
+    code: str = "",
 ) -> LedgerEntry:
     """Return an entry that moves the account's credit; all credit comes from some payment."""
     return LedgerEntry(
@@ -77,6 +80,7 @@ def on_credit(
         effective_at=at,
         actor=by,
         reason=reason[:300],
+        reason_code=code,
     )
 
 
@@ -89,6 +93,7 @@ def on_charge(
     at: datetime,
     by: User | None = None,
     reason: str = "",
+    code: str = "",
 ) -> LedgerEntry:
     """Return an entry that moves a waiting charge."""
     return LedgerEntry(
@@ -100,6 +105,7 @@ def on_charge(
         effective_at=at,
         actor=by,
         reason=reason[:300],
+        reason_code=code,
     )
 
 

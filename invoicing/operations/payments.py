@@ -8,10 +8,10 @@ from django.db.models import Sum
 
 from accounts.models import Account, FundingSource, User
 from accounts.operations import bar_funding_source
-from billing_project.kernel import clock, money
+from billing_project.kernel import clock, money, texts
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.locks import lock_row
-from invoicing.models import Invoice, LedgerEntry, Payment
+from invoicing.models import Invoice, LedgerEntry, Payment, PaymentAttempt, RefundAttempt
 from invoicing.queries import pot
 from invoicing.rules.allocation import allocate
 from invoicing.signals import balance_changed
@@ -35,14 +35,19 @@ def record_payment(
     by: User | None = None,
     effective_at: datetime | None = None,
     not_before: datetime | None = None,
+    despite_charge: bool = False,
 ) -> Payment:
     """Record money received and put it on the named invoice, then the oldest due; the rest is credit (A21).
 
     It counts from ``effective_at``, or else from when it was received, but not before ``not_before``: the
     instant up to which the account's story has been decided. Raises Refused for a reference that exists, an
-    amount of 0 or less, or another account's invoice.
+    amount of 0 or less, or another account's invoice; and, where a person records it (``by``), while a charge of the
+    account is under way, which might take the same money twice (R-05): one whose outcome is unclear is no hindrance
+    if ``despite_charge`` says so.
     """
     locked = ledger.lock_account(account.pk)
+    if by is not None:
+        _refuse_while_charged(locked, despite=despite_charge)
     _check_payment(locked, reference, amount, invoice)
     counts_at = effective_at or max(received_at, not_before or received_at)
     payment = Payment.objects.create(
@@ -62,12 +67,21 @@ def record_payment(
 
 
 @transaction.atomic
-def reverse_payment(*, payment: Payment, why: str, at: datetime | None = None, by: User | None = None) -> Payment:
+def reverse_payment(
+    *,
+    payment: Payment,
+    why: str,
+    at: datetime | None = None,
+    by: User | None = None,
+    as_: Payment.Reversal = Payment.Reversal.RETURNED,
+) -> Payment:
     """Take back a payment that was returned: what it paid is owed again, its credit is gone (A21, A23).
 
     Its invoices reopen with their own due dates, and its funding source is charged no more until it is
-    re-verified. Raises Refused if it was taken back before.
+    re-verified; not so where it was only recorded by mistake. Raises Refused if it was taken back before, and while
+    money of it is being given back through the gateway.
     """
+    texts.refuse_cards("reason", why)
     ledger.lock_account(payment.account_id)
     locked = lock_row(Payment.objects.select_related("funding_source"), payment.pk)
     if locked.reversed_at is not None:
@@ -75,15 +89,35 @@ def reverse_payment(*, payment: Payment, why: str, at: datetime | None = None, b
             "already_reversed",
             f"Payment {locked.reference} was reversed before; a payment can be reversed once.",
         )
+    if RefundAttempt.objects.filter(payment=locked, state__in=RefundAttempt.OPEN).exists():
+        raise Refused(
+            "refund_under_way",
+            f"Money of payment {locked.reference} is being given back; wait for the outcome among the refunds.",
+        )
     moment = max(at or clock.now(), locked.effective_at)
-    _take_back(locked, moment, why, by)
-    locked.reversed_at, locked.reversed_why = moment, why[:200]
-    locked.save(update_fields=["reversed_at", "reversed_why"])
-    if locked.funding_source is not None:
+    by_mistake = as_ == Payment.Reversal.MISTAKE
+    # Money that never came is no returned payment: its entries are adjustments, so that no fee is asked for them.
+    _take_back(locked, moment, why, by, Kind.ADJUSTMENT if by_mistake else Kind.REVERSAL)
+    locked.reversed_at, locked.reversed_why, locked.reversed_as = moment, why[:200], as_
+    locked.save(update_fields=["reversed_at", "reversed_why", "reversed_as"])
+    if locked.funding_source is not None and not by_mistake:
         bar_funding_source(locked.funding_source, f"payment {locked.reference} was returned: {why}", at=moment)
     balance_changed.send(sender=Payment, account_ids=[locked.account_id])
     payment.reversed_at, payment.reversed_why = locked.reversed_at, locked.reversed_why
     return locked
+
+
+def refuse_known(reference: str) -> None:
+    """Raise Refused if a payment has this reference already, saying where it is; or if it looks like a card number."""
+    texts.refuse_cards("reference", reference)
+    first = Payment.objects.filter(reference=reference).select_related("account__company").first()
+    if first is not None:
+        day = clock.local(first.received_at, first.account.timezone).date()
+        raise Refused(
+            "payment_exists",
+            f"A payment with the reference {reference} is recorded already: {first.amount:,.2f}"
+            f" {first.account.company.currency} of account {first.account.number}, received on {day}.",
+        )
 
 
 def parts_of(payment_id: int) -> dict[int | None, Decimal]:
@@ -113,8 +147,26 @@ def _check_payment(account: Account, reference: str, amount: Decimal, invoice: I
             f"Payment {reference}: invoice {invoice.number} is not account {account.number}'s;"
             " name one of its own, or none.",
         )
-    if Payment.objects.filter(reference=reference).exists():
-        raise Refused("payment_exists", f"A payment with the reference {reference} is recorded already.")
+    refuse_known(reference)
+
+
+def _refuse_while_charged(account: Account, *, despite: bool) -> None:
+    """Raise Refused while money of an account may be on its way by a charge."""
+    states = set(
+        PaymentAttempt.objects.filter(account=account, state__in=PaymentAttempt.ASKED).values_list("state", flat=True)
+    )
+    if PaymentAttempt.State.SENDING in states:
+        raise Refused(
+            "charge_under_way",
+            f"Account {account.number} is paying by card at this moment; wait a minute, then look whether it is already"
+            " settled.",
+        )
+    if states and not despite:
+        raise Refused(
+            "charge_unclear",
+            f"A charge of account {account.number} may have been made, and its outcome is not known yet. Look it up"
+            " among the charge attempts first, or tick that you record this money all the same.",
+        )
 
 
 def _put_on_invoices(payment: Payment, by: User | None) -> None:
@@ -135,7 +187,7 @@ def _put_on_invoices(payment: Payment, by: User | None) -> None:
     ledger.write(entries, moved)
 
 
-def _take_back(payment: Payment, at: datetime, why: str, by: User | None) -> None:
+def _take_back(payment: Payment, at: datetime, why: str, by: User | None, kind: LedgerEntry.Kind) -> None:
     parts = parts_of(payment.pk)
     invoices = ledger.lock_invoices(key for key in parts if key is not None)
     entries, cause = [], f"reversal:{payment.pk}"
@@ -143,7 +195,7 @@ def _take_back(payment: Payment, at: datetime, why: str, by: User | None) -> Non
         if invoice_id is None:
             entries.append(
                 ledger.on_credit(
-                    Kind.REVERSAL,
+                    kind,
                     part,
                     payment.account_id,
                     cause=cause,
@@ -156,7 +208,5 @@ def _take_back(payment: Payment, at: datetime, why: str, by: User | None) -> Non
             continue
         invoice = invoices[invoice_id]
         ledger.move(invoice, part)
-        entries.append(
-            ledger.on_invoice(Kind.REVERSAL, part, invoice, cause=cause, at=at, payment=payment, by=by, reason=why)
-        )
+        entries.append(ledger.on_invoice(kind, part, invoice, cause=cause, at=at, payment=payment, by=by, reason=why))
     ledger.write(entries, invoices.values())

@@ -22,7 +22,7 @@ from . import adjust, inquire, ledger, sources
 from .payments import parts_of, record_payment, reverse_payment
 
 UNKNOWN_PAYMENT, REFUND_UNMATCHED = "payment-unknown", "refund-unmatched"
-DISPUTE_ASKED, DISPUTE_PARTLY = "dispute-asked", "dispute-partly"
+DISPUTE_ASKED, DISPUTE_PARTLY, CHARGEBACK = "dispute-asked", "dispute-partly", "chargeback"
 
 
 def bring_up_to_date(provider_id: str, at: datetime) -> str:
@@ -145,7 +145,13 @@ def _take_back(payment: Payment, account: Account, facts: ChargeFacts, why: str,
             " A payment is reversed whole only: reverse it, and record the rest as a payment of its own.",
         )  # fmt: skip
         return "a part was taken back: it is with the clerks"
-    reverse_payment(payment=payment, why=why, at=at)
+    reverse_payment(payment=payment, why=why, at=at, as_=Payment.Reversal.CHARGEBACK)
+    raise_attention(
+        code=CHARGEBACK, key=facts.dispute_id, account=account,
+        words=f"Payment {payment.reference} over {payment.amount} was taken back by the payer's bank ({why}). What it"
+        " paid is owed again with its old due dates, and the card is charged no more. Look whether this account is a"
+        " risk, and answer the dispute at the gateway if it is wrong.",
+    )  # fmt: skip
     return f"reversed, {why}"
 
 
@@ -159,6 +165,7 @@ def _give_again(payment: Payment, account: Account, facts: ChargeFacts, why: str
         account=account, reference=facts.dispute_id, amount=amount, received_at=at, method=payment.method,
         funding_source=payment.funding_source,
     )  # fmt: skip
+    resolve_attention(CHARGEBACK, facts.dispute_id, "the dispute was won")
     return f"the dispute was won: {amount} recorded anew"
 
 

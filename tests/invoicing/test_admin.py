@@ -34,10 +34,10 @@ def test_an_invoice_is_written_off_with_a_reason() -> None:
     invoice = Invoice.objects.get()
     address = reverse("admin:invoicing_invoice_write_off", args=[invoice.pk])
     assert client.get(address).status_code == 200
-    assert client.post(address, {"reason": "moved abroad"}).status_code == 303
+    assert client.post(address, {"reason_code": "goodwill", "reason": "moved abroad"}).status_code == 303
     invoice.refresh_from_db()
     assert (invoice.state, invoice.remaining) == ("written_off", Decimal("0.00"))
-    assert "no" in client.post(address, {"reason": "again"}).content.decode()
+    assert "no" in client.post(address, {"reason_code": "goodwill", "reason": "again"}).content.decode()
 
 
 def test_a_credit_note_lowers_what_is_unpaid() -> None:
@@ -46,7 +46,10 @@ def test_a_credit_note_lowers_what_is_unpaid() -> None:
     invoice = Invoice.objects.get()
     before = invoice.remaining
     address = reverse("admin:invoicing_invoice_credit", args=[invoice.pk])
-    assert client.post(address, {"amount": "5.00", "reason": "two days down"}).status_code == 303
+    assert (
+        client.post(address, {"amount": "5.00", "reason_code": "goodwill", "reason": "two days down"}).status_code
+        == 303
+    )
     invoice.refresh_from_db()
     assert invoice.remaining == before - 5
     assert LedgerEntry.objects.filter(kind="credit_note", reason__contains="two days down").exists()
@@ -67,10 +70,10 @@ def test_a_fee_is_waived_and_a_second_time_is_refused_in_words() -> None:
     make_everything()
     charge = Charge.objects.get(kind="late_fee")
     address = reverse("admin:invoicing_charge_waive", args=[charge.pk])
-    assert client.post(address, {"reason": "our own error"}).status_code == 303
+    assert client.post(address, {"reason_code": "goodwill", "reason": "our own error"}).status_code == 303
     charge.refresh_from_db()
-    assert charge.waived_why == "our own error"
-    again = client.post(address, {"reason": "again"})
+    assert charge.waived_why == "goodwill: our own error"
+    again = client.post(address, {"reason_code": "goodwill", "reason": "again"})
     assert again.status_code == 200
     assert "desk-error" in again.content.decode()
 
