@@ -301,7 +301,14 @@ def _write(outcome: _Outcome) -> None:
     raise_attentions(outcome.homeless)
     if outcome.settled_keys:
         resolve_attentions("line-without-device", outcome.settled_keys, "the restriction ended")
-    if any(task.due_at <= now for task in outcome.tasks):
+    _wake([task for task in outcome.tasks if task.due_at <= now])
+
+
+def _wake(due: Sequence[EnforcementTask]) -> None:
+    """Wake the worker that frees lines, and the one that does the rest, for orders that are due."""
+    if any(task.restores for task in due):
+        nudge("netenforce.restore")
+    if not all(task.restores for task in due):
         nudge("netenforce.dispatch")
 
 
@@ -350,9 +357,8 @@ def requeue(states: QuerySet[LineState], *, why: str) -> list[EnforcementTask]:
             generation=state.generation, why=why[:WHY_LENGTH], created_at=clock.now(), due_at=clock.now(),
         )))  # fmt: skip
     update_rows([state for state, _ in fresh], ["generation"])
-    if fresh:
-        nudge("netenforce.dispatch")
     tasks = [task for _, task in fresh]
+    _wake(tasks)
     copy_rows(EnforcementTask, tasks)
     return tasks
 
