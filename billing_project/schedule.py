@@ -34,6 +34,7 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "invoicing.apply_bank_files": {"task": "invoicing.apply_bank_files", "schedule": schedule(MINUTE)},
     # Handle what the gateway has reported, and notice its silence.
     "invoicing.process_event": {"task": "invoicing.process_event", "schedule": schedule(MINUTE)},
+    "netenforce.restore": {"task": "netenforce.restore", "schedule": schedule(MINUTE)},
     "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},
     # Read the devices back and repair what has drifted.
     "netenforce.reconcile": {"task": "netenforce.reconcile", "schedule": schedule(5 * MINUTE)},

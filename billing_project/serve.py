@@ -164,15 +164,25 @@ def _parts(port: int) -> list[Part]:
         "--workers", "2", "--threads", "4", "--worker-tmp-dir", _memory_folder(),
         "--log-level", "warning", "--graceful-timeout", "10", "--no-control-socket",
     ]  # fmt: skip
-    worker = [
-        *python, "celery", "--quiet", "-A", "billing_project", "worker", "--loglevel", "WARNING",
-        "-B", "--scheduler", "celery.beat:Scheduler", "-P", "threads", "-c", "2",
-        "-Q", "restore,payments,webhooks,notices,sweeps,reports", "--without-gossip", "--without-mingle",
-    ]  # fmt: skip
+    beat = ["-B", "--scheduler", "celery.beat:Scheduler"]
+    worker = [*_worker("worker", "payments,notices,sweeps,reports", threads=2), *beat]
+    # Whoever has paid is freed here, and waits for no sweep, no letter and no charge.
+    restores = _worker("restores", "restore,webhooks", threads=3)
     # As root Celery warns against code in messages; ours are JSON only. What it means to change in its
     # next major version is not for the person at this terminal either.
     quiet = {"PYTHONWARNINGS": "ignore:You're running the worker,ignore::PendingDeprecationWarning"}
-    return [Part("web", web), Part("worker", worker, environment=quiet)]
+    return [
+        Part("web", web),
+        Part("worker", worker, environment=quiet),
+        Part("worker for restores", restores, environment=quiet),
+    ]
+
+
+def _worker(name: str, queues: str, *, threads: int) -> list[str]:
+    return [
+        sys.executable, "-m", "celery", "--quiet", "-A", "billing_project", "worker", "--loglevel", "WARNING",
+        "-P", "threads", "-c", str(threads), "-n", f"{name}@%h", "-Q", queues, "--without-gossip", "--without-mingle",
+    ]  # fmt: skip
 
 
 def _memory_folder() -> str:

@@ -376,15 +376,16 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "socket_timeout": 30,
 }
-# In order of who goes first. In production "restore" has a worker of its own; the demo's one takes all.
+# In order of who goes first. "restore" and "webhooks" have a worker of their own (serve.py): whoever has paid must not
+# wait behind a sweep.
 CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {
     name: {} for name in ("restore", "payments", "webhooks", "notices", "sweeps", "reports")
 }
 CELERY_TASK_DEFAULT_QUEUE = "sweeps"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_ROUTES = {
-    "netenforce.reconcile": {"queue": "sweeps"},
-    "netenforce.*": {"queue": "restore"},
+    "netenforce.restore": {"queue": "restore"},
+    "delinquency.release_accounts": {"queue": "restore"},
     "invoicing.*charge*": {"queue": "payments"},
     "invoicing.*payment*": {"queue": "payments"},
     "invoicing.*bank_file*": {"queue": "payments"},

@@ -23,7 +23,7 @@ from accounts.signals import (
     template_uses_wanted,
     unreachable,
 )
-from invoicing.models import BillingParameters, Invoice
+from invoicing.models import BillingParameters, Invoice, Payment
 from invoicing.operations.preview import PlannedBill
 from invoicing.signals import (
     about_to_bill,
@@ -120,9 +120,9 @@ def compare_bills(
 
 
 @receiver(balance_changed, dispatch_uid="delinquency.balance_changed")
-def look_at_balance(account_ids: list[int], **_: Any) -> None:
-    """Look again at accounts whose balance changed."""
-    look_again(account_ids)
+def look_at_balance(sender: Any, account_ids: list[int], **_: Any) -> None:
+    """Look again at accounts whose balance changed; where a payment came in, before all others (R-13)."""
+    look_again(account_ids, at_once=sender is Payment)
 
 
 @receiver(charge_settled, dispatch_uid="delinquency.charge_settled")

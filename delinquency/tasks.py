@@ -28,6 +28,12 @@ def reassess_accounts(account_ids: list[int]) -> int:
     return reassess_many(account_ids).accounts
 
 
+@shared_task(name="delinquency.release_accounts")
+def release_accounts(account_ids: list[int]) -> int:
+    """Look again at accounts that a payment came in for, on the worker that frees lines (R-13)."""
+    return int(reassess_accounts(account_ids))
+
+
 @shared_task(name="delinquency.report_studies")
 def report_studies() -> int:
     """Take a turn at a study that waits; return how many accounts were played."""

@@ -5,7 +5,8 @@ worker at a time speaks to one device, so an order cannot overtake another; a de
 Repeating an order is harmless, since it says what a line should be and not what to do.
 
 Before each call to a device the global pause is asked for: while it is on, no line is changed, freed ones included. A
-call carries at most BATCH orders, so that a pause takes hold within seconds.
+call carries at most BATCH orders, so that a pause takes hold within seconds, and before each call that cuts the lines
+that are to be freed on that device go first: nobody who has paid waits for a sweep to end (R-13).
 
 Every pass begins by ending the payment windows whose time is over, so that no task has to be remembered for it.
 """
@@ -73,16 +74,16 @@ def dispatch_enforcement(at: datetime | None = None, *, seconds_max: float | Non
         close_windows_due()
         dead: set[int] = set()
         for restores in (True, False):
-            for device in _waiting_devices(restores).exclude(pk__in=dead):
+            for device in waiting_devices(restores).exclude(pk__in=dead):
                 if stop_at is not None and clock.monotonic() >= stop_at:
                     return +outcomes
                 with turn_on(device.pk) as got:
-                    if got and not _drain(device, restores=restores, outcomes=outcomes, stop_at=stop_at):
+                    if got and not drain(device, restores=restores, outcomes=outcomes, stop_at=stop_at):
                         dead.add(device.pk)
     return +outcomes  # without the zeros
 
 
-def _waiting_devices(restores: bool) -> QuerySet[Device]:
+def waiting_devices(restores: bool) -> QuerySet[Device]:
     """Return the enabled devices that have something to do, or a worker's remains to be cleared."""
     open_rows = EnforcementTask.objects.filter(restores=restores)
     due = open_rows.filter(state=State.QUEUED, due_at__lte=clock.now())
@@ -94,16 +95,23 @@ def deliver(device: Device) -> Counter[str]:
     """Send all that is due on one device, restores first; the caller must have its turn on the device."""
     outcomes: Counter[str] = Counter()
     for restores in (True, False):
-        if not _drain(device, restores=restores, outcomes=outcomes, stop_at=None):
+        if not drain(device, restores=restores, outcomes=outcomes, stop_at=None):
             break
     return outcomes
 
 
-def _drain(device: Device, *, restores: bool, outcomes: Counter[str], stop_at: float | None) -> bool:
-    """Do what is due on one device, batch by batch; tell whether the device answered."""
+def drain(device: Device, *, restores: bool, outcomes: Counter[str], stop_at: float | None) -> bool:
+    """Do what is due on one device, batch by batch; tell whether the device answered.
+
+    The caller must have its turn on the device. Restrictions let restores in before each of their batches.
+    """
     _recover(device)
     queue = EnforcementTask.objects.filter(device=device, restores=restores)
-    while not open_pause() and (pks := claim_due(queue, at=clock.now(), lease=LEASE, rows_max=BATCH)):
+    while not open_pause():
+        if not restores and not drain(device, restores=True, outcomes=outcomes, stop_at=stop_at):
+            return False
+        if not (pks := claim_due(queue, at=clock.now(), lease=LEASE, rows_max=BATCH)):
+            break
         vetoed, waiting = ([], []) if restores else _consult(pks)
         outcomes[VETOED] += len(vetoed)
         outcomes[NOT_YET] += len(waiting)

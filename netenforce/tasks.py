@@ -2,14 +2,31 @@
 
 from celery import shared_task
 
+from billing_project.kernel import clock
+from billing_project.kernel.nudge import nudge
+
 from .dispatch import dispatch_enforcement
 from .reconcile import reconcile as compare_devices
+from .restore import restore_lines
+
+DISPATCH_SECONDS = 40.0
+
+
+@shared_task(name="netenforce.restore", soft_time_limit=60, time_limit=90)
+def restore() -> int:
+    """Free the lines that are to be freed, before anything else is done; return how many were handled."""
+    return restore_lines().total()
 
 
 @shared_task(name="netenforce.dispatch", soft_time_limit=60, time_limit=90)
 def dispatch() -> int:
     """Send the network changes that are due; return how many were handled."""
-    return dispatch_enforcement(seconds_max=40).total()
+    began = clock.monotonic()
+    handled = dispatch_enforcement(seconds_max=DISPATCH_SECONDS).total()
+    if handled and clock.monotonic() - began >= DISPATCH_SECONDS:
+        # Its time is over and its work perhaps is not: others get their turn at this worker, then it goes on.
+        nudge("netenforce.dispatch")
+    return handled
 
 
 @shared_task(name="netenforce.reconcile", soft_time_limit=240, time_limit=300)

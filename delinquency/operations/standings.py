@@ -68,8 +68,8 @@ def ensure_standings(account_ids: Iterable[int]) -> int:
     return len(made)
 
 
-def look_again(account_ids: Iterable[int]) -> None:
-    """Have accounts looked at by the next tick, and wake a worker for it.
+def look_again(account_ids: Iterable[int], *, at_once: bool = False) -> None:
+    """Have accounts looked at by the next tick, and wake a worker for it; ``at_once`` the one that nobody is before.
 
     That is kept in the row, as due since the last look; the wake-up is only a doorbell.
     """
@@ -80,4 +80,4 @@ def look_again(account_ids: Iterable[int]) -> None:
     rows = Standing.objects.filter(account__in=wanted)
     rows.update(next_look_at=Least(Coalesce(F("next_look_at"), last), last))
     if len(wanted) <= NUDGED_MAX:
-        nudge("delinquency.reassess_accounts", wanted)
+        nudge("delinquency.release_accounts" if at_once else "delinquency.reassess_accounts", wanted)

@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 State = GatewayEvent.State
 LEASE = timedelta(minutes=2)
-ROWS_MAX = 50
+# Few at a time: the gateway is asked about each, and other workers may take the next ones meanwhile.
+ROWS_MAX = 5
 # How long to wait after each try that failed; the last one again and again, until it is given up after about two days.
 BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6))
 UNHANDLED, SILENT = "report-unhandled", "reports-silent"

@@ -316,5 +316,12 @@ def _write(outcome: _Outcome) -> None:
     raise_attentions(outcome.homeless)
     if outcome.settled_keys:
         resolve_attentions("line-without-device", outcome.settled_keys, "the restriction ended")
-    if any(task.due_at <= now for task in outcome.tasks):
+    wake([task for task in outcome.tasks if task.due_at <= now])
+
+
+def wake(due: Sequence[EnforcementTask]) -> None:
+    """Wake the worker that frees lines, and the one that does the rest, for orders that are due."""
+    if any(task.restores for task in due):
+        nudge("netenforce.restore")
+    if not all(task.restores for task in due):
         nudge("netenforce.dispatch")

@@ -8,12 +8,11 @@ from accounts.operations import resolve_attentions
 from billing_project.kernel import clock
 from billing_project.kernel.bulk import copy_rows, update_rows
 from billing_project.kernel.locks import lock_row, lock_rows
-from billing_project.kernel.nudge import nudge
 
 from ..models import AddressList, Device, EnforcementTask, LinePlacement, LineState
 from ..queries import OPEN_STATES
 from ..rules.desired import OPEN, rank
-from .holds import WHY_LENGTH
+from .holds import WHY_LENGTH, wake
 
 State = EnforcementTask.State
 
@@ -67,9 +66,8 @@ def requeue(states: QuerySet[LineState], *, why: str) -> list[EnforcementTask]:
             recloses=not restores and (state.line_id, state.desired_level) in reclosing,
         )))  # fmt: skip
     update_rows([state for state, _ in fresh], ["generation"])
-    if fresh:
-        nudge("netenforce.dispatch")
     tasks = [task for _, task in fresh]
+    wake(tasks)
     copy_rows(EnforcementTask, tasks)
     return tasks
 

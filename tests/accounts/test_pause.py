@@ -42,7 +42,7 @@ def test_resuming_wakes_the_network_first(nudges: list[Nudge], django_capture_on
     with django_capture_on_commit_callbacks(execute=True):
         resume_everything(reason="Mended.")
     assert [name for name, *_ in nudges] == [
-        "netenforce.dispatch", "invoicing.dispatch_charges", "accounts.dispatch_notices",
+        "netenforce.restore", "netenforce.dispatch", "invoicing.dispatch_charges", "accounts.dispatch_notices",
     ]  # fmt: skip
 
 

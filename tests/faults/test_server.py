@@ -97,7 +97,7 @@ def test_a_part_that_is_killed_comes_back(town: Path) -> None:
     try:
         for pattern in ("gunicorn", "celery", "bin/postgres -D", "valkey-server"):
             _kill_and_wait(server, pattern)
-        wait_until(lambda: len(processes_of(town, "celery")) == 2, 20, "there is one worker and one beat again")
+        wait_until(lambda: len(processes_of(town, "celery")) == 3, 20, "there are two workers and one beat again")
         assert _lost(before, row_counts(town)) == {}
     finally:
         server.stop()
