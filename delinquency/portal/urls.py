@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from . import tickets, views
+from . import tickets, time, views
 
 urlpatterns = [
     path("garden/", views.garden, name="portal-garden"),
+    path("time/", time.more_time, name="portal-time"),
     path("tickets/", tickets.index, name="portal-tickets"),
     path("tickets/new/", tickets.ask, name="portal-ask"),
     path("tickets/<str:number>/", tickets.ticket, name="portal-ticket"),
