@@ -59,7 +59,9 @@ class CompanyAdmin(HistoryAdmin):
             "More time that customers take themselves",
             {
                 "fields": (
-                    "customer_extensions", "customer_extension_days_max", "customer_extensions_per_year",
+                    "customer_extensions",
+                    "customer_extension_days_max",
+                    "customer_extensions_per_year",
                     "customer_extension_pause_days",
                 )
             },
