@@ -28,6 +28,12 @@ def allowance_of(account: Account, by: User | None, today: date) -> Allowance:
     return Allowance("support", company.grace_limit_support, given, beyond)
 
 
+def customers_allowance(account: Account, today: date) -> Allowance:
+    """Return what customers may still give themselves in the portal; what staff gave counts as well (A9)."""
+    limit = account.company.customer_extensions_per_year
+    return Allowance("customers", limit, given_on(account, today), "Support")
+
+
 def given_on(account: Account, today: date) -> tuple[date, ...]:
     """Return the local days of the last 12 months on which an account got more time."""
     earliest = clock.instant(datetime.combine(months_later(today, -12), time.min), account.timezone)

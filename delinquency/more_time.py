@@ -1,5 +1,6 @@
 """What more time would do to an account, before anybody confirms it (G6, G7). Reads only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -76,33 +77,46 @@ class Effect:
 
 def effect_of(account: Account, until_on: date, *, lift_now: bool = False) -> Effect:
     """Play an account ahead twice, as it is and with Grace Until a date, and compare."""
+    return effects_of(account, [until_on], lift_now=lift_now)[0]
+
+
+def effects_of(account: Account, dates: Sequence[date], *, lift_now: bool = False) -> list[Effect]:
+    """Return what each of some dates would do; the account as it is is played ahead only once."""
     today = clock.today(account.timezone)
     standing = Standing.objects.select_related("policy_version").filter(account=account).first()
     if standing is None or account.closed_on is not None:
         since = standing.delinquent_since if standing else None
-        return Effect(until_on=until_on, lift_now=lift_now, today=today, delinquent_since=since, opens_on=until_on)
+        return [
+            Effect(until_on=on, lift_now=lift_now, today=today, delinquent_since=since, opens_on=on) for on in dates
+        ]
     policy = policy_of(standing.policy_version)
-    horizon = max(until_on, today) + timedelta(days=_ladder_days(policy) + BEYOND_DAYS)
+    horizon = max([*dates, today]) + timedelta(days=_ladder_days(policy) + BEYOND_DAYS)
     before = prospect(account, horizon)
     assert before is not None
-    after = prospect(account, horizon, supposed=Supposed(grants=(Grant(before.now, until_on, lift_now),)))
-    assert after is not None
     runs = StepRun.objects.filter(account=account, in_force=True).values_list("action", "level")
-    return Effect(
-        until_on=until_on,
-        lift_now=lift_now,
-        today=today,
-        delinquent_since=standing.delinquent_since,
-        running_until=standing.grace_until if standing.grace_until and standing.grace_until > today else None,
-        opens_on=policy.calendar.next_open(until_on),
-        why_closed=policy.calendar.why_closed(until_on),
-        entry_now_on=_entry(before.events),
-        entry_on=_entry(after.events),
-        rows=tuple(changes(before.events, after.events, _open_numbers(account))),
-        extra=tuple(extra_bills(before.events, after.events)),
-        in_force=frozenset(level or action for action, level in runs),
-        foretold=True,
-    )
+    in_force, numbers = frozenset(level or action for action, level in runs), _open_numbers(account)
+    found = []
+    for until_on in dates:
+        after = prospect(account, horizon, supposed=Supposed(grants=(Grant(before.now, until_on, lift_now),)))
+        assert after is not None
+        found.append(
+            Effect(
+                until_on=until_on,
+                lift_now=lift_now,
+                today=today,
+                delinquent_since=standing.delinquent_since,
+                running_until=standing.grace_until if standing.grace_until and standing.grace_until > today else None,
+                opens_on=policy.calendar.next_open(until_on),
+                why_closed=policy.calendar.why_closed(until_on),
+                entry_now_on=_entry(before.events),
+                entry_on=_entry(after.events),
+                rows=tuple(changes(before.events, after.events, numbers)),
+                extra=tuple(extra_bills(before.events, after.events)),
+                in_force=in_force,
+                foretold=True,
+            )
+        )
+    return found
 
 
 def _entry(events: tuple[Event, ...]) -> date | None:

@@ -56,6 +56,17 @@ class CompanyAdmin(HistoryAdmin):
     fieldsets = (
         (None, {"fields": ("name", "currency", "timezone", "invoice_prefix", "staff_hours_baseline")}),
         ("More time for late payers", {"fields": ("grace_limit_support", "grace_limit_clerk")}),
+        (
+            "More time that customers take themselves",
+            {
+                "fields": (
+                    "customer_extensions",
+                    "customer_extension_days_max",
+                    "customer_extensions_per_year",
+                    "customer_extension_pause_days",
+                )
+            },
+        ),
         ("On paper and in notices", {"fields": ("address", "phone", "logo", "email_sender", "sms_sender")}),
     )
 

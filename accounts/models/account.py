@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from simple_history.models import HistoricalRecords
 
@@ -62,11 +62,41 @@ class Company(models.Model):
         default=4,
         help_text="How often billing clerks may, within the same 12 months (A9). Administrators have no limit.",
     )
+    customer_extensions = models.BooleanField(
+        "customers may take more days",
+        default=True,
+        help_text="In the portal, within the two limits below. Off: they are asked to write or call instead.",
+    )
+    customer_extension_days_max = models.PositiveSmallIntegerField(
+        "most days at a time",
+        default=7,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text="1 to 60. With 7, whoever would become delinquent on May 17 may promise to pay by May 23: they"
+        " then become delinquent on May 24 at the earliest.",
+    )
+    customer_extensions_per_year = models.PositiveSmallIntegerField(
+        "times in 12 months",
+        default=2,
+        help_text="Counted together with what staff gave (A9). With 2, an account that got more time in March and"
+        " June is asked to write to us until next March.",
+    )
+    customer_extension_pause_days = models.PositiveSmallIntegerField(
+        "days without, after a broken promise",
+        default=90,
+        help_text="With 90, whoever did not keep a promise that ended on May 23 may take days again from August 21."
+        " 0: a broken promise has no effect.",
+    )
     history = HistoricalRecords()
 
     class Meta:
         verbose_name_plural = "companies"
         ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(customer_extension_days_max__gte=1, customer_extension_days_max__lte=60),
+                name="company_customer_days_1_to_60",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

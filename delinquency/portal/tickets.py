@@ -43,9 +43,10 @@ def ask(request: HttpRequest, account: Account) -> HttpResponse:
             wrong, status = refusal.words, 409
         else:
             return _to(made)
+    begun = request.POST if request.method == "POST" else request.GET  # another page may begin the question
     context = {
-        "account": account, "wrong": wrong, "subject": request.POST.get("subject", "")[: desk_portal.SUBJECT_LENGTH],
-        "text": request.POST.get("text", "")[:TEXT_LENGTH_MAX], "once": uuid.uuid4(), "most": TEXT_LENGTH_MAX,
+        "account": account, "wrong": wrong, "subject": begun.get("subject", "")[: desk_portal.SUBJECT_LENGTH],
+        "text": begun.get("text", "")[:TEXT_LENGTH_MAX], "once": uuid.uuid4(), "most": TEXT_LENGTH_MAX,
         "subject_most": desk_portal.SUBJECT_LENGTH,
     }  # fmt: skip
     return page(request, "portal/ask.html", context, status=status)

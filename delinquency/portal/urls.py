@@ -3,6 +3,7 @@
 from django.urls import path
 
 from . import captive, garden, tickets, views
+from . import tickets, time, views
 
 urlpatterns = [
     path("captive", captive.captive, name="portal-captive"),
@@ -10,6 +11,7 @@ urlpatterns = [
     path("garden/pay/", garden.pay, name="portal-garden-pay"),
     path("garden/payment/<uuid:press>/", garden.payment, name="portal-garden-payment"),
     path("garden/<path:anything>", views.garden),
+    path("time/", time.more_time, name="portal-time"),
     path("tickets/", tickets.index, name="portal-tickets"),
     path("tickets/new/", tickets.ask, name="portal-ask"),
     path("tickets/<str:number>/", tickets.ticket, name="portal-ticket"),
