@@ -13,7 +13,10 @@ from netenforce.models import Device
 
 from .port import Driver
 
-BUILT_IN = {"simulated": "netenforce.drivers.simulated.SimulatedDriver"}
+BUILT_IN = {
+    "simulated": "netenforce.drivers.simulated.SimulatedDriver",
+    "routeros": "netenforce.drivers.routeros.RouterOSDriver",
+}
 
 
 def available() -> Mapping[str, str]:

@@ -1,41 +1,67 @@
 """What every driver must do, run on each adapter; a new driver adds its bench here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
 from netenforce.drivers.port import Change, Driver
-from netenforce.drivers.registry import available, driver_for
+from netenforce.drivers.registry import driver_for
+from netenforce.drivers.routeros import RouterOSDriver
 from netenforce.drivers.simulated import SimulatedDriver
 from netenforce.models import Device
+from tests.peers.routeros_fake import running
+from tests.peers.routeros_fake_books import EVERYTHING
 
 pytestmark = pytest.mark.django_db
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A driver, a device for it, and a switch that makes the device fail in a named way."""
+    """A driver, two devices for it, and a switch that makes the first one fail in a named way."""
 
     driver: Driver
     device: Device
+    other: Device
     fail: Callable[[str], None]
 
 
-def simulated() -> Bench:
+def simulated(_: Path) -> Iterator[Bench]:
     device = Device.objects.create(name="bench")
 
     def fail(how: str) -> None:
         device.options = {how: True} if how else {}
         device.save()
 
-    return Bench(SimulatedDriver(), device, fail)
+    yield Bench(SimulatedDriver(), device, Device.objects.create(name="other"), fail)
 
 
-@pytest.fixture(params=[simulated], ids=["simulated"])
-def bench(request: pytest.FixtureRequest, db: None) -> Bench:
-    return request.param()
+def routeros(folder: Path) -> Iterator[Bench]:
+    with running(folder / "bench.log") as fake, running(folder / "other.log") as second:
+        device, other = (
+            Device.objects.create(
+                name=name, driver="routeros", host="127.0.0.1", port=router.port, username="billing",
+                secret="s3cret-Zürich", options={"tls": False},
+            )
+            for name, router in (("bench", fake), ("other", second))
+        )  # fmt: skip
+
+        def fail(how: str) -> None:
+            fake.down = how == "down"
+            fake.inject("drop_after" if how == "lost_answer" else "", times=1000)
+            fake.router.ignores = how == "ignores"
+            rights = EVERYTHING - {"write"} if how == "rejects" else EVERYTHING
+            fake.router.users["billing"] = ("s3cret-Zürich", rights)
+
+        yield Bench(RouterOSDriver(), device, other, fail)
+
+
+@pytest.fixture(params=[simulated, routeros], ids=["simulated", "routeros"])
+def bench(request: pytest.FixtureRequest, db: None, tmp_path: Path) -> Iterator[Bench]:
+    yield from request.param(tmp_path)
 
 
 A, B = "100.64.0.1", "2001:db8:1::/56"
@@ -114,14 +140,13 @@ def test_a_refused_change_is_rejected_and_changes_nothing(bench: Bench) -> None:
 
 
 def test_two_devices_do_not_share_a_memory(bench: Bench) -> None:
-    other = Device.objects.create(name="other")
     bench.driver.apply(bench.device, [change(A, "throttle")])
-    assert dict(bench.driver.read_all(other)) == {}
+    assert dict(bench.driver.read_all(bench.other)) == {}
 
 
-def test_a_kind_of_device_without_a_driver_is_refused_in_words() -> None:
+def test_a_kind_of_device_without_a_driver_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     device = Device(name="core", driver="routeros")
-    assert "routeros" not in available()
+    monkeypatch.setattr(settings, "NETWORK_DRIVERS", {}, raising=False)
     with pytest.raises(Refused, match="core: this version has no driver for MikroTik RouterOS") as refusal:
         driver_for(device)
     assert refusal.value.code == "driver_not_available"

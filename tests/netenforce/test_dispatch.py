@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from accounts.models import Attention, ServiceLine
 from billing_project.kernel import clock
@@ -262,7 +263,10 @@ def test_a_driver_that_breaks_is_the_devices_trouble_and_nobody_elses(
     assert "ZeroDivisionError" in Device.objects.get(name="edge-1").failure
 
 
-def test_a_device_without_a_driver_parks_its_orders_with_the_way_to_mend_it(line: ServiceLine) -> None:
+def test_a_device_without_a_driver_parks_its_orders_with_the_way_to_mend_it(
+    line: ServiceLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "NETWORK_DRIVERS", {}, raising=False)
     Device.objects.update(driver="routeros")
     restrict(line)
     assert run() == {"parked": 1}
