@@ -2,8 +2,7 @@
 
 from django.urls import path
 
-from . import captive, garden, tickets, views
-from . import tickets, time, views
+from . import captive, garden, tickets, time, views
 
 urlpatterns = [
     path("captive", captive.captive, name="portal-captive"),
