@@ -38,9 +38,7 @@ def opens(client: Client, row: Hold | LineState, reason: str = "Caller's card ne
 
 
 @pytest.mark.parametrize("model", [Hold, LineState])
-def test_a_clerk_opens_one_from_a_hold_or_a_line_with_a_reason(
-    line: ServiceLine, model: type[Hold | LineState]
-) -> None:
+def test_a_clerk_opens_one_from_a_hold_or_a_line_with_a_reason(line: ServiceLine, model: Any) -> None:
     client = staff_client()
     assert "Open for a payment until 23:45 (America/New_York)." in opens(client, model.objects.get())
     window = PaymentWindow.objects.get()
