@@ -19,9 +19,7 @@ def test_addresses_and_networks_of_both_kinds_are_read(monkeypatch: pytest.Monke
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "text", ["proxy.example", "10.0.0.1/8", "10.0.0.0/33", "0.0.0.0/0", "::/0", "10.0.0.1;10.0.0"]
-)
+@pytest.mark.parametrize("text", ["proxy.example", "10.0.0.1/8", "10.0.0.0/33", "0.0.0.0/0", "::/0", "10.0.0.1;10.0.0"])
 def test_what_is_no_network_or_everybody_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Wrong, match="TRUSTED_PROXIES"):
         read(text, monkeypatch)
