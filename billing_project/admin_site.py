@@ -108,6 +108,7 @@ SIDEBAR = [
         _screen("Address lists", "list_alt", "netenforce", "addresslist"),
         _screen("Enforcement tasks", "task_alt", "netenforce", "enforcementtask"),
         _screen("Holds", "pan_tool", "netenforce", "hold"),
+        _screen("Payment windows", "lock_open", "netenforce", "paymentwindow"),
         _screen("Line states", "lan", "netenforce", "linestate"),
         _screen("Simulated memory", "memory", "netenforce", "simulatedentry"),
     ),

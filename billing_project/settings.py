@@ -7,7 +7,6 @@ state folder. ``DEBUG=false`` means production: then the secrets must be given.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ import dj_database_url
 import django_stubs_ext
 from environs import Env, EnvError
 
-from . import channels, embedded, places
+from . import channels, embedded, networks, places
 from .admin_site import UNFOLD as UNFOLD
 from .kernel.errors import Refused
 from .schedule import TIMETABLE
@@ -202,6 +201,8 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 # --- The outside world: each port's adapter, by dotted path (channels.py reads their variables) ---
 try:
     _mail, _phone = channels.read_mail(env), channels.read_phone(env)
+    # Whom to believe about a visitor's address (accounts/client_address.py).
+    TRUSTED_PROXIES = networks.read_networks(env, "TRUSTED_PROXIES")
 except channels.Wrong as wrong:
     refuse(wrong.variable, wrong.words)
 EMAIL_CHANNEL, EMAIL_PROVIDER, EMAIL_BACKEND = _mail.channel, _mail.provider, _mail.backend
@@ -229,25 +230,6 @@ STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "").strip()
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "").strip()
 STRIPE_SILENT_HOURS = whole("STRIPE_SILENT_HOURS", 6, least=1, most=168)
 
-
-# --- Whose address is whose (accounts/client_address.py) ---
-def networks(variable: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    """Read addresses and networks, with commas."""
-    found = []
-    for text in (part.strip() for part in env.str(variable, "").split(",")):
-        if not text:
-            continue
-        try:
-            network = ipaddress.ip_network(text)
-        except ValueError as error:
-            refuse(variable, f"'{text[:60]}' is no network ({error}); write it like 10.0.0.5 or 10.0.0.0/24.")
-        if network.prefixlen == 0:
-            refuse(variable, f"'{text[:60]}' is everybody, who could then claim any address; name the proxies alone.")
-        found.append(network)
-    return tuple(found)
-
-
-TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
 
 # --- The customer's line while they pay (netenforce/operations/windows.py) ---
 PAYMENT_WINDOW_MINUTES = whole("PAYMENT_WINDOW_MINUTES", 15, least=5, most=60)

@@ -1,7 +1,7 @@
 """One row of every model, and the pages of the back office that show them."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -95,6 +95,7 @@ from netenforce.models import (
     Hold,
     LinePlacement,
     LineState,
+    PaymentWindow,
     SimulatedEntry,
 )
 from tests.factories import bill_by, make_account, make_contact, make_source
@@ -368,6 +369,10 @@ def _make_network(account: Account, line: ServiceLine) -> None:
         why="unpaid",
         state="confirmed",
     )
+    PaymentWindow.objects.create(
+        account=account, key="attempt:1", why="the payment page was opened", opened_at=NOON,
+        closes_at=NOON + timedelta(minutes=15), ended_at=NOON, ended_how="left",
+    )  # fmt: skip
     EnforcementAttempt.objects.create(task=task, outcome="confirmed", read_back="throttle")
     SimulatedEntry.objects.create(device=device, address=line.ipv4, level="throttle", list_name="Delinquent")
 

@@ -19,6 +19,8 @@ from delinquency.glance import Glance, Step, glance, upcoming
 from delinquency.models import Event, PolicyMove
 from delinquency.promised import Record, record_of
 from netenforce.admin.device import level_badge
+from netenforce.admin.window import window_badge
+from netenforce.queries import running_windows
 
 from .journal import event_badge
 
@@ -60,6 +62,7 @@ class Panel:
     steps: tuple[Step, ...]
     steps_refused: str
     lines: tuple[LineRow, ...]
+    window: SafeString | str  # until when the lines are open for a payment
     story: tuple[StoryRow, ...]
     story_url: str
     account_url: str
@@ -99,6 +102,7 @@ def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any =
             )
             for line in seen.lines
         ),
+        window=window_badge(running_windows([account.pk]).get(account.pk), account.timezone),
         story=tuple(_story(account, story_rows)),
         story_url=f"{reverse('admin:delinquency_event_changelist')}?q={account.number}",
         account_url=reverse("admin:accounts_account_change", args=[account.pk]),

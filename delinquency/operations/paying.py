@@ -2,7 +2,7 @@
 
 import logging
 
-from accounts.models import Account, User
+from accounts.models import Account
 from billing_project.kernel.errors import Refused
 from netenforce.models import PaymentWindow
 from netenforce.operations.windows import end_window, open_window, why_no_window
@@ -28,13 +28,6 @@ def end_for_payment(account_id: int, attempt_id: int, *, paid: bool) -> PaymentW
     """End the window of a payment page before its time; None if it has none, or another page has taken it over."""
     how = PaymentWindow.Ended.PAID if paid else PaymentWindow.Ended.LEFT
     return end_window(account_id, how=how, key=_key(attempt_id))
-
-
-def open_by_hand(account: Account, *, reason: str, once: str, by: User) -> PaymentWindow:
-    """Open a window at a clerk's word, also where the customer has used up theirs; raises Refused."""
-    return open_window(
-        account_id=account.pk, key=f"staff:{account.pk}:{once}", scope=scope_of(account.pk), why=reason, by=by
-    )
 
 
 def scope_of(account_id: int) -> str:

@@ -1,5 +1,5 @@
 """The back office's screens of the network room, a module per section."""
 
-from . import device, enforcement
+from . import device, enforcement, window
 
-__all__ = ["device", "enforcement"]
+__all__ = ["device", "enforcement", "window"]

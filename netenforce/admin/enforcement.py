@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, QuerySet
+from django.db.models import F, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
@@ -22,11 +23,13 @@ from accounts.admin.base import (
     state_badge,
 )
 from accounts.admin.confirm import confirm_pass
+from accounts.models import Account
 from billing_project.kernel import clock
 from netenforce.dispatch import dispatch_enforcement
-from netenforce.models import EnforcementAttempt, EnforcementTask, Hold, LineState
+from netenforce.models import EnforcementAttempt, EnforcementTask, Hold, LineState, PaymentWindow
 
 from .device import level_badge
+from .window import OpenWindowButton, window_badge
 
 TASK_TONES = {
     "queued": NOTE, "claimed": NOTE, "sending": NOTE, "confirmed": GOOD, "superseded": QUIET,
@@ -69,6 +72,7 @@ class EnforcementTaskAdmin(ReadOnlyAdmin):
         "account_shown", "line", "device", "level_shown", "restores", "why", "state_shown", "due", "settled",
         "attempts",
         "generation",
+        "recloses",
     )  # fmt: skip
     readonly_fields = ("account_shown", "level_shown", "state_shown", "due", "settled")
 
@@ -125,7 +129,7 @@ class InForceFilter(admin.SimpleListFilter):
 
 
 @admin.register(Hold)
-class HoldAdmin(ReadOnlyAdmin):
+class HoldAdmin(OpenWindowButton, ReadOnlyAdmin):
     """Reasons to restrict an account's lines; lifting one leaves the others."""
 
     list_display = ("account_shown", "level_shown", "cause", "why", "placed", "state")
@@ -135,6 +139,12 @@ class HoldAdmin(ReadOnlyAdmin):
     date_hierarchy = "placed_at"
     empty_words = "Nobody's line is held back."
     readonly_fields = ("account_shown", "level_shown", "placed", "state")
+    actions_detail = ("open_payment_window",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Hold]:
+        """Read the running payment windows along."""
+        rows: QuerySet[Hold] = super().get_queryset(request)
+        return rows.prefetch_related(_open_windows("account__payment_windows"))
 
     @admin.display(description="account", ordering="account__number")
     def account_shown(self, hold: Hold) -> SafeString | str:
@@ -153,8 +163,21 @@ class HoldAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state", ordering="lifted_at")
     def state(self, hold: Hold) -> SafeString:
-        """Tell whether it is in force."""
-        return badge("lifted", QUIET) if hold.lifted_at else badge("in force", WARN)
+        """Tell whether it is in force, and until when it rests for a payment."""
+        if hold.lifted_at:
+            return badge("lifted", QUIET)
+        resting = hold.cause == Hold.Cause.NON_PAYMENT and _windows(hold.account)
+        return format_html("{} {}", badge("in force", WARN), resting or "")
+
+
+def _windows(account: Account) -> SafeString | str:
+    """Return the account's payment window, from what the list has read ahead."""
+    running = [window for window in account.payment_windows.all() if window.ended_at is None]
+    return window_badge(running[0] if running else None, account.timezone)
+
+
+def _open_windows(path: str) -> Prefetch[Any]:
+    return Prefetch(path, PaymentWindow.objects.filter(ended_at__isnull=True))
 
 
 class DiffersFilter(admin.SimpleListFilter):
@@ -184,7 +207,7 @@ class DiffersFilter(admin.SimpleListFilter):
 
 
 @admin.register(LineState)
-class LineStateAdmin(ReadOnlyAdmin):
+class LineStateAdmin(OpenWindowButton, ReadOnlyAdmin):
     """What each line should be, and what its device last said it is (D10)."""
 
     list_display = ("line", "account_shown", "desired", "observed", "agreed", "seen")
@@ -193,6 +216,16 @@ class LineStateAdmin(ReadOnlyAdmin):
     search_fields = ("line__account__number", "line__ipv4", "line__radius_username")
     empty_words = "A line's state is written when it is first restricted."
     readonly_fields = ("account_shown", "desired", "observed", "agreed", "seen")
+    actions_detail = ("open_payment_window",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LineState]:
+        """Read the running payment windows along."""
+        rows: QuerySet[LineState] = super().get_queryset(request)
+        return rows.prefetch_related(_open_windows("line__account__payment_windows"))
+
+    def account_of(self, row: LineState) -> Account:
+        """Return the account whose lines are opened."""
+        return row.line.account
 
     @admin.display(description="account", ordering="line__account__number")
     def account_shown(self, state: LineState) -> SafeString | str:
@@ -201,8 +234,8 @@ class LineStateAdmin(ReadOnlyAdmin):
 
     @admin.display(description="should be", ordering="desired_level")
     def desired(self, state: LineState) -> SafeString:
-        """Return what the line should be."""
-        return level_badge(state.desired_level)
+        """Return what the line should be, and until when it is open for a payment."""
+        return format_html("{} {}", level_badge(state.desired_level), _windows(state.line.account))
 
     @admin.display(description="seen as", ordering="observed_level")
     def observed(self, state: LineState) -> SafeString:

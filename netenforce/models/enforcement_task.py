@@ -26,7 +26,9 @@ class EnforcementTask(models.Model):
     level = models.CharField(max_length=16, choices=Level.choices)
     restores = models.BooleanField(help_text="It makes the line freer than before: goes first, at any hour (D6, R-13).")
     recloses = models.BooleanField(
-        default=False, help_text="It closes a line again after a payment window: no new cut, so at any hour (P07)."
+        default=False,
+        db_default=False,
+        help_text="It closes a line again after a payment window: no new cut, so at any hour (P07).",
     )
     generation = models.PositiveIntegerField()
     why = models.CharField(max_length=300)

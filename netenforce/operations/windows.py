@@ -44,11 +44,13 @@ def why_no_window(account: Account, *, scope: str) -> Refused | None:
     """Return why a customer's press of Pay would open no window now; None if it would, or one runs already."""
     holds = active_holds([account.pk]).get(account.pk, [])
     if not any(hold.cause == Hold.Cause.NON_PAYMENT for hold in holds):
-        return Refused("not_restricted", _("The line is not restricted over money, so it needs no payment window."))
+        return Refused("not_restricted", _("The line is not limited over money, so there is nothing to open."))
     if any(hold.cause != Hold.Cause.NON_PAYMENT for hold in holds):
-        return Refused("held_otherwise", _("The line is restricted for another reason as well, which stays."))
+        return Refused(
+            "held_otherwise", _("The line is limited for another reason as well, which paying does not end.")
+        )
     if open_pause() is not None:
-        return Refused("paused", _("No line is changed at the moment: everything is paused."))
+        return Refused("paused", _("No line can be changed at the moment; please try again later."))
     rows = PaymentWindow.objects.filter(account=account)
     if rows.filter(_goes_on(clock.now())).exists():
         return None
@@ -56,9 +58,9 @@ def why_no_window(account: Account, *, scope: str) -> Refused | None:
     rows = rows.filter(opened_by__isnull=True)
     today = clock.instant(datetime.combine(clock.today(account.timezone), time.min), account.timezone)
     if rows.filter(opened_at__gte=today).count() >= settings.PAYMENT_WINDOWS_A_DAY:
-        return Refused("cap_day", _("No further payment window can be opened today."))
+        return Refused("cap_day", _("The line was opened for paying as often as it can be in a day."))
     if rows.filter(scope=scope).count() >= settings.PAYMENT_WINDOWS_A_CASE:
-        return Refused("cap_case", _("No further payment window can be opened for what is owed."))
+        return Refused("cap_case", _("The line was opened for paying as often as it can be for what is owed."))
     return None
 
 

@@ -193,6 +193,14 @@ BREAKS: dict[str, tuple[str, str, list[str]]] = {
         [("INSERT INTO netenforce_simulatedentry (device_id, address, level, list_name, since_at)"
          " SELECT id, '100.64.0.3', 'suspend', '', '2026-01-22' FROM netenforce_device")],
     ),
+    "a payment window that nobody ended": (
+        "I11", "account 1001, open since 2026-01-22",
+        [
+            ("INSERT INTO netenforce_paymentwindow (account_id, key, scope, why, opened_at, closes_at, ended_how,"
+            " levels_before) SELECT id, 'k', '', '', '2026-01-22 16:00+00', '2026-01-22 16:15+00', '', '{}'"
+            " FROM accounts_account WHERE number = '1001'")
+        ],
+    ),
     "a restore that waits": (
         "I11", "account 1001, since 2026-01-22",
         [

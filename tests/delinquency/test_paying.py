@@ -30,9 +30,10 @@ WAY = Way(return_url="https://b.example/o/{attempt}/", leave_url="https://b.exam
 @pytest.fixture
 def story() -> Story:
     """Tell of a customer who was slowed on the morning of Jan 21 over 100.00."""
-    made = Story(sonar(), first_bill_on="2026-01-01", sends=True)
+    made = Story(sonar(), sends=True)
+    made.owes("A-2026-77", "2026-01-01", due_on="2026-01-16")
     make_line(made.account, "100.64.0.1", device=make_device())
-    made.days("2026-01-01", "2026-01-21")
+    made.days("2026-01-21")
     with made.now("2026-01-21T09:05"):
         dispatch_enforcement()
     assert held() == {"100.64.0.1": "throttle"}

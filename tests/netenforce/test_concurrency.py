@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from threading import Barrier, Event
 from typing import Any
 
@@ -19,7 +20,7 @@ from netenforce.dispatch import dispatch_enforcement
 from netenforce.drivers.simulated import SimulatedDriver
 from netenforce.drivers.turn import turn_on
 from netenforce.models import Device, EnforcementTask, LineState, SimulatedEntry
-from netenforce.operations import lift_hold, place_hold
+from netenforce.operations import close_windows_due, lift_hold, open_window, place_hold
 from tests.factories import instant, make_account, make_contact, make_device, make_line
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -187,3 +188,44 @@ def test_a_payment_while_a_cut_is_being_sent_ends_with_an_open_line(monkeypatch:
     assert list(EnforcementTask.objects.order_by("pk").values_list("level", "state")) == [
         ("suspend", "superseded"), ("open", "confirmed"),
     ]  # fmt: skip
+
+
+def test_two_workers_at_once_end_a_payment_window_once() -> None:
+    account = make_account()
+    make_line(account, "100.64.0.1", device=make_device())
+    with clock.at(NINE - timedelta(minutes=30)):
+        place_hold(account_id=account.pk, cause="non_payment", cause_key="k", level="suspend", why="w")
+        dispatch_enforcement()
+    with clock.at(NINE - timedelta(minutes=15)):
+        open_window(account_id=account.pk, key="attempt:1", scope="", why="w")
+        dispatch_enforcement()
+    assert not SimulatedEntry.objects.exists()
+    both = Barrier(2, timeout=20)
+
+    def work() -> int:
+        both.wait()
+        return close_windows_due()
+
+    with elsewhere() as pool:
+        ended = [future.result() for future in [pool.submit(at_nine, work) for _ in range(2)]]
+    assert sorted(ended) == [0, 1]
+    assert EnforcementTask.objects.filter(recloses=True).count() == 1
+    with clock.at(NINE):
+        dispatch_enforcement()
+    assert SimulatedEntry.objects.get().level == "suspend"
+
+
+def test_presses_at_once_open_one_payment_window() -> None:
+    account = make_account()
+    make_line(account, "100.64.0.1", device=make_device())
+    with clock.at(NINE):
+        place_hold(account_id=account.pk, cause="non_payment", cause_key="k", level="suspend", why="w")
+    both = Barrier(2, timeout=20)
+
+    def press(key: str) -> int:
+        both.wait()
+        return open_window(account_id=account.pk, key=key, scope="", why="w").pk
+
+    with elsewhere() as pool:
+        opened = {future.result() for future in [pool.submit(at_nine, press, f"attempt:{n}") for n in range(2)]}
+    assert len(opened) == 1
