@@ -30,6 +30,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "invoicing.announce_cards": {"task": "invoicing.announce_cards", "schedule": crontab(minute="1")},
     # Handle what the gateway has reported, and notice its silence.
     "invoicing.process_event": {"task": "invoicing.process_event", "schedule": schedule(MINUTE)},
+    # Forget the gateway's reports of more than 90 days ago.
+    "invoicing.purge_events": {"task": "invoicing.purge_events", "schedule": crontab(minute="40", hour="3")},
     "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},
     # Read the devices back and repair what has drifted.
     "netenforce.reconcile": {"task": "netenforce.reconcile", "schedule": schedule(5 * MINUTE)},

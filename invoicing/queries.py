@@ -3,15 +3,19 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Q, Sum
 
-from .models import Charge, Invoice, LedgerEntry, PaymentAttempt
+from billing_project.kernel import clock
+
+from .models import Charge, GatewayPoll, Invoice, LedgerEntry, PaymentAttempt
 from .rules.allocation import Pot
 
 ZERO = Decimal("0.00")
+# How long ago a card may have been charged for nobody to know how that ended, while its gateway is silent.
+IN_DOUBT_FOR = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,5 +128,19 @@ def credit_parts(account_ids: Iterable[int]) -> dict[int, list[CreditPart]]:
 
 def accounts_with_unsettled(account_ids: Iterable[int]) -> set[int]:
     """Return which accounts have a charge that is unknown or under way: nothing may be cut meanwhile (R-07, I9)."""
-    rows = PaymentAttempt.objects.filter(account_id__in=list(account_ids), state__in=PaymentAttempt.ASKED)
-    return set(rows.order_by().values_list("account_id", flat=True).distinct())
+    ids = set(account_ids)
+    rows = PaymentAttempt.objects.filter(account_id__in=ids, state__in=PaymentAttempt.ASKED)
+    asked = set(rows.order_by().values_list("account_id", flat=True).distinct())
+    if not GatewayPoll.objects.filter(blind_since_at__isnull=False).exists():
+        return asked
+    return asked | (accounts_in_doubt() & ids)
+
+
+def accounts_in_doubt() -> set[int]:
+    """Return the accounts of which nobody can tell whether they have paid, while the gateway does not answer.
+
+    Those are the ones that it was asked to charge in the last days and did not, as far as we know.
+    """
+    rows = PaymentAttempt.objects.filter(attempts__gt=0, created_at__gte=clock.now() - IN_DOUBT_FOR)
+    rows = rows.exclude(state=PaymentAttempt.State.DONE).order_by()
+    return set(rows.values_list("account_id", flat=True).distinct())

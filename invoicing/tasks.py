@@ -6,7 +6,7 @@ from billing_project.kernel import clock
 
 from .dispatch import dispatch_charges, resolve_unknown
 from .operations.expiring import announce_expiring
-from .operations.gateway_events import process_events, watch_silence
+from .operations.gateway_events import process_events, purge_events, watch_silence
 from .sweep import bill
 
 
@@ -35,3 +35,9 @@ def process_event() -> int:
 def announce_cards() -> int:
     """Write the letters about expiring cards that are due where their customers are, and return how many."""
     return announce_expiring(clock.now())
+
+
+@shared_task(name="invoicing.purge_events", soft_time_limit=240, time_limit=300)
+def purge() -> int:
+    """Forget the gateway's reports of long ago, and return how many."""
+    return purge_events(clock.now())

@@ -13,7 +13,7 @@ from accounts.operations import refresh_funding_source, replace_funding_source
 from billing_project.kernel import clock
 from invoicing.dispatch import dispatch_charges, resolve_unknown
 from invoicing.models import BillingDefault, BillingParameters, Invoice, Payment, PaymentAttempt, SandboxCharge
-from invoicing.operations import adjust, collect
+from invoicing.operations import adjust, chargeable, collect
 from invoicing.operations.autopay import set_autopay
 from invoicing.operations.payments import record_payment
 from invoicing.operations.terms import start_billing
@@ -48,14 +48,14 @@ def bills(account: Account) -> list[Invoice]:
     return list(Invoice.objects.filter(account=account).order_by("due_on"))
 
 
-def order(invoice: Invoice, rank: int = 1, *, days: int = 0) -> collect.ChargeAttemptOrder:
-    return collect.ChargeAttemptOrder(
+def order(invoice: Invoice, rank: int = 1, *, days: int = 0) -> chargeable.ChargeAttemptOrder:
+    return chargeable.ChargeAttemptOrder(
         account_id=invoice.account_id, invoice_id=invoice.pk, rank=rank, key=f"invoice:{invoice.pk}/{days}/{rank}",
         amount=invoice.remaining, due_at=FEB + timedelta(days=days), why="the policy says so",
     )  # fmt: skip
 
 
-def queue(*orders: collect.ChargeAttemptOrder) -> list[PaymentAttempt]:
+def queue(*orders: chargeable.ChargeAttemptOrder) -> list[PaymentAttempt]:
     with clock.at(max(one.due_at for one in orders)):
         return collect.queue_charges(orders)
 
