@@ -55,7 +55,10 @@ class CompanyAdmin(HistoryAdmin):
     fieldsets = (
         (None, {"fields": ("name", "currency", "timezone", "invoice_prefix", "staff_hours_baseline")}),
         ("More time for late payers", {"fields": ("grace_limit_support", "grace_limit_clerk")}),
-        ("On paper and in notices", {"fields": ("address", "phone", "logo", "email_sender", "sms_sender")}),
+        (
+            "On paper and in notices",
+            {"fields": ("address", "phone", "logo", "email_sender", "attach_pdfs", "sms_sender")},
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Company]:
