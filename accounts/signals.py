@@ -20,6 +20,10 @@ account_closed = Signal()
 # notice_id: int. A receiver may return a text: the reason why it must not go out any more.
 about_to_send = Signal()
 
+# An e-mail is about to go, outside any transaction, and asks what goes with it. notice_id: int.
+# A receiver returns a list of (file name, bytes, media type). One that fails never keeps the letter back.
+attachments_wanted = Signal()
+
 # A notice reached an end: accepted, rejected, ambiguous, parked, cancelled, not sent; or its provider said later
 # that it was delivered, bounced or failed. Sent after that was committed.
 # notice_id: int, account_id: int.

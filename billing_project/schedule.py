@@ -35,6 +35,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     # Handle what the gateway has reported, and notice its silence.
     "invoicing.process_event": {"task": "invoicing.process_event", "schedule": schedule(MINUTE)},
     "netenforce.restore": {"task": "netenforce.restore", "schedule": schedule(MINUTE)},
+    # Forget the gateway's reports of more than 90 days ago.
+    "invoicing.purge_events": {"task": "invoicing.purge_events", "schedule": crontab(minute="40", hour="3")},
     "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},
     # Read the devices back and repair what has drifted.
     "netenforce.reconcile": {"task": "netenforce.reconcile", "schedule": schedule(5 * MINUTE)},

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from django.db.models import Exists, Min, OuterRef, QuerySet
 
@@ -103,10 +103,10 @@ def _given(account_ids: Iterable[int]) -> dict[int, FundingSource]:
     return {row.account_id: row for row in on_file().filter(account__in=list(account_ids)).order_by("-rank")}
 
 
-def _since(sources: Iterable[FundingSource]) -> dict[int, object]:
+def _since(sources: Iterable[FundingSource]) -> dict[int, datetime]:
     """Return since when each source has been the card that it is: its history tells."""
     rows = {row.pk: row for row in sources}
-    found: dict[int, object] = {}
+    found: dict[int, datetime] = {}
     for past in FundingSource.history.filter(id__in=rows).order_by("history_date"):
         if past.source_token == rows[past.id].source_token:
             found.setdefault(past.id, past.history_date)

@@ -13,6 +13,7 @@ from accounts.models import Account
 from accounts.operations import park_account
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused, StaleState
+from invoicing.operations.settlements import poll_settlements
 
 from .models import Standing, Sweep
 from .operations.airbag import describe, guard, shown_kind, trips_in_force
@@ -77,8 +78,8 @@ def sweep(
 
     With `outside` false nothing is sent: history is being made. `zones` limits it to accounts of some zones. A
     `guarded` tick (default: one that acts outside) is compared with the usual before it acts, and its harmful steps
-    are held if it is far from that (R-15). A dry run does all of it and takes it back. Raises Refused for an account
-    that does not exist.
+    are held if it is far from that (R-15). One that acts outside first asks the gateway who has paid. A dry run does
+    all of it but that, and takes it back. Raises Refused for an account that does not exist.
     """
     result = SweepResult(at, dry_run=dry_run)
     is_guarded = outside if guarded is None else guarded
@@ -88,6 +89,8 @@ def sweep(
                 _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result)
                 transaction.set_rollback(True)
         else:
+            if outside:
+                poll_settlements(at)
             _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result)
             if account_number is None and (result.accounts_looked_at or outside):
                 _record(result)

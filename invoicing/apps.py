@@ -21,4 +21,5 @@ class InvoicingConfig(AppConfig):
         signals.status_changed.connect(receivers.on_status_changed, dispatch_uid="invoicing.status_changed")
         signals.account_closed.connect(receivers.on_account_closed, dispatch_uid="invoicing.account_closed")
         signals.about_to_send.connect(receivers.on_about_to_send, dispatch_uid="invoicing.about_to_send")
+        signals.attachments_wanted.connect(receivers.on_attachments_wanted, dispatch_uid="invoicing.attachments_wanted")
         register(check_gateway, Tags.compatibility)

@@ -11,12 +11,14 @@ from django.db.models import Q, Sum
 
 from billing_project.kernel import clock
 
-from .models import Charge, Invoice, LedgerEntry, PaymentAttempt
+from .models import Charge, GatewayPoll, Invoice, LedgerEntry, PaymentAttempt
 from .rules.allocation import Pot
 from .rules.pages import pages_protect
 
 ZERO = Decimal("0.00")
 A_DAY = timedelta(days=1)
+# How long ago a card may have been charged for nobody to know how that ended, while its gateway is silent.
+IN_DOUBT_FOR = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +132,18 @@ def credit_parts(account_ids: Iterable[int]) -> dict[int, list[CreditPart]]:
 def accounts_with_unsettled(account_ids: Iterable[int]) -> set[int]:
     """Return which accounts have a charge that is unknown or under way: nothing may be cut meanwhile (R-07, I9).
 
-    A payment page that is merely open counts as long as a payment window would last, and as often in a day.
+    A payment page that is merely open counts as long as a payment window would last, and as often in a day. While the
+    gateway does not answer, those count as well of which nobody can tell whether they have paid.
     """
-    asked = PaymentAttempt.objects.filter(account_id__in=list(account_ids), state__in=PaymentAttempt.ASKED)
+    ids = set(account_ids)
+    asked = PaymentAttempt.objects.filter(account_id__in=ids, state__in=PaymentAttempt.ASKED)
     rows = list(asked.order_by().values_list("account_id", "state", "page_id"))
     looked_at = {pk for pk, state, page_id in rows if page_id and state == PaymentAttempt.State.SENDING}
     in_the_air = {pk for pk, state, page_id in rows if not page_id or state != PaymentAttempt.State.SENDING}
-    return in_the_air | _protected_by_pages(looked_at - in_the_air)
+    found = in_the_air | _protected_by_pages(looked_at - in_the_air)
+    if not GatewayPoll.objects.filter(blind_since_at__isnull=False).exists():
+        return found
+    return found | (accounts_in_doubt() & ids)
 
 
 def _protected_by_pages(account_ids: set[int]) -> set[int]:
@@ -150,3 +157,13 @@ def _protected_by_pages(account_ids: set[int]) -> set[int]:
         opened[account_id].append(opened_at)
     length, most = timedelta(minutes=settings.PAYMENT_WINDOW_MINUTES), max(settings.PAYMENT_WINDOWS_A_DAY, 1)
     return {account_id for account_id, times in opened.items() if pages_protect(times, now, length=length, most=most)}
+
+
+def accounts_in_doubt() -> set[int]:
+    """Return the accounts of which nobody can tell whether they have paid, while the gateway does not answer.
+
+    Those are the ones that it was asked to charge in the last days and did not, as far as we know.
+    """
+    rows = PaymentAttempt.objects.filter(attempts__gt=0, created_at__gte=clock.now() - IN_DOUBT_FOR)
+    rows = rows.exclude(state=PaymentAttempt.State.DONE).order_by()
+    return set(rows.values_list("account_id", flat=True).distinct())

@@ -6,7 +6,10 @@ from typing import Any
 from accounts.models import Account, Notice
 from accounts.models.outreach import Courtesy
 from billing_project.kernel import clock
+from billing_project.kernel.errors import Refused
 
+from .documents.making import CONTENT_TYPE, invoice_file_name, invoice_pdf, receipt_file_name, receipt_pdf
+from .models import Invoice, Payment
 from .operations import expiring, issue, terms
 
 
@@ -38,3 +41,26 @@ def on_about_to_send(*, notice_id: int, **_: Any) -> str | None:
     if notice.step_key != Courtesy.CARD_EXPIRING:
         return None
     return expiring.why_not_announced(notice) or None
+
+
+def on_attachments_wanted(*, notice_id: int, **_: Any) -> list[tuple[str, bytes, str]]:
+    """Give the invoice to the letter of a new invoice, and the receipt to the letter of a payment.
+
+    One that cannot be set has been put before staff by then, and the letter goes without it.
+    """
+    notice = Notice.objects.get(pk=notice_id)
+    kind, _colon, key = notice.anchor_key.partition(":")
+    if not key.isdigit():
+        return []
+    try:
+        if notice.template == "issued" and kind == "invoice":
+            invoice = Invoice.objects.get(pk=key, account=notice.account_id)
+            name, content = invoice_file_name(invoice, notice.language), invoice_pdf(invoice.pk, notice.language)
+        elif notice.template == "paid" and kind == "payment":
+            payment = Payment.objects.get(pk=key, account=notice.account_id)
+            name, content = receipt_file_name(payment, notice.language), receipt_pdf(payment.pk, notice.language)
+        else:
+            return []
+    except Refused:
+        return []
+    return [(name, content, CONTENT_TYPE)]

@@ -7,7 +7,7 @@ from billing_project.kernel import clock
 from .dispatch import dispatch_charges, resolve_unknown
 from .operations.bank_files import apply_started
 from .operations.expiring import announce_expiring
-from .operations.gateway_events import process_events, watch_silence
+from .operations.gateway_events import process_events, purge_events, watch_silence
 from .operations.refunds import dispatch_refunds
 from .sweep import bill
 
@@ -44,3 +44,9 @@ def announce_cards() -> int:
 def apply_bank_files() -> int:
     """Record what waits of bank files that were started, and return how many rows that were."""
     return apply_started()
+
+
+@shared_task(name="invoicing.purge_events", soft_time_limit=240, time_limit=300)
+def purge() -> int:
+    """Forget the gateway's reports of long ago, and return how many."""
+    return purge_events(clock.now())

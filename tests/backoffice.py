@@ -73,6 +73,7 @@ from invoicing.models import (
     BillingRun,
     Discount,
     GatewayEvent,
+    GatewayPoll,
     Invoice,
     InvoiceLine,
     InvoiceSeries,
@@ -233,6 +234,7 @@ def _make_money(account: Account, invoice: Invoice) -> None:
     SandboxCharge.objects.create(
         key="attempt-1", source_token="tok_ok", amount=Decimal("40.00"), currency="USD", outcome="charged"
     )
+    GatewayPoll.objects.create(provider="sandbox")
     GatewayEvent.objects.create(
         provider="stripe", event_id="evt_1", type="payment_intent.succeeded", object_id="pi_1", happened_at=NOON,
         received_at=NOON, handled_at=NOON, state="done", outcome="done",

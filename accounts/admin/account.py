@@ -67,7 +67,10 @@ class CompanyAdmin(HistoryAdmin):
                 )
             },
         ),
-        ("On paper and in notices", {"fields": ("address", "phone", "logo", "email_sender", "sms_sender")}),
+        (
+            "On paper and in notices",
+            {"fields": ("address", "phone", "logo", "email_sender", "attach_pdfs", "sms_sender")},
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Company]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action
@@ -69,6 +70,12 @@ class AnswerInline(ReadOnlyTabular):
         return admin_link(message, message.text[:120] or message.subject or "(no words)")
 
 
+def files_of(attached: list[dict[str, Any]]) -> SafeString | str:
+    """Return names and sizes of attached files."""
+    rows = ((file["name"], filesizeformat(file["bytes"])) for file in attached)
+    return format_html_join(", ", "{} ({})", rows) or NOTHING
+
+
 def letter(body: str) -> SafeString:
     """Return a text as it was written, line by line."""
     return format_html('<pre class="desk-letter">{}</pre>', body)
@@ -99,11 +106,16 @@ class NoticeAdmin(NoticeActions, ReadOnlyAdmin):
     empty_words = "Notices are written by policy steps, such as “notice by email at due”. Run a check to see some."
     empty_link = ("Policies", "admin:delinquency_policy_changelist")
     fieldsets = (
-        (None, {"fields": ("account", "contact", "to_address", "channel", "language", "subject", "letter")}),
+        (None, {"fields": ("account", "contact", "to_address", "channel", "language", "subject", "letter", "files")}),
         ("State", {"fields": ("state_shown", "why", "due", "accepted", "ended", "attempts", "provider_id")}),
         ("What made it", {"fields": ("template", "anchor_key", "step_key", "occurrence", "created_at", "other")}),
     )
-    readonly_fields = ("letter", "state_shown", "due", "accepted", "ended", "other")
+    readonly_fields = ("letter", "files", "state_shown", "due", "accepted", "ended", "other")
+
+    @admin.display(description="attached")
+    def files(self, notice: Notice) -> SafeString | str:
+        """Return names and sizes of the files that went with it."""
+        return files_of(notice.attached)
 
     def get_inlines(self, request: HttpRequest, obj: Notice | None = None) -> list[Any]:
         """Leave out the tables that have nothing to show."""
@@ -179,8 +191,8 @@ class SimulatedMessageAdmin(ReadOnlyAdmin):
     date_hierarchy = "accepted_at"
     empty_words = "Nothing was sent yet. Waiting notices go out each minute while the worker runs."
     empty_link = ("Waiting notices", "admin:accounts_notice_changelist")
-    fields = ("key", "channel", "to_address", "subject", "letter", "accepted")
-    readonly_fields = ("letter", "accepted")
+    fields = ("key", "channel", "to_address", "subject", "letter", "files", "accepted")
+    readonly_fields = ("letter", "files", "accepted")
 
     @admin.display(description="message", ordering="subject")
     def what(self, message: SimulatedMessage) -> str:
@@ -196,6 +208,11 @@ class SimulatedMessageAdmin(ReadOnlyAdmin):
     def letter(self, message: SimulatedMessage) -> SafeString:
         """Return the very text that was sent."""
         return letter(message.body)
+
+    @admin.display(description="attached")
+    def files(self, message: SimulatedMessage) -> SafeString | str:
+        """Return names and sizes of the files that came with it."""
+        return files_of(message.attached)
 
 
 @admin.register(NoticeAttempt)

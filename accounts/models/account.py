@@ -45,6 +45,11 @@ class Company(models.Model):
     )
     sms_sender = models.CharField(max_length=20, blank=True, help_text="Number or short name that texts come from.")
     phone = models.CharField(max_length=32, blank=True, help_text="Printed in notices: who to call.")
+    attach_pdfs = models.BooleanField(
+        "attach PDFs",
+        default=True,
+        help_text="Send the invoice with the e-mail of a new invoice, and the receipt with the e-mail of a payment.",
+    )
     invoice_prefix = models.CharField(
         max_length=8, blank=True, default="INV-", help_text="Written before the running invoice number, such as INV-."
     )

@@ -60,6 +60,7 @@ class Notice(models.Model):
     to_address = models.CharField(max_length=254)
     subject = models.CharField(max_length=200, blank=True)
     body = models.TextField()
+    attached = models.JSONField(default=list, blank=True, help_text="Names and sizes of the files that went with it.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     why = models.CharField(max_length=300, blank=True, help_text="Why the notice was written, or why it was not sent.")
     due_at = models.DateTimeField(default=clock.now)
@@ -144,6 +145,7 @@ class SimulatedMessage(models.Model):
     to_address = models.CharField(max_length=254)
     subject = models.CharField(max_length=200, blank=True)
     body = models.TextField()
+    attached = models.JSONField(default=list, blank=True, help_text="Names and sizes of the files that came with it.")
     accepted_at = models.DateTimeField(default=clock.now)
 
     class Meta:

@@ -90,6 +90,8 @@ def letter_of(message: Message) -> EmailMultiAlternatives:
     )
     if message.html:
         letter.attach_alternative(message.html, "text/html")
+    for file in message.attachments:
+        letter.attach(one_line(file.name), file.content, file.media_type)
     more: Any = letter  # what anymail reads and SMTP passes over
     if message.notice_id is not None:
         more.metadata = {"notice": references.token_of(message.notice_id)}

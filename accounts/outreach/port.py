@@ -5,13 +5,22 @@ from datetime import datetime
 from typing import Protocol
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with an e-mail."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One letter, ready to go: nothing in it has to be looked up or rendered any more.
 
     ``key`` is ``notice:ID`` for what comes from the outbox; anything else is a trial of staff, of which no provider's
     later word is expected. ``html``, ``message_id``, ``thread`` (the id of the mail it continues), ``answers_to``
-    and ``template`` (its name, for the provider's own counts) are for e-mail.
+    ``template`` (its name, for the provider's own counts) and ``attachments`` are for e-mail.
     """
 
     key: str
@@ -26,6 +35,7 @@ class Message:
     thread: str = ""
     answers_to: str = ""
     template: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def notice_id(self) -> int | None:

@@ -21,7 +21,7 @@ from .costs import cost_of, size_of
 from .fallback import fall_back
 from .gathering import PHONE, Wanted, extra_spend, gather, limits_of, reach_of, rules_of, spent_today
 from .html import html_of
-from .port import Message, Receipt
+from .port import Attachment, Message, Receipt
 from .registry import channel_for
 from .secrets import mask_secrets
 from .suppressions import suppress
@@ -59,11 +59,14 @@ def _send(notice: Notice) -> str:
     veto = _veto(notice)
     if veto:
         return settle(notice, State.CANCELLED, why=veto, from_state=State.CLAIMED)
+    # Before the call begins: a file takes its time to be made, and the time for the call is counted.
+    attachments = _attachments(notice)
+    notice.attached = [{"name": one.name, "bytes": len(one.content)} for one in attachments]
     stopped = _pass_the_gate(notice)
     if stopped:
         return stopped
     try:
-        receipt = channel_for(notice.channel).send(message_of(notice))
+        receipt = channel_for(notice.channel).send(replace(message_of(notice), attachments=attachments))
     except Rejected as error:
         return _rejected(notice, error)
     except Unavailable as error:
@@ -82,6 +85,20 @@ def _veto(notice: Notice) -> str:
         return not_allowed
     answers = signals.about_to_send.send(sender=Notice, notice_id=notice.pk)
     return next((str(answer) for _, answer in answers if answer), "")
+
+
+def _attachments(notice: Notice) -> tuple[Attachment, ...]:
+    """Return the files that go with an e-mail; what cannot be made is put before the clerks, and the letter goes."""
+    if notice.channel != ChannelName.EMAIL or not notice.account.company.attach_pdfs:
+        return ()
+    found: list[Attachment] = []
+    for receiver, answer in signals.attachments_wanted.send_robust(sender=Notice, notice_id=notice.pk):
+        if isinstance(answer, Exception):
+            logger.error("notice %s goes without the files of %r: %s", notice.pk, receiver, answer)
+            raise_attentions([_without_files(notice)])
+        else:
+            found += [Attachment(*file) for file in answer or ()]
+    return tuple(found)
 
 
 # --- The gate ---
@@ -149,7 +166,11 @@ def _begin(notice: Notice) -> bool:
         return False
     notice.sending_at = at
     Notice.objects.filter(pk=notice.pk).update(
-        sending_at=at, to_address=notice.to_address, segments=notice.segments, cost=notice.cost
+        sending_at=at,
+        to_address=notice.to_address,
+        segments=notice.segments,
+        cost=notice.cost,
+        attached=notice.attached,
     )
     day = {"company_id": notice.account.company_id, "channel": notice.channel, "on": at.date()}
     ChannelDay.objects.bulk_create([ChannelDay(**day)], ignore_conflicts=True)
@@ -332,6 +353,16 @@ def _too_late(notice: Notice, why: str) -> AttentionRequest:
         key=f"notice:{notice.pk}",
         account_id=notice.account_id,
         words=f"{title(notice)} was not sent: {why} Tell the customer yourself if it still matters.",
+    )
+
+
+def _without_files(notice: Notice) -> AttentionRequest:
+    return AttentionRequest(
+        code="attachment-failed",
+        key=f"notice:{notice.pk}",
+        account_id=notice.account_id,
+        words=f"{title(notice)} went without its PDF, which could not be made. Open the document on the account's page,"
+        " and send it if the customer wants it.",
     )
 
 

@@ -54,6 +54,7 @@ class SimulatedChannel:
                     "to_address": message.to_address,
                     "subject": message.subject,
                     "body": message.body,
+                    "attached": [{"name": one.name, "bytes": len(one.content)} for one in message.attachments],
                     "accepted_at": clock.now(),
                 },
             )

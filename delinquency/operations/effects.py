@@ -18,8 +18,9 @@ from billing_project.kernel.bulk import (
     update_rows,
     update_with_history,
 )
+from invoicing.operations.chargeable import ChargeAttemptOrder
 from invoicing.operations.charges import ChargeOrder, add_charges
-from invoicing.operations.collect import ChargeAttemptOrder, queue_charges
+from invoicing.operations.collect import queue_charges
 from invoicing.operations.terms import credit_restricted_days
 from netenforce.operations import LiftHold, PlaceHold, change_holds
 

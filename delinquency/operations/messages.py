@@ -7,7 +7,7 @@ from typing import Any
 from accounts.outreach.outbox import NoticeRequest
 from accounts.outreach.rendering import known_templates
 from billing_project.kernel import clock
-from invoicing.operations.collect import ChargeAttemptOrder
+from invoicing.operations.chargeable import ChargeAttemptOrder
 
 from ..models import CallTask
 from ..reading import Position

@@ -24,7 +24,7 @@ from accounts.admin.base import (
 )  # fmt: skip
 from accounts.admin.confirm import confirm_one, confirm_pass
 from billing_project.kernel import clock
-from invoicing.models import GatewayEvent, Payment, PaymentAttempt, SandboxPage, SourcePage
+from invoicing.models import GatewayEvent, GatewayPoll, Payment, PaymentAttempt, SandboxPage, SourcePage
 from invoicing.operations.gateway_events import handle_again, process_events
 
 EVENT_TONES = {"queued": NOTE, "claimed": NOTE, "done": GOOD, "parked": BAD}
@@ -106,6 +106,28 @@ class GatewayEventAdmin(ReadOnlyAdmin):
             " brought to that. Doing it twice changes nothing.",
             carry_out=carry_out,
         )  # fmt: skip
+
+
+@admin.register(GatewayPoll)
+class GatewayPollAdmin(ReadOnlyAdmin):
+    """When the gateway was last asked who has paid; nobody is charged a fee or cut off before."""
+
+    list_display = ("provider", "asked", "state")
+    empty_words = "The gateway was not asked yet. It is asked before each check of the late accounts."
+    fields = ("provider", "asked", "state")
+    readonly_fields = fields
+
+    @admin.display(description="last answered (UTC)", ordering="asked_at")
+    def asked(self, poll: GatewayPoll) -> SafeString | str:
+        """Return when it last told which payments were made."""
+        return local_time(poll.asked_at)
+
+    @admin.display(description="state", ordering="blind_since_at")
+    def state(self, poll: GatewayPoll) -> SafeString:
+        """Tell whether it can be asked, and what waits if not."""
+        if poll.blind_since_at is None:
+            return badge("can be asked", GOOD)
+        return badge(f"silent since {poll.blind_since_at:%Y-%m-%d %H:%M}: fees and cuts wait", BAD)
 
 
 @admin.register(SourcePage)

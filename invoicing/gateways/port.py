@@ -184,6 +184,9 @@ class Gateway(Protocol):
     def charge_facts(self, provider_id: str) -> ChargeFacts | None:
         """Return how a charge stands now, or None if there is none of that id; raises Unavailable."""
 
+    def charged_since(self, since: datetime) -> list[str]:
+        """Return the ids of our payments that were begun since an instant and have been made; raises Unavailable."""
+
     def source_facts(self, token: str) -> SourceFacts | None:
         """Return a card or bank account as it is now, or None if it was removed; raises Unavailable."""
 

@@ -15,7 +15,7 @@ What a source does is in its token:
 Its own page, on which a customer would enter a card, is invoicing/portal/sandbox.py: test cards only, chosen by name.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -132,6 +132,11 @@ class SandboxGateway:
             refunded=_given_back(provider_id),
             source=_facts(row.source_token),
         )
+
+    def charged_since(self, since: datetime) -> list[str]:
+        """Return what the book says was charged since an instant."""
+        rows = SandboxCharge.objects.filter(outcome=CHARGED, at__gte=since).order_by("pk")
+        return [_provider_id(row) for row in rows]
 
     def source_facts(self, token: str) -> SourceFacts | None:
         """Return a test card; all of them exist."""

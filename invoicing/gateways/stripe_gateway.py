@@ -7,7 +7,7 @@ day only, since Stripe forgets keys after 24 hours, and would charge where the f
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -115,6 +115,13 @@ class StripeGateway:
             if isinstance(charge, Mapping) and charge.get("disputed"):
                 disputes = client().v1.disputes.list({"payment_intent": provider_id}).to_dict()["data"]
             return charge_from(intent, disputes)
+
+    def charged_since(self, since: datetime) -> list[str]:
+        """Return the PaymentIntents of ours created since an instant that have succeeded."""
+        params: Any = {"limit": LISTED_MAX, "created": {"gte": int(since.timestamp())}}
+        with translated(writes=False):
+            rows = [row.to_dict() for row in client().v1.payment_intents.list(params).auto_paging_iter()]
+            return [str(row["id"]) for row in rows if row.get("status") == "succeeded" and _mark(row)]
 
     def source_facts(self, token: str) -> SourceFacts | None:
         """Return a PaymentMethod as it is now, or None if it belongs to no customer any more."""

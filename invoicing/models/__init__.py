@@ -6,7 +6,7 @@ from .billing_default import BillingDefault, BillingParameters
 from .billing_run import BillingRun
 from .catalog import CatalogItem, Discount, Subscription, Tax
 from .charge import Charge
-from .gateway_event import GatewayEvent, SandboxPage, SourcePage
+from .gateway_event import GatewayEvent, GatewayPoll, SandboxPage, SourcePage
 from .invoice import Invoice, InvoiceLine, InvoiceSeries
 from .ledger import LedgerEntry, ReasonCode
 from .payment import Payment, PaymentAttempt, SandboxCharge
@@ -23,6 +23,7 @@ __all__ = [
     "Charge",
     "Discount",
     "GatewayEvent",
+    "GatewayPoll",
     "Invoice",
     "InvoiceLine",
     "InvoiceSeries",

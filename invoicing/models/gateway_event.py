@@ -54,6 +54,24 @@ class GatewayEvent(models.Model):
         return f"{self.type} {self.object_id}"
 
 
+class GatewayPoll(models.Model):
+    """When a gateway was last asked which payments it has made, and since when it cannot be asked."""
+
+    provider = models.CharField(max_length=20, unique=True)
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When it last answered.")
+    blind_since_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when it neither answers nor reports: fees and cuts of accounts with recent charges wait.",
+    )
+
+    class Meta:
+        ordering = ("provider",)
+
+    def __str__(self) -> str:
+        return f"{self.provider} asked {self.asked_at}"
+
+
 class SourcePage(models.Model):
     """A page of the gateway's that was opened for a customer to add a card or bank account; taken in once."""
 

@@ -30,6 +30,8 @@ UNHANDLED, SILENT = "report-unhandled", "reports-silent"
 # A report needs a moment to arrive: a charge of the last minutes proves no silence.
 ARRIVES_WITHIN = timedelta(minutes=10)
 
+KEPT_FOR = timedelta(days=90)
+
 PAYMENTS = ("payment_intent.", "charge.", "refund.")
 PAGES = ("checkout.session.",)
 SOURCES = ("payment_method.",)
@@ -70,6 +72,15 @@ def process_events(at: datetime) -> int:
         for pk in claimed:
             handled += _process(pk, at)
     return handled
+
+
+def purge_events(at: datetime) -> int:
+    """Forget reports that were handled more than 90 days ago, and return how many.
+
+    No gateway sends one again after 30 days, so none of them is taken for a new one.
+    """
+    old = GatewayEvent.objects.filter(received_at__lt=at - KEPT_FOR, state__in=[State.DONE, State.PARKED])
+    return old.delete()[0]
 
 
 def watch_silence(at: datetime) -> bool:

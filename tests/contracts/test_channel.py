@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from django.test import override_settings
 from accounts.models import SimulatedMessage
 from accounts.outreach import twilio_client
 from accounts.outreach.mail import MailChannel
-from accounts.outreach.port import Channel, Message
+from accounts.outreach.port import Attachment, Channel, Message
 from accounts.outreach.registry import channel_for, dotted_path
 from accounts.outreach.simulated import SimulatedChannel
 from accounts.outreach.twilio_sms import SmsChannel
@@ -40,6 +40,7 @@ class Bench:
     message_lost: str
     down: str
     arrived: Callable[[], list[str]]
+    files: Callable[[], list[str]] = list
     can_look_up: bool = True
     key: str = "notice:"
 
@@ -64,6 +65,7 @@ def simulated_mail(_folder: Path) -> Iterator[Bench]:
         adapter=SimulatedChannel(), channel="email", good="ann@customer.example",
         unknown_address="bounce@customer.example", answer_lost="slow@customer.example",
         message_lost="lost@customer.example", down="down@customer.example", arrived=bodies,
+        files=lambda: [file["name"] for row in SimulatedMessage.objects.all() for file in row.attached],
     )  # fmt: skip
 
 
@@ -84,7 +86,7 @@ def smtp(_folder: Path) -> Iterator[Bench]:
             adapter=MailChannel(), channel="email", good="ann@customer.example",
             unknown_address="rcpt-550@customer.example", answer_lost="drop@customer.example",
             message_lost="lost@customer.example", down="rcpt-421@customer.example",
-            arrived=sink.bodies, can_look_up=False,
+            arrived=sink.bodies, files=sink.files, can_look_up=False,
         )  # fmt: skip
 
 
@@ -96,7 +98,7 @@ def anymail(name: str) -> Callable[[Path], AbstractContextManager[Bench]]:
                 adapter=MailChannel(), channel="email", good="ann@customer.example",
                 unknown_address="invalid@customer.example", answer_lost="reset@customer.example",
                 message_lost="lost@customer.example", down="status-503@customer.example",
-                arrived=provider.bodies, can_look_up=False,
+                arrived=provider.bodies, files=provider.files, can_look_up=False,
             )  # fmt: skip
 
     return made
@@ -155,6 +157,14 @@ def test_where_the_provider_knows_keys_one_is_sent_once_and_gives_the_same_recei
     first = bench.adapter.send(bench.message(bench.good))
     assert bench.adapter.send(bench.message(bench.good, body="Hello again")) == first
     assert bench.arrived() == ["Hello"]
+
+
+@pytest.mark.parametrize("bench", ["simulated e-mail", "smtp", *mail_http.PROVIDERS], indirect=True)
+def test_a_file_goes_with_an_e_mail(bench: Bench) -> None:
+    file = Attachment("invoice-7.pdf", b"%PDF-1.7 \x00\xff", "application/pdf")
+    bench.adapter.send(replace(bench.message(bench.good), attachments=(file,)))
+    assert bench.arrived() == ["Hello"]
+    assert bench.files() == ["invoice-7.pdf"]
 
 
 def test_two_keys_are_two_messages(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """Automatic payment by policy: refused without a call, card by card; and everything that is due at once (E8, X8)."""
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -13,10 +14,11 @@ from accounts.operations import refresh_funding_source, replace_funding_source
 from billing_project.kernel import clock
 from invoicing.dispatch import dispatch_charges, resolve_unknown
 from invoicing.models import BillingDefault, BillingParameters, Invoice, Payment, PaymentAttempt, SandboxCharge
-from invoicing.operations import adjust, collect
+from invoicing.operations import adjust, chargeable, collect
 from invoicing.operations.autopay import set_autopay
 from invoicing.operations.payments import record_payment
 from invoicing.operations.terms import start_billing
+from tests.backoffice import make_invoice
 from tests.factories import bill_by, instant, make_account, make_source
 
 from .helpers import assert_books_balance, tick
@@ -24,6 +26,8 @@ from .helpers import assert_books_balance, tick
 pytestmark = pytest.mark.django_db
 
 FEB = instant("2026-02-16 06:00")
+# All thousand of T12: UNKNOWN_PRIMARIES=1000.
+UNKNOWN_PRIMARIES = int(os.environ.get("UNKNOWN_PRIMARIES") or 25)
 
 
 @pytest.fixture(autouse=True)
@@ -48,14 +52,14 @@ def bills(account: Account) -> list[Invoice]:
     return list(Invoice.objects.filter(account=account).order_by("due_on"))
 
 
-def order(invoice: Invoice, rank: int = 1, *, days: int = 0) -> collect.ChargeAttemptOrder:
-    return collect.ChargeAttemptOrder(
+def order(invoice: Invoice, rank: int = 1, *, days: int = 0) -> chargeable.ChargeAttemptOrder:
+    return chargeable.ChargeAttemptOrder(
         account_id=invoice.account_id, invoice_id=invoice.pk, rank=rank, key=f"invoice:{invoice.pk}/{days}/{rank}",
         amount=invoice.remaining, due_at=FEB + timedelta(days=days), why="the policy says so",
     )  # fmt: skip
 
 
-def queue(*orders: collect.ChargeAttemptOrder) -> list[PaymentAttempt]:
+def queue(*orders: chargeable.ChargeAttemptOrder) -> list[PaymentAttempt]:
     with clock.at(max(one.due_at for one in orders)):
         return collect.queue_charges(orders)
 
@@ -292,3 +296,38 @@ def test_a_repeated_call_never_asks_for_more_than_the_first() -> None:
 def test_an_account_copies_the_switch_from_its_billing_default() -> None:
     default = BillingDefault.objects.create(name="All at once", autopay_entire_amount_due=True)
     assert start_billing(make_account(), default).autopay_entire_amount_due
+
+
+# --- T12 ---
+
+
+def test_while_the_primary_is_unknown_the_secondary_is_never_used_and_after_its_no_exactly_once() -> None:
+    at = FEB
+    orders = []
+    for number in range(UNKNOWN_PRIMARIES):
+        account = make_account()
+        invoice = make_invoice(account, f"U-{number}")
+        start_billing(account, billing_default_of(whole=number % 2 == 0))
+        make_source(account, 1, "tok_lost_answer")
+        make_source(account, 2, "tok_second")
+        orders += [order(invoice), order(invoice, 2)]
+    collect.queue_charges(orders)
+    assert dispatch_charges(at) == {"unknown": UNKNOWN_PRIMARIES}
+    for minutes in (1, 2, 4):
+        with clock.at(at + timedelta(minutes=minutes)):
+            assert dispatch_charges(clock.now()) == {}
+            assert resolve_unknown(clock.now()) == {}
+    assert not SandboxCharge.objects.filter(source_token="tok_second").exists()
+    SandboxCharge.objects.update(outcome="declined", code="card_declined")  # how it ended there, while nobody knew
+    with clock.at(at + timedelta(minutes=6)):
+        assert resolve_unknown(clock.now()) == {"declined": UNKNOWN_PRIMARIES}
+        assert dispatch_charges(clock.now()) == {"done": UNKNOWN_PRIMARIES}
+        assert dispatch_charges(clock.now()) == {}
+    assert SandboxCharge.objects.filter(source_token="tok_second").count() == UNKNOWN_PRIMARIES
+    assert Payment.objects.count() == UNKNOWN_PRIMARIES
+    assert not Invoice.objects.filter(remaining__gt=0).exists()
+
+
+def billing_default_of(*, whole: bool) -> BillingDefault:
+    """Return a billing default that charges the entire amount, or each invoice."""
+    return BillingDefault.objects.get_or_create(name=f"whole {whole}", autopay_entire_amount_due=whole)[0]

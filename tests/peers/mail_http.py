@@ -56,6 +56,13 @@ class MailProvider:
         names = {"postmark": "TextBody", "mailgun": "text", "resend": "text", "postal": "plain_body"}
         return [str(fields[names[self.name]]).strip() for fields in self.taken]
 
+    def files(self) -> list[str]:
+        """Return the names of the files that came with the mails."""
+        named = {"postmark": ("Attachments", "Name"), "resend": ("attachments", "filename"),
+                 "postal": ("attachments", "name"), "mailgun": ("files", "name")}  # fmt: skip
+        where, name = named[self.name]
+        return [str(file[name]) for fields in self.taken for file in fields.get(where, [])]
+
     def yes(self, to: str) -> dict[str, Any]:
         """Return the answer of a provider that took a letter."""
         number = f"id-{len(self.taken)}"
@@ -149,8 +156,9 @@ def _fields(kind: str, body: bytes) -> dict[str, Any]:
         return dict(json.loads(body))
     if "multipart" in kind:
         parts = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body, policy=default)
-        return {str(part.get_param("name", header="content-disposition")): part.get_content()
-                for part in parts.iter_parts()}  # type: ignore[attr-defined]  # fmt: skip
+        given = list(parts.iter_parts())  # type: ignore[attr-defined]
+        fields = {str(part.get_param("name", header="content-disposition")): part.get_content() for part in given}
+        return fields | {"files": [{"name": part.get_filename()} for part in given if part.get_filename()]}
     return {name: values[0] for name, values in parse_qs(body.decode()).items()}
 
 

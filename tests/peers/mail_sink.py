@@ -71,6 +71,10 @@ class MailSink:
         """Return the text of each mail."""
         return [str(cast(EmailMessage, mail.get_body(("plain",))).get_content()).strip() for mail in self.messages]
 
+    def files(self) -> list[str]:
+        """Return the names of the files that came with the mails."""
+        return [str(part.get_filename()) for mail in self.messages for part in mail.iter_attachments()]
+
 
 @contextmanager
 def running() -> Iterator[MailSink]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from invoicing.rules.collection import Next, may_try, next_lookup, refusal_without_call
+from invoicing.rules.collection import BY_HAND, HardNo, Next, codes_against, may_try, next_lookup, refusal_without_call
 
 NOON = datetime(2026, 3, 7, 12, tzinfo=UTC)
 
@@ -75,3 +75,30 @@ def test_an_unclear_charge_is_looked_up_after_five_minutes_an_hour_and_then_dail
     after: timedelta, then: timedelta
 ) -> None:
     assert next_lookup(NOON, NOON + after) == NOON + then
+
+
+@pytest.mark.parametrize(
+    ("code", "invoice", "charged", "stands"),
+    [
+        ("lost_card", 1, None, True),
+        ("lost_card", 2, None, True),  # the card is gone, whatever it is to pay
+        ("fraudulent", 1, None, True),
+        ("fraudulent", 2, None, False),  # one charge was suspicious, not the card
+        ("authentication_required", 2, None, False),
+        ("insufficient_funds", 1, None, False),  # another day it may be tried again
+        ("lost_card", 2, timedelta(hours=-1), True),
+        ("lost_card", 2, timedelta(hours=1), False),  # it was good since
+        ("lost_card", 1, timedelta(hours=1), True),  # but for this invoice the answer was given
+    ],
+)
+def test_a_hard_decline_stands_for_its_invoice_and_a_dead_card_for_all(
+    code: str, invoice: int, charged: timedelta | None, stands: bool
+) -> None:
+    hard = [HardNo("card", 1, code, NOON)]
+    at = None if charged is None else NOON + charged
+    assert bool(codes_against("card", invoice, hard, charged_at=at)) is stands
+    assert codes_against("another card", invoice, hard, charged_at=at) == ()
+
+
+def test_who_pays_by_hand_is_told_so_before_anything_else() -> None:
+    assert refusal_without_call(has_source=False, barred_why="x", earlier_codes=["lost_card"], by_hand=True) == BY_HAND
