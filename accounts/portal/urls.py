@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views
+from . import preferences, views
 
 urlpatterns = [
     path("enter/<str:token>/", views.enter, name="portal-enter"),
@@ -11,5 +11,6 @@ urlpatterns = [
     path("link/sent/", views.link_asked, name="portal-link-asked"),
     path("out/", views.leave, name="portal-out"),
     path("out/everywhere/", views.leave_everywhere, name="portal-out-everywhere"),
+    path("preferences/", preferences.preferences, name="portal-preferences"),
     path("language/", views.choose_language, name="portal-language"),
 ]

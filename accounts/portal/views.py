@@ -155,7 +155,8 @@ def _ask_page(request: HttpRequest, *, wrong: str = "", status: int = 200) -> Ht
     known = links.account_from_again(again) if again else None
     context = {
         "again": again if known else "", "known": known.company if known else None, "wrong": wrong,
-        "who": request.POST.get("who", "")[:254], "channel": _channel(request), "days": links.LINK_AGE_MAX.days,
+        "invalid": status == 400, "who": request.POST.get("who", "")[:254], "channel": _channel(request),
+        "days": links.LINK_AGE_MAX.days,
     }  # fmt: skip
     return access.page(request, "portal/link.html", context, status=status)
 

@@ -106,7 +106,7 @@ class ReachActions:
         return confirm_one(
             _page(self), request, object_id, title="Send pay link", submit="Send it", form_class=LinkForm,
             form_kwargs=_of_account, carry_out=carry_out, back=lambda account: _back(request, account),
-            words="The billing contact gets a link to see and pay, good for 30 days. It goes at once, at any hour.",
+            words="The billing contact gets a link to see and pay, good for 60 days. It goes at once, at any hour.",
         )  # fmt: skip
 
     @action(description="Log a call", icon="call", permissions=["log_call"])
