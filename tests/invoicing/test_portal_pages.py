@@ -14,8 +14,8 @@ from django.urls import reverse
 from accounts.access import make_link_token
 from accounts.models import Account
 from billing_project.kernel import clock
-from delinquency.models import Case
-from invoicing.models import Invoice, Payment, PaymentAttempt, SandboxCharge
+from delinquency.models import Case, Standing
+from invoicing.models import Invoice, LedgerEntry, Payment, PaymentAttempt, SandboxCharge
 from invoicing.operations.adjust import freeze_invoice
 from invoicing.operations.payments import record_payment
 from tests.backoffice import NOON, make_customer, make_invoice, make_version
@@ -37,6 +37,8 @@ def account() -> Account:
     made = make_customer("20001", make_version(), delinquent=True)
     make_invoice(made, "B-20001", due_on=date(2026, 2, 16), amount="50.00")
     Case.objects.create(account=made, number=1, opened_on=date(2026, 1, 21), stage_since_at=NOON)
+    # All of it has been looked at.
+    Standing.objects.filter(account=made).update(ledger_seen=LedgerEntry.objects.latest("pk").pk)
     return made
 
 
@@ -90,7 +92,7 @@ def test_the_check_page_says_before_paying_that_a_part_restores_nothing(client: 
 
 def test_the_check_page_says_that_enough_restores_and_what_else_it_pays(client: Client, account: Account) -> None:
     said = text_of(check(client, account, amount="other", other="$120"))
-    assert "brings your account back in order" in said or "brings your service back, usually within a minute" in said
+    assert "This payment brings your service back, usually within a minute." in said
     assert "Invoice A-20001 paid in full 100.00 USD" in said
     assert "Invoice B-20001 30.00 USD stays unpaid 20.00 USD" in said
 
