@@ -14,11 +14,12 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.access import make_link_token
 from accounts.models import Account, FundingSource
 from billing_project.kernel import clock
-from delinquency.models import Case, InvoiceStanding, Standing
+from delinquency.models import Case, InvoiceStanding, Standing, StepRun
 from delinquency.operations import reassess
 from invoicing.models import Invoice, LedgerEntry, Payment
 from netenforce.dispatch import dispatch_enforcement
-from netenforce.models import LineState
+from netenforce.models import EnforcementTask, LineState
+from netenforce.operations import place_hold
 from tests.backoffice import make_customer, make_invoice, make_version
 
 from .stories import Story
@@ -35,9 +36,16 @@ def account() -> Account:
     made = make_customer("20001", make_version(), delinquent=True)
     make_invoice(made, "B-20001", due_on=(today + timedelta(days=40)).replace(day=16), amount="50.00")
     Case.objects.create(account=made, number=1, opened_on=date(2026, 1, 21))
+    cause = Invoice.objects.get(number="A-20001")
+    StepRun.objects.create(
+        account=made, anchor_key="case:1", step_key="slow", action="restrict", on=date(2026, 1, 21), level="throttle",
+        invoices=[cause.pk], in_force=True,
+    )  # fmt: skip
+    place_hold(account_id=made.pk, cause="non_payment", cause_key="case:1/slow", level="throttle", why="unpaid")
     InvoiceStanding.objects.filter(account=made).update(delinquent_on=date(2026, 1, 21))
     seen = LedgerEntry.objects.latest("pk").pk
     Standing.objects.filter(account=made).update(ledger_seen=seen, looked_until_at=clock.now(), next_look_at=None)
+    EnforcementTask.objects.all().delete()
     LineState.objects.update(desired_level="throttle", observed_level="throttle")
     return made
 
