@@ -162,7 +162,9 @@ def test_cards_are_added_put_first_and_removed_without_any_script(
     assert [card.last4 for card in FundingSource.objects.filter(account=account)] == ["3220"]
 
 
-def test_an_impossible_amount_is_told_at_its_field(plain_phone: Page, live_server: LiveServer, account: Account) -> None:
+def test_an_impossible_amount_is_told_at_its_field(
+    plain_phone: Page, live_server: LiveServer, account: Account
+) -> None:
     page = plain_phone
     arrive(page, live_server, account)
     enter(page)
@@ -189,7 +191,9 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     browser: Browser, live_server: LiveServer, account: Account, scheme: str
 ) -> None:
     context: BrowserContext = browser.new_context(
-        viewport={"width": 360, "height": 640}, color_scheme=scheme, bypass_csp=True  # type: ignore[arg-type]
+        viewport={"width": 360, "height": 640},
+        color_scheme=scheme,
+        bypass_csp=True,  # type: ignore[arg-type]
     )
     page = context.new_page()
     arrive(page, live_server, account)

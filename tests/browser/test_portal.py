@@ -64,6 +64,7 @@ def test_a_new_card_is_entered_at_the_providers_page_and_a_declined_one_says_wha
         page.goto(f"{live_server.url}/portal/pay/")
         page.get_by_label("a new card").check()
         page.get_by_role("button", name="Continue").click()
+        page.get_by_role("button", name="Go on and pay 100.00 USD").click()
         page.locator("label", has=page.get_by_text(card, exact=True)).locator("input").check()
         page.get_by_role("button", name="Pay now").click()
         expect(page.get_by_role("heading", name=heading)).to_be_visible()

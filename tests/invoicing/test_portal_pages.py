@@ -78,7 +78,7 @@ def test_home_says_what_is_owed_and_why_and_what_comes(client: Client) -> None:
     assert "Invoice A-20001 late , was due Jan. 16, 2026 100.00 USD" in said
     assert "Invoice B-20001 due Feb. 16, 2026 50.00 USD" in said
     assert "In all 150.00 USD" in said
-    assert "Your bills are not charged by themselves" in said
+    assert "At present nothing is charged by itself." in said
 
 
 def test_the_check_page_says_before_paying_that_a_part_restores_nothing(client: Client, account: Account) -> None:
