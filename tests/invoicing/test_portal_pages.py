@@ -153,6 +153,13 @@ def test_what_cannot_be_paid_is_told_at_its_field_and_nothing_is_done(
     assert not PaymentAttempt.objects.exists()
 
 
+def test_an_amount_chosen_and_another_one_written_is_asked_about(client: Client, account: Account) -> None:
+    answer = check(client, account, amount="100.00", other="20")
+    assert (answer.status_code, "You chose 100.00 and wrote 20.00." in text_of(answer)) == (400, True)
+    assert check(client, account, amount="100.00", other="100").status_code == 200
+    assert check(client, account, amount="100.00", other="1,234").status_code == 200
+
+
 def test_a_card_number_typed_as_an_amount_is_not_shown_again(client: Client, account: Account) -> None:
     body = check(client, account, amount="other", other="4242424242424242").content.decode()
     assert "4242424242424242" not in body
