@@ -17,6 +17,7 @@ from invoicing.queries import Position
 from invoicing.rules.typed_amount import Unread, Wrong, read_amount
 
 NEW = "new"
+SOURCE_GONE, NO_INVOICE = "source_gone", "no_such_invoice"
 TYPED_MAX = 40
 
 
@@ -154,7 +155,7 @@ def _named(account: Account, sent: QueryDict) -> Invoice | None:
         return None
     found = invoice_of(account, name)
     if found is None:
-        raise Mistake("amount", "invoice_paid", _("This invoice is not open any more; there is nothing to pay on it."))
+        raise Mistake("amount", NO_INVOICE, _("This invoice is not open any more; there is nothing to pay on it."))
     if found.frozen:
         words = _("This invoice is disputed. Nothing has to be paid on it until that is settled.")
         raise Mistake("amount", "invoice_disputed", words)
@@ -170,5 +171,5 @@ def _source(account: Account, sent: QueryDict) -> FundingSource | None:
     found = next((source for source in sources_of(account) if source.pk == whole_number(chosen)), None)
     if found is None:
         words = _("This card is not stored any more. Please choose another one, or a new card.")
-        raise Mistake("source", "source_gone", words)
+        raise Mistake("source", SOURCE_GONE, words)
     return found
