@@ -63,11 +63,11 @@ def remove_card(account: Account, source_id: int, *, seen: str) -> str:
     words = why_not_removed(account, cards, chosen)
     if words:
         raise Refused("card_needed", words)
-    name = str(chosen)
+    name, others = str(chosen), [card for card in cards if card.pk != source_id]
     chosen._change_reason = f"removed by the customer: {name}"[:REASON_LENGTH]  # type: ignore[attr-defined]
     chosen._history_date = clock.now()  # type: ignore[attr-defined]
     chosen.delete()
-    _number([card for card in cards if card.pk != source_id], f"moved up, {name} was removed")
+    _number(others, f"moved up, {name} was removed")
     return name
 
 

@@ -151,7 +151,7 @@ def _as_shown(card: FundingSource, today: date, busy: bool) -> dict[str, Any]:
     """Return a card with what is to be said about its end: nothing, soon, or past."""
     ends = card.expires_on
     expiry = "" if ends is None else "past" if ends < today else "soon" if ends - today <= EXPIRES_SOON else "later"
-    return {"row": card, "expiry": expiry, "busy": busy}
+    return {"row": card, "expiry": expiry, "busy": busy, "once": uuid.uuid4()}
 
 
 def _place(request: HttpRequest, account: Account) -> int:

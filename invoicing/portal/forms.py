@@ -17,6 +17,7 @@ from invoicing.queries import Position
 from invoicing.rules.typed_amount import Unread, Wrong, read_amount
 
 NEW = "new"
+SOURCE_GONE, NO_INVOICE = "source_gone", "no_such_invoice"
 TYPED_MAX = 40
 
 
@@ -62,17 +63,29 @@ def whole_number(text: str) -> int:
 
 
 def _amount(account: Account, position: Position, sent: QueryDict, invoice: Invoice | None) -> Decimal:
-    chosen, most = sent.get("amount", ""), position.pay_all
+    chosen, most, currency = sent.get("amount", ""), position.pay_all, account.company.currency
     if chosen == "invoice" and invoice is not None:
-        return min(invoice.remaining, most)
+        return _only(min(invoice.remaining, most), sent, currency)
     if chosen == "other" or (not chosen and sent.get("other", "").strip()):
-        amount = _typed_amount(sent.get("other", ""), account.company.currency)
+        amount = _typed_amount(sent.get("other", ""), currency)
     elif chosen in ("", "invoice"):
         raise Mistake("amount", "no_amount", _("Please choose how much you would like to pay."))
     else:
-        amount = _written_amount(chosen)
+        amount = _only(_written_amount(chosen), sent, currency)
     if amount > most:
-        raise Mistake("other", "bad_amount", _more_than(amount, most, account.company.currency))
+        raise Mistake("other", "bad_amount", _more_than(amount, most, currency))
+    return amount
+
+
+def _only(amount: Decimal, sent: QueryDict, currency: str) -> Decimal:
+    """Return the amount that was chosen, unless another one was written beside it: nobody can tell which is meant."""
+    try:
+        written = read_amount(sent.get("other", "")[: TYPED_MAX * 2], currency)
+    except Unread:
+        return amount
+    if written != amount:
+        words = _("You chose %(chosen)s and wrote %(written)s. Choose “another amount” to pay what you wrote.")
+        raise Mistake("other", "two_amounts", words % {"chosen": _shown(amount), "written": _shown(written)})
     return amount
 
 
@@ -142,7 +155,7 @@ def _named(account: Account, sent: QueryDict) -> Invoice | None:
         return None
     found = invoice_of(account, name)
     if found is None:
-        raise Mistake("amount", "invoice_paid", _("This invoice is not open any more; there is nothing to pay on it."))
+        raise Mistake("amount", NO_INVOICE, _("This invoice is not open any more; there is nothing to pay on it."))
     if found.frozen:
         words = _("This invoice is disputed. Nothing has to be paid on it until that is settled.")
         raise Mistake("amount", "invoice_disputed", words)
@@ -158,5 +171,5 @@ def _source(account: Account, sent: QueryDict) -> FundingSource | None:
     found = next((source for source in sources_of(account) if source.pk == whole_number(chosen)), None)
     if found is None:
         words = _("This card is not stored any more. Please choose another one, or a new card.")
-        raise Mistake("source", "source_gone", words)
+        raise Mistake("source", SOURCE_GONE, words)
     return found

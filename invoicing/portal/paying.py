@@ -22,7 +22,7 @@ from invoicing.operations.portal_pay import UNDER_WAY, UNDER_WAY_STATES, earlier
 from invoicing.operations.sources import Way
 from invoicing.queries import account_position
 
-from .forms import NEW, Choice, Mistake, invoice_of, read_choice, sources_of, typed
+from .forms import NEW, NO_INVOICE, SOURCE_GONE, Choice, Mistake, invoice_of, read_choice, sources_of, typed
 from .looking import look_again, looks_of
 from .plan import mark_of, plan_of
 
@@ -56,7 +56,7 @@ def pay(request: HttpRequest, account: Account) -> HttpResponse:
             # The same press may have come in between, and have paid everything by now.
             attempt = earlier_press(account, key)
             if attempt is None:
-                return _choose(request, account, request.POST, refusal, status=409)
+                return _choose(request, account, request.POST, refusal, status=404 if _is_gone(refusal) else 409)
     if attempt.page_url and attempt.state == PaymentAttempt.State.SENDING:
         return _to_page(attempt)
     return HttpResponseRedirect(reverse("portal-outcome", args=[attempt.pk]), status=303)
@@ -69,7 +69,7 @@ def check(request: HttpRequest, account: Account) -> HttpResponse:
     try:
         choice = read_choice(account, account_position(account.pk), request.GET)
     except Mistake as mistake:
-        return _choose(request, account, request.GET, mistake, status=400)
+        return _choose(request, account, request.GET, mistake, status=404 if _is_gone(mistake) else 400)
     return _check(request, account, choice)
 
 
@@ -126,6 +126,11 @@ def _check(request: HttpRequest, account: Account, choice: Choice, *, changed: b
     }  # fmt: skip
     status = 409 if changed else 200
     return page(request, "portal/check.html", context, status=status, form_to=gateway().page_origin)
+
+
+def _is_gone(refusal: Refused) -> bool:
+    """Tell whether a card or invoice is not there: somebody else's looks just like one that never was."""
+    return refusal.code in (SOURCE_GONE, NO_INVOICE)
 
 
 def _to_page(attempt: PaymentAttempt) -> HttpResponse:

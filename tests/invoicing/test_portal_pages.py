@@ -14,8 +14,8 @@ from django.urls import reverse
 from accounts.access import make_link_token
 from accounts.models import Account
 from billing_project.kernel import clock
-from delinquency.models import Case
-from invoicing.models import Invoice, Payment, PaymentAttempt, SandboxCharge
+from delinquency.models import Case, Standing
+from invoicing.models import Invoice, LedgerEntry, Payment, PaymentAttempt, SandboxCharge
 from invoicing.operations.adjust import freeze_invoice
 from invoicing.operations.payments import record_payment
 from tests.backoffice import NOON, make_customer, make_invoice, make_version
@@ -37,6 +37,8 @@ def account() -> Account:
     made = make_customer("20001", make_version(), delinquent=True)
     make_invoice(made, "B-20001", due_on=date(2026, 2, 16), amount="50.00")
     Case.objects.create(account=made, number=1, opened_on=date(2026, 1, 21), stage_since_at=NOON)
+    # All of it has been looked at.
+    Standing.objects.filter(account=made).update(ledger_seen=LedgerEntry.objects.latest("pk").pk)
     return made
 
 
@@ -76,7 +78,7 @@ def test_home_says_what_is_owed_and_why_and_what_comes(client: Client) -> None:
     assert "Invoice A-20001 late , was due Jan. 16, 2026 100.00 USD" in said
     assert "Invoice B-20001 due Feb. 16, 2026 50.00 USD" in said
     assert "In all 150.00 USD" in said
-    assert "Your bills are not charged by themselves" in said
+    assert "At present nothing is charged by itself." in said
 
 
 def test_the_check_page_says_before_paying_that_a_part_restores_nothing(client: Client, account: Account) -> None:
@@ -90,7 +92,7 @@ def test_the_check_page_says_before_paying_that_a_part_restores_nothing(client: 
 
 def test_the_check_page_says_that_enough_restores_and_what_else_it_pays(client: Client, account: Account) -> None:
     said = text_of(check(client, account, amount="other", other="$120"))
-    assert "brings your account back in order" in said or "brings your service back, usually within a minute" in said
+    assert "This payment brings your service back, usually within a minute." in said
     assert "Invoice A-20001 paid in full 100.00 USD" in said
     assert "Invoice B-20001 30.00 USD stays unpaid 20.00 USD" in said
 
@@ -151,6 +153,13 @@ def test_what_cannot_be_paid_is_told_at_its_field_and_nothing_is_done(
     assert not PaymentAttempt.objects.exists()
 
 
+def test_an_amount_chosen_and_another_one_written_is_asked_about(client: Client, account: Account) -> None:
+    answer = check(client, account, amount="100.00", other="20")
+    assert (answer.status_code, "You chose 100.00 and wrote 20.00." in text_of(answer)) == (400, True)
+    assert check(client, account, amount="100.00", other="100").status_code == 200
+    assert check(client, account, amount="100.00", other="1,234").status_code == 200
+
+
 def test_a_card_number_typed_as_an_amount_is_not_shown_again(client: Client, account: Account) -> None:
     body = check(client, account, amount="other", other="4242424242424242").content.decode()
     assert "4242424242424242" not in body
@@ -161,7 +170,7 @@ def test_a_card_that_is_gone_or_somebody_elses_is_told_the_same_way(client: Clie
     other = make_source(make_customer("20002", make_version()), rank=3, token="tok_other")
     for source in (other.pk, 99999, "x"):
         found = client.post(reverse("portal-pay"), {**fields(answer), "source": source})
-        assert "This card is not stored any more" in text_of(found)
+        assert (found.status_code, "This card is not stored any more" in text_of(found)) == (404, True)
     account.funding_sources.all().delete()
     found = client.post(reverse("portal-pay"), fields(answer))
     assert "This card is not stored any more" in text_of(found)
@@ -202,7 +211,7 @@ def test_nobody_elses_invoice_can_be_named_or_seen(client: Client, account: Acco
     assert "C-1" not in text_of(answer)
     assert "not open any more" in text_of(answer)
     form = {**fields(check(client, account, amount="other", other="20")), "invoice": str(other.public_id)}
-    assert client.post(reverse("portal-pay"), form).status_code == 409
+    assert client.post(reverse("portal-pay"), form).status_code == answer.status_code == 404
     assert not PaymentAttempt.objects.exists()
 
 

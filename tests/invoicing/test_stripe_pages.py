@@ -78,11 +78,14 @@ def test_a_customer_pays_on_stripes_page_and_comes_back_to_a_receipt(
 
 def test_the_form_may_lead_on_to_stripe_and_nowhere_else(client: Client, account: Account) -> None:
     """A browser checks also where the answer to a form leads on to."""
-    policy = client.get(reverse("portal-pay")).headers["Content-Security-Policy"]
-    assert "form-action 'self' https://checkout.stripe.com;" in policy
-    assert "form-action 'self';" in client.get(reverse("portal-home")).headers["Content-Security-Policy"]
+    check = f"{reverse('portal-check')}?amount=40.00&source=new"
+    for paying in (reverse("portal-home"), check, reverse("portal-cards")):
+        policy = client.get(paying).headers["Content-Security-Policy"]
+        assert "form-action 'self' https://checkout.stripe.com;" in policy, paying
+    for looking in (reverse("portal-pay"), reverse("portal-bills")):
+        assert "form-action 'self';" in client.get(looking).headers["Content-Security-Policy"], looking
     with override_settings(PAYMENT_GATEWAY="invoicing.gateways.sandbox.SandboxGateway"):
-        assert "form-action 'self';" in client.get(reverse("portal-pay")).headers["Content-Security-Policy"]
+        assert "form-action 'self';" in client.get(check).headers["Content-Security-Policy"]
 
 
 def test_a_page_at_an_address_of_the_operators_own_is_reached_by_a_link(
