@@ -17,7 +17,6 @@ from accounts.admin.confirm import confirm_one
 from accounts.models import Account
 from billing_project.kernel import clock
 from delinquency import operations
-from delinquency.models import Standing
 from invoicing.admin.billing import BillingParametersInline
 from invoicing.admin.catalog import SubscriptionInline
 from invoicing.admin.lateness import past_due

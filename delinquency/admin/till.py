@@ -82,7 +82,7 @@ class PaymentForm(NoCards, forms.Form):
         day: date = self.cleaned_data["received_on"] or self.today
         if day > self.today:
             raise forms.ValidationError(f"This day is still to come; today is {self.today} for this account.")
-        if day < self.account.opened_on:
+        if self.account.opened_on and day < self.account.opened_on:
             raise forms.ValidationError(f"The account was opened on {self.account.opened_on}; mend the day.")
         return day
 

@@ -65,7 +65,16 @@ class WaitingFilter(admin.SimpleListFilter):
 class ApprovalAdmin(ReadOnlyAdmin):
     """Requests above somebody's limit: one person asks, another decides."""
 
-    list_display = ("shown", "account_shown", "amount_shown", "why_shown", "asked_by", "asked", "state_shown", "decided_by")
+    list_display = (
+        "shown",
+        "account_shown",
+        "amount_shown",
+        "why_shown",
+        "asked_by",
+        "asked",
+        "state_shown",
+        "decided_by",
+    )
     list_select_related = ("account__company", "charge", "invoice", "payment", "asked_by", "decided_by")
     list_filter = (WaitingFilter, "kind", "state")
     search_fields = ("account__number", "account__name", "invoice__number", "payment__reference", "reason")

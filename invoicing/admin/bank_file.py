@@ -13,7 +13,18 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
-from accounts.admin.base import BAD, GOOD, NOTE, QUIET, WARN, ReadOnlyAdmin, local_time, number_of, staff_user, state_badge
+from accounts.admin.base import (
+    BAD,
+    GOOD,
+    NOTE,
+    QUIET,
+    WARN,
+    ReadOnlyAdmin,
+    local_time,
+    number_of,
+    staff_user,
+    state_badge,
+)
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from invoicing.models import BankFile, BankFileRow

@@ -43,9 +43,7 @@ def limit_words(request: HttpRequest, kind: Kind, amount: Decimal | None = None)
     return [f"You decide up to {limit:,.2f} alone; above that a second person is asked, and nothing happens before."]
 
 
-def give(
-    request: HttpRequest, kind: Kind, *, done: str
-) -> Callable[[Charge | Invoice | Payment, dict[str, Any]], str]:
+def give(request: HttpRequest, kind: Kind, *, done: str) -> Callable[[Charge | Invoice | Payment, dict[str, Any]], str]:
     """Return what carries an act out, or asks a second person for it, and says which."""
 
     def carry_out(thing: Charge | Invoice | Payment, data: dict[str, Any]) -> str:

@@ -1,11 +1,13 @@
 """Payments, the attempts to collect them, and the sandbox gateway's own book."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.validators import MinValueValidator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -35,12 +37,13 @@ from invoicing.documents import receipt_pdf
 from invoicing.documents.bundle import Part
 from invoicing.documents.making import receipt_file_name
 from invoicing.models import LedgerEntry, Payment, PaymentAttempt, SandboxCharge
-from invoicing.operations.inquire import look_up
 from invoicing.operations import refunds, till
+from invoicing.operations.inquire import look_up
 from invoicing.operations.payments import reverse_payment
 
 from .documents import DocumentsAdmin
 from .giving import GiveForm, Kind, MoneyRights, give, limit_words
+from .resolve import ResolveActions
 
 ATTEMPT_TONES = {
     "queued": NOTE, "claimed": NOTE, "sending": NOTE, "done": GOOD, "declined": BAD, "refused": QUIET, "unknown": WARN,
@@ -73,6 +76,29 @@ class AllocationInline(ReadOnlyTabular):
         return money(entry.amount)
 
 
+class CameBackFilter(admin.SimpleListFilter):
+    """Payments that came back, by how; the home page links here."""
+
+    title = "came back"
+    parameter_name = "back"
+
+    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [("week", "in the last 7 days"), ("yes", "at any time"), *Payment.Reversal.choices, ("no", "stands")]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Payment]) -> QuerySet[Payment]:
+        """Narrow the list; what was only recorded by mistake did not come back."""
+        match self.value():
+            case "week" | "yes":
+                since = clock.now() - timedelta(days=7 if self.value() == "week" else 36500)
+                return rows.filter(reversed_at__gte=since).exclude(reversed_as=Payment.Reversal.MISTAKE)
+            case "no":
+                return rows.filter(reversed_at__isnull=True)
+            case None:
+                return rows
+        return rows.filter(reversed_as=self.value())
+
+
 class ReverseForm(forms.Form):
     """Ask why a payment came back."""
 
@@ -83,9 +109,9 @@ class ReverseForm(forms.Form):
 class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
     """Money received. It is recorded on the account's page, and a returned payment is reversed, never deleted."""
 
-    list_display = ("reference", "account_shown", "received", "amount_shown", "method", "state")
+    list_display = ("reference", "account_shown", "received", "amount_shown", "method", "state", "reversed_why")
     list_select_related = ("account__company",)
-    list_filter = ("method", ("reversed_at", admin.EmptyFieldListFilter), "reversed_as", "account__company")
+    list_filter = (CameBackFilter, "method", "account__company")
     search_fields = ("reference", "account__number", "account__name")
     date_hierarchy = "received_at"
     inlines = (AllocationInline,)
@@ -130,7 +156,8 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
         if not payment.reversed_at:
             return badge("stands", GOOD)
         when = local_time(payment.reversed_at, payment.account.timezone)
-        return format_html("{} {}", badge(payment.get_reversed_as_display() or "reversed", BAD), when)
+        tone = QUIET if payment.reversed_as == Payment.Reversal.MISTAKE else BAD
+        return format_html("{} {}", badge(payment.get_reversed_as_display() or "reversed", tone), when)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only what can be done with the payment as it is; undo only while that is possible."""
@@ -155,7 +182,8 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
             self, request, object_id, title="Undo payment", submit="Undo it", form_class=forms.Form,
             words=lambda payment: f"{payment.amount:,.2f} is taken back as if it had not been recorded: no fee is asked"
             " and no card is barred. The ledger shows both.",
-            carry_out=carry_out, back=lambda payment: reverse("admin:accounts_account_change", args=[payment.account_id]),
+            carry_out=carry_out,
+            back=lambda payment: reverse("admin:accounts_account_change", args=[payment.account_id]),
         )  # fmt: skip
 
     @action(description="Refund", icon="currency_exchange", permissions=["refund"])
@@ -242,7 +270,7 @@ def _queued(payment: Payment) -> list[int]:
 
 
 @admin.register(PaymentAttempt)
-class PaymentAttemptAdmin(ReadOnlyAdmin):
+class PaymentAttemptAdmin(ResolveActions, ReadOnlyAdmin):
     """Calls to a gateway: reserved before the call, settled after it."""
 
     list_display = (
@@ -255,6 +283,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "code",
         "due",
         "attempts",
+        "resolve_shown",
     )
     list_select_related = ("account__company", "invoice")
     list_filter = ("state", "rank")
@@ -268,6 +297,11 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "attempts", "settled", "payment", "key", "provider_id", "page_id",
     )  # fmt: skip
     readonly_fields = ("account_shown", "amount_shown", "state_shown", "due", "unclear", "settled")
+
+    @admin.display(description="what to do")
+    def resolve_shown(self, attempt: PaymentAttempt) -> SafeString | str:
+        """Return the link to the page that resolves an unclear charge."""
+        return self.resolve_link(attempt)
 
     @admin.display(description="settled", ordering="settled_at")
     def settled(self, attempt: PaymentAttempt) -> SafeString | str:

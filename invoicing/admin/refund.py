@@ -29,7 +29,7 @@ TONES = {"queued": NOTE, "sending": NOTE, "done": GOOD, "declined": BAD, "unknow
 
 @admin.register(RefundAttempt)
 class RefundAdmin(ReadOnlyAdmin):
-    """Refunds through the gateway: held in the ledger before the call, settled after it; an unknown one is looked up."""
+    """Refunds through the gateway: held in the ledger before the call, settled after it; unknown ones are looked up."""
 
     list_display = ("payment_shown", "account_shown", "amount_shown", "state_shown", "words", "asked_by", "begun")
     list_select_related = ("payment__account__company", "asked_by")
@@ -90,7 +90,7 @@ class RefundAdmin(ReadOnlyAdmin):
 
         return confirm_one(
             self, request, object_id, title="Check now", submit="Ask the gateway", form_class=forms.Form,
-            words=lambda row: f"The gateway is asked whether {row.amount:,.2f} were given back. Nothing is given back by"
-            " asking.",
+            words=lambda row: f"The gateway is asked whether {row.amount:,.2f} were given back. Nothing is given back"
+            " by asking.",
             carry_out=carry_out,
         )  # fmt: skip

@@ -38,9 +38,7 @@ def void_invoice(
     # nothing left.
     left = _owed(locked) + sum((entry.amount for entry in entries if entry.invoice_id), ZERO)
     if left:
-        entries.append(
-            ledger.on_invoice(Kind.VOID, -left, locked, cause="void", at=now, by=by, reason=why, code=code)
-        )
+        entries.append(ledger.on_invoice(Kind.VOID, -left, locked, cause="void", at=now, by=by, reason=why, code=code))
     return _finish(locked, ZERO, Invoice.State.VOID, entries, invoice)
 
 
@@ -116,8 +114,8 @@ def refund(
 ) -> LedgerEntry:
     """Note that money of a payment was given back; only what is left of it as credit can be.
 
-    Paying it out is done at the bank, at the desk, or by `refunds` through the gateway. It is final. Raises Refused without a reason or for more than that
-    credit.
+    Paying it out is done at the bank, at the desk, or by `refunds` through the gateway. It is final. Raises Refused
+    without a reason, for more than that credit, and above the limit of who gives it back.
     """
     ledger.lock_account(payment.account_id)
     _require_reason(why, f"payment {payment.reference} is refunded")

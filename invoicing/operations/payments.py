@@ -208,7 +208,5 @@ def _take_back(payment: Payment, at: datetime, why: str, by: User | None, kind: 
             continue
         invoice = invoices[invoice_id]
         ledger.move(invoice, part)
-        entries.append(
-            ledger.on_invoice(kind, part, invoice, cause=cause, at=at, payment=payment, by=by, reason=why)
-        )
+        entries.append(ledger.on_invoice(kind, part, invoice, cause=cause, at=at, payment=payment, by=by, reason=why))
     ledger.write(entries, invoices.values())

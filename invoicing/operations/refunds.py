@@ -60,7 +60,9 @@ def refundable(payment: Payment) -> Refundable:
 
 def goes_through_gateway(payment: Payment) -> bool:
     """Tell whether the money came through the gateway, and so goes back the same way."""
-    return PaymentAttempt.objects.filter(payment=payment, provider_id=payment.reference).exclude(provider_id="").exists()
+    return (
+        PaymentAttempt.objects.filter(payment=payment, provider_id=payment.reference).exclude(provider_id="").exists()
+    )
 
 
 def check(payment: Payment, amount: Decimal) -> Refundable:
@@ -200,16 +202,10 @@ def _not_made(attempt_id: int, words: str, code: str) -> str:
         return attempt.state
     why = f"not given back: {words}"
     entries = [_held(attempt, -attempt.amount, by=None, why=why, undone=True)]
-    freed = LedgerEntry.objects.filter(key__startswith=f"{_freed_by(attempt)}:").select_related("invoice")
-    moved = ledger.lock_invoices({row.invoice_id for row in freed if row.invoice_id})
-    for row in freed.order_by("pk"):
-        entries.append(
-            LedgerEntry(
-                account_id=row.account_id, kind=row.kind, amount=-row.amount, invoice_id=row.invoice_id,
-                payment_id=row.payment_id, key=f"undone:{row.pk}:{row.invoice_id or 'credit'}", effective_at=clock.now(), reason=why[:300],
-            )
-        )  # fmt: skip
-    ledger.write(entries, moved.values())
+    # A note and the money that it freed cancel out on their invoice: what is unpaid there stays as it is.
+    freed = LedgerEntry.objects.filter(key__startswith=f"{_freed_by(attempt)}:")
+    entries += [_mirrored(row, why) for row in freed.order_by("pk")]
+    ledger.write(entries)
     state = _end(attempt, State.DECLINED, words, code)
     balance_changed.send(sender=Payment, account_ids=[attempt.payment.account_id])
     return state
@@ -231,6 +227,15 @@ def _unknown(attempt_id: int, words: str, at: datetime) -> str:
     return attempt.state
 
 
+def _mirrored(row: LedgerEntry, why: str) -> LedgerEntry:
+    """Return the entry that takes one of a credit note back."""
+    return LedgerEntry(
+        account_id=row.account_id, kind=row.kind, amount=-row.amount, invoice_id=row.invoice_id,
+        payment_id=row.payment_id, key=f"undone:{row.pk}:{row.invoice_id or 'credit'}", effective_at=clock.now(),
+        reason=why[:300],
+    )  # fmt: skip
+
+
 def _lock(attempt_id: int) -> RefundAttempt:
     rows = RefundAttempt.objects.select_related("payment__account")
     ledger.lock_account(rows.get(pk=attempt_id).payment.account_id)
@@ -240,9 +245,7 @@ def _lock(attempt_id: int) -> RefundAttempt:
 def _end(attempt: RefundAttempt, state: State, words: str, code: str) -> str:
     attempt.state, attempt.words, attempt.code = state, words[:300], code[:60]
     attempt.settled_at, attempt.lease_until_at, attempt.due_at = clock.now(), None, None
-    attempt.save(
-        update_fields=["state", "words", "code", "settled_at", "lease_until_at", "due_at", "provider_id"]
-    )
+    attempt.save(update_fields=["state", "words", "code", "settled_at", "lease_until_at", "due_at", "provider_id"])
     resolve_attention(UNKNOWN_CODE, f"refund:{attempt.pk}", str(attempt.get_state_display()))
     return attempt.state
 

@@ -122,6 +122,4 @@ def undo_payment(payment: Payment, by: User, *, at: datetime | None = None) -> P
     why = why_not_undone(locked, by, moment)
     if why:
         raise Refused("not_undone", why)
-    return reverse_payment(
-        payment=payment, why="recorded by mistake", at=moment, by=by, as_=Payment.Reversal.MISTAKE
-    )
+    return reverse_payment(payment=payment, why="recorded by mistake", at=moment, by=by, as_=Payment.Reversal.MISTAKE)

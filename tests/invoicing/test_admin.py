@@ -46,7 +46,10 @@ def test_a_credit_note_lowers_what_is_unpaid() -> None:
     invoice = Invoice.objects.get()
     before = invoice.remaining
     address = reverse("admin:invoicing_invoice_credit", args=[invoice.pk])
-    assert client.post(address, {"amount": "5.00", "reason_code": "goodwill", "reason": "two days down"}).status_code == 303
+    assert (
+        client.post(address, {"amount": "5.00", "reason_code": "goodwill", "reason": "two days down"}).status_code
+        == 303
+    )
     invoice.refresh_from_db()
     assert invoice.remaining == before - 5
     assert LedgerEntry.objects.filter(kind="credit_note", reason__contains="two days down").exists()
