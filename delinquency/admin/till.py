@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from unfold.decorators import action
 
-from accounts.admin.base import DeskAdmin, staff_user
+from accounts.admin.base import staff_user
 from accounts.admin.confirm import DayField, confirm_one
 from accounts.admin.texts import NoCards
 from accounts.models import Account
@@ -27,7 +27,8 @@ from billing_project.kernel import money as cents
 from billing_project.kernel.errors import Refused
 from delinquency.glance import Glance, glance, restored_by
 from delinquency.models import Standing
-from invoicing.models import Invoice, Payment, PaymentAttempt
+from invoicing.admin.giving import GiveForm, Kind, MoneyRights, give, limit_words
+from invoicing.models import Charge, Invoice, Payment, PaymentAttempt
 from invoicing.operations import payments as billing
 from invoicing.operations import till
 from invoicing.operations.till import Use
@@ -108,7 +109,21 @@ class ReturnedForm(NoCards, forms.Form):
         choices.label_from_instance = lambda row: f"{row.received_at:%Y-%m-%d}: {row.amount:,.2f} {row.reference}"
 
 
-class TillActions(DeskAdmin):
+class WaiveForm(GiveForm):
+    """Which of the fees that wait for the next invoice is waived."""
+
+    fee = forms.ModelChoiceField(Charge.objects.none(), empty_label=None)
+    field_order = ("fee", "reason_code", "reason")
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices: Any = self.fields["fee"]
+        rows = Charge.objects.filter(account=account, invoice=None, waived_at=None, amount__gt=0)
+        choices.queryset = rows.order_by("-charged_on", "-pk")
+        choices.label_from_instance = lambda row: f"{row.description} of {row.charged_on}: {row.amount:,.2f}"
+
+
+class TillActions(MoneyRights):
     """The account page's buttons that take money in, and take it back."""
 
     def get_urls(self) -> list[Any]:
@@ -170,6 +185,20 @@ class TillActions(DeskAdmin):
                 "boxes": [form[name] for name in form.boxes if name in shown or form[name].value()],
                 "back": reverse("admin:accounts_account_change", args=[account.pk]),
             },
+        )  # fmt: skip
+
+    @action(description="Waive a fee", icon="money_off", permissions=["waive"])
+    def waive_fee(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask which fee and why, and waive it or ask a second person (K6, SEC-21)."""
+
+        def carry_out(_account: Account, data: dict[str, Any]) -> str:
+            return give(request, Kind.WAIVE, done="{thing} is waived.")(data["fee"], data)
+
+        return confirm_one(
+            self, request, object_id, title="Waive a fee", submit="Waive it", form_class=WaiveForm,
+            form_kwargs=_of_account, carry_out=carry_out,
+            words="It is not asked for; the ledger shows the credit. A fee on an invoice is credited there.",
+            facts=lambda _account: limit_words(request, Kind.WAIVE),
         )  # fmt: skip
 
     @action(description="Payment came back", icon="undo", permissions=["reverse_money"])

@@ -10,15 +10,16 @@ from billing_project.kernel import clock
 from delinquency.models import PolicyVersion, Standing
 from delinquency.operations import reassess
 from invoicing.models import Charge, Invoice, Payment
-from tests.backoffice import make_customer, make_version, staff_client
+from tests.backoffice import NOON, make_customer, make_version, staff_client
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def version() -> PolicyVersion:
-    version = make_version()
-    PolicyVersion.objects.filter(pk=version.pk).update(nsf_fee=Decimal("30.00"))
+    version = make_version(published=False)
+    version.nsf_fee, version.state, version.published_at = Decimal("30.00"), "published", NOON
+    version.save()
     return version
 
 

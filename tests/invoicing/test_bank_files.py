@@ -98,7 +98,7 @@ def test_a_row_that_fails_does_not_keep_the_others_and_can_be_tried_again(accoun
 
 
 def test_a_big_file_is_left_to_a_worker_that_goes_on_where_it_stopped(
-    account: Account, nudges: list[Nudge], monkeypatch: pytest.MonkeyPatch
+    account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bank_files, "AT_ONCE_MAX", 2)
     file = upload(*(f"B-{number},10001,2026-02-01,10.00,," for number in range(3)))

@@ -1,4 +1,4 @@
-"""The pages on which clerks put money right: rights, limits, second persons, bank files, unclear charges, the report."""
+"""The pages on which clerks put money right: rights, limits, second persons, bank files, unclear charges, a report."""
 
 from datetime import timedelta
 from decimal import Decimal
