@@ -1,12 +1,10 @@
 """Payments, the attempts to collect them, and the sandbox gateway's own book."""
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.validators import MinValueValidator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -42,7 +40,8 @@ from invoicing.operations.inquire import look_up
 from invoicing.operations.payments import reverse_payment
 
 from .documents import DocumentsAdmin
-from .giving import GiveForm, Kind, MoneyRights, give, limit_words
+from .giving import Kind, MoneyRights, give, limit_words
+from .refund import RefundForm, freed_words, queued, refund_words
 from .resolve import ResolveActions
 
 ATTEMPT_TONES = {
@@ -192,7 +191,7 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
 
         def carry_out(payment: Payment, data: dict[str, Any]) -> str:
             said = give(request, Kind.REFUND, done="{amount} of {thing} given back.")(payment, data)
-            sent = [refunds.send(pk) for pk in _queued(payment)]
+            sent = [refunds.send(pk) for pk in queued(payment)]
             if not sent:
                 return said
             row = payment.refund_attempts.order_by("-pk").first()
@@ -201,8 +200,8 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
         return confirm_one(
             self, request, object_id, title="Refund", submit="Give it back", form_class=RefundForm, danger=True,
             form_kwargs=lambda payment: {"found": refunds.refundable(payment)}, carry_out=carry_out,
-            words=lambda payment: _refund_words(refunds.refundable(payment)),
-            facts=lambda payment: [*_freed(refunds.refundable(payment)), *limit_words(request, Kind.REFUND)],
+            words=lambda payment: refund_words(refunds.refundable(payment)),
+            facts=lambda payment: [*freed_words(refunds.refundable(payment)), *limit_words(request, Kind.REFUND)],
         )  # fmt: skip
 
     @action(description="Reverse (returned)", icon="undo", permissions=["reverse"])
@@ -219,54 +218,6 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
             " their own due dates, and its card or bank account is not charged any more.",
             carry_out=carry_out,
         )  # fmt: skip
-
-
-class RefundForm(GiveForm):
-    """Ask how much is given back; what lies on invoices only with a tick."""
-
-    field_order = ("amount", "credit", "reason_code", "reason")
-    amount = forms.DecimalField(max_digits=12, decimal_places=2, validators=[MinValueValidator(Decimal("0.01"))])
-    credit = forms.BooleanField(
-        required=False, label="Give a credit note with it",
-        help_text="What the money has paid is then not owed any more. Without it only unused credit goes back.",
-    )  # fmt: skip
-
-    def __init__(self, *args: Any, found: refunds.Refundable, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.found = found
-        self.fields["amount"].initial = found.unused or found.most
-        self.fields["amount"].help_text = f"At most {found.most:,.2f}; {found.unused:,.2f} of it is unused credit."
-        if not found.on_invoices:
-            del self.fields["credit"]
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse more than is unused without a credit note."""
-        data: dict[str, Any] = super().clean() or {}
-        amount = data.get("amount")
-        if amount is not None and self.found.unused < amount <= self.found.most and not data.get("credit"):
-            self.add_error(
-                "credit",
-                f"{amount - self.found.unused:,.2f} of it lies on invoices. Tick this to credit it there, or give back"
-                f" at most {self.found.unused:,.2f}.",
-            )
-        return data
-
-
-def _refund_words(found: refunds.Refundable) -> str:
-    if found.through_gateway:
-        return "The money goes back to the card or bank account it came from. This cannot be undone."
-    return "It came through no gateway: pay it out by hand; it is noted here. This cannot be undone."
-
-
-def _freed(found: refunds.Refundable) -> list[str]:
-    return [
-        f"{part:,.2f} of it paid invoice {invoice.number}; a credit note there comes first."
-        for invoice, part in found.on_invoices
-    ]
-
-
-def _queued(payment: Payment) -> list[int]:
-    return list(payment.refund_attempts.filter(state="queued").values_list("pk", flat=True))
 
 
 @admin.register(PaymentAttempt)

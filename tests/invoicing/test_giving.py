@@ -1,15 +1,18 @@
 """Fees waived, invoices credited and written off: within limits, by two people above them, and taken back (SEC-21)."""
 
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission
 from django.db import IntegrityError, transaction
 
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused, StaleState
 from delinquency.invariants import check_invariants
-from invoicing.models import Approval, Invoice, LedgerEntry
+from invoicing.models import Approval, Invoice, LedgerEntry, MoneyLimit
 from invoicing.operations import adjust, approvals, undo
 from invoicing.operations.charges import waive_charge
 from invoicing.operations.payments import record_payment
@@ -207,3 +210,15 @@ def test_what_a_credit_note_had_freed_and_was_used_since_stays_used(account: Acc
     undo.undo_credit_note(entry=undo.standing_credit_notes(paper)[0], why="there was none")
     assert Invoice.objects.get().remaining == Decimal("50.00")
     assert money_invariants() == []
+
+
+def test_who_could_waive_and_write_off_before_still_can_after_the_upgrade() -> None:
+    old = Group.objects.create(name="Old clerks")
+    old.permissions.set(Permission.objects.filter(codename__in=["change_charge", "change_invoice"]))
+    keep_rights = import_module("invoicing.migrations.0008_money_rights").keep_rights
+    for _ in range(2):
+        keep_rights(apps, None)
+    codes = set(old.permissions.values_list("codename", flat=True))
+    assert codes >= {"waive_fee", "credit_invoice", "void_invoice", "write_off_invoice"}
+    assert codes.isdisjoint({"record_payment", "refund_payment", "approve_money"})
+    assert MoneyLimit.objects.get(group=old).waive_max == Decimal("100.00")
