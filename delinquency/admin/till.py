@@ -31,6 +31,7 @@ from invoicing.admin.giving import GiveForm, Kind, MoneyRights, give, limit_word
 from invoicing.models import Charge, Invoice, Payment, PaymentAttempt
 from invoicing.operations import payments as billing
 from invoicing.operations import till
+from invoicing.operations.inquire import close_open_pages
 from invoicing.operations.till import Use
 
 # What Refused says, and the box whose tick answers it.
@@ -224,6 +225,8 @@ def decided_until(account: Account) -> datetime | None:
 
 def _record(form: PaymentForm, account: Account, by: Any) -> Payment:
     data = form.cleaned_data
+    if data["despite_charge"]:
+        close_open_pages(account, clock.now())
     return till.take_payment(
         account=account, reference=data["reference"], amount=data["amount"], received_at=form.received_at(),
         method=data["method"], invoice=data["invoice"], by=by, not_before=decided_until(account),
