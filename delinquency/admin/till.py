@@ -165,7 +165,9 @@ class TillActions(MoneyRights):
         seen = glance(account)
         form = PaymentForm(request.POST if request.method == "POST" else None, account=account, seen=seen)
         shown: set[str] = set()
-        if request.method == "POST" and form.is_valid() and "look" not in request.POST:
+        is_fine = request.method == "POST" and form.is_valid()
+        use = _use(form, account, seen)  # before a refusal takes its field out of the cleaned data
+        if is_fine and "look" not in request.POST:
             try:
                 payment = _record(form, account, staff_user(request))
             except Refused as refusal:
@@ -181,7 +183,7 @@ class TillActions(MoneyRights):
             request, "admin/take_payment.html",
             {
                 **self.admin_site.each_context(request), "opts": self.opts, "original": account, "account": account,
-                "title": "Record payment", "form": form, "seen": seen, "use": _use(form, account, seen),
+                "title": "Record payment", "form": form, "seen": seen, "use": use,
                 "fields": [field for field in form if field.name not in form.boxes],
                 "boxes": [form[name] for name in form.boxes if name in shown or form[name].value()],
                 "back": reverse("admin:accounts_account_change", args=[account.pk]),
