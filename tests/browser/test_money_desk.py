@@ -86,7 +86,7 @@ def test_k9_a_bank_file_is_looked_at_corrected_and_recorded(
     )
     log_in(page, live_server)
     with Story("K9", page):
-        page.get_by_role("link", name="Bank files", exact=True).first.click()
+        page.locator("a[href='/admin/invoicing/bankfile/']").first.click()
         with page.expect_file_chooser() as chooser:
             page.get_by_label("File (CSV)").click()
         chooser.value.set_files(file)

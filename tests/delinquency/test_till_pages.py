@@ -7,10 +7,14 @@ from django.urls import reverse
 
 from accounts.models import Account
 from billing_project.kernel import clock
+from billing_project.kernel.texts import holds_card
+from delinquency.admin.till import PaymentForm
+from delinquency.glance import glance
 from delinquency.models import PolicyVersion
 from delinquency.operations import reassess
 from invoicing.models import Charge, Invoice, Payment
 from tests.backoffice import NOON, make_customer, make_version, staff_client
+from tests.factories import instant
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +76,13 @@ def test_what_cannot_be_is_refused_at_its_field(account: Account, wrong: dict[st
     assert words in said
     assert "4242 4242" not in said
     assert not Payment.objects.exists()
+
+
+@pytest.mark.parametrize("second", range(0, 60, 3))
+def test_the_offered_reference_never_looks_like_a_card_number(account: Account, second: int) -> None:
+    with clock.at(instant(f"2026-02-01 10:39:{second:02d}")):
+        form = PaymentForm(account=account, seen=glance(account))
+    assert not holds_card(str(form.initial["reference"]))
 
 
 def test_more_than_owed_is_kept_as_credit_after_a_tick(account: Account) -> None:
