@@ -58,6 +58,7 @@ SIDEBAR = [
         _screen("Sandbox gateway", "science", "invoicing", "sandboxcharge"),
         _screen("Sandbox pages", "web", "invoicing", "sandboxpage"),
         _screen("Ledger", "menu_book", "invoicing", "ledgerentry"),
+        _screen("Adjustments by user", "supervisor_account", "invoicing", "ledgerentry", page="adjustments"),
         _screen("Billing runs", "play_circle", "invoicing", "billingrun"),
         _screen("Billing of accounts", "calendar_month", "invoicing", "billingparameters"),
         _screen("Billing defaults", "tune", "invoicing", "billingdefault"),

@@ -67,9 +67,6 @@ from delinquency.models import (
     TicketView,
 )
 from invoicing.models import (
-    Approval,
-    BankFile,
-    BankFileRow,
     BillingRun,
     Discount,
     GatewayEvent,
@@ -77,9 +74,7 @@ from invoicing.models import (
     Invoice,
     InvoiceLine,
     InvoiceSeries,
-    MoneyLimit,
     PaymentAttempt,
-    RefundAttempt,
     SandboxCharge,
     SandboxPage,
     SourcePage,
@@ -99,6 +94,7 @@ from netenforce.models import (
     PaymentWindow,
     SimulatedEntry,
 )
+from tests.desk_rows import make_desk_rows
 from tests.factories import bill_by, make_account, make_contact, make_source
 
 NOON = datetime(2026, 1, 20, 17, tzinfo=UTC)  # 12:00 in New York
@@ -244,16 +240,7 @@ def _make_money(account: Account, invoice: Invoice) -> None:
         key="page-1", account_ref=str(account.public_id), amount=Decimal("40.00"), currency="USD", open_until=NOON,
         return_url="/portal/", leave_url="/portal/",
     )  # fmt: skip
-    RefundAttempt.objects.create(
-        payment=payment, key="refund-1", amount=Decimal("1.00"), state="declined", settled_at=NOON, reason="Paid twice"
-    )
-    file = BankFile.objects.create(kind="transfers", name="january.csv", sha256="0" * 64)
-    BankFileRow.objects.create(file=file, line=2, cells={"reference": "B-1", "received": "2026-01-20", "amount": "1"})
-    MoneyLimit.objects.create(group=Group.objects.create(name="Tellers"), waive_max=Decimal(10))
-    Approval.objects.create(
-        kind="write_off", account=account, invoice=invoice, amount=Decimal("60.00"), reason_code="hardship",
-        asked_by=User.objects.create_user("asker"), asked_at=NOON,
-    )  # fmt: skip
+    make_desk_rows(account, invoice, payment)
     InvoiceSeries.objects.get_or_create(company=account.company)
     BillingRun.objects.create(tick_at=NOON, started_at=NOON, finished_at=NOON)
     Tax.objects.create(name="City tax", percent=Decimal("8.8750"))

@@ -10,6 +10,7 @@ from accounts.models import Account
 from billing_project.kernel import clock
 from delinquency.models import GraceGrant, Standing
 from delinquency.operations.grace import UNDO_WITHIN, why_not_undone
+from invoicing.models import Charge
 
 
 class FittingButtons:
@@ -21,11 +22,12 @@ class FittingButtons:
         user, moment = staff_user(request), clock.now()
         own = GraceGrant.objects.filter(account=OuterRef("pk"), granted_by=user, granted_at__gte=moment - UNDO_WITHIN)
         flagged = Standing.objects.filter(account=OuterRef("pk"), flagged_on__isnull=False)
+        fees = Charge.objects.filter(account=OuterRef("pk"), invoice=None, waived_at=None, amount__gt=0)
         about = Account.objects.filter(pk=number_of(object_id)).values_list(
-            Exists(flagged), Subquery(own.order_by("-pk").values("pk")[:1])
+            Exists(flagged), Exists(fees), Subquery(own.order_by("-pk").values("pk")[:1])
         )
-        is_flagged, grant_id = about.first() or (False, None)
-        useless = set() if is_flagged else {"unflag"}
+        is_flagged, has_fees, grant_id = about.first() or (False, False, None)
+        useless = {name for name, fits in (("unflag", is_flagged), ("waive_fee", has_fees)) if not fits}
         grant = GraceGrant.objects.select_related("account").filter(pk=grant_id).first() if grant_id else None
         if grant is None or why_not_undone(grant, user, moment):
             useless.add("undo_grace")

@@ -1,6 +1,7 @@
 """The home page: today's numbers, each one click from its rows; ageing; what happened last."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,8 @@ from billing_project.kernel import clock
 from delinquency.models import AirbagTrip, CallTask, Event, Standing, Sweep, Ticket
 from delinquency.ticketing import counts
 from invoicing.admin.lateness import BUCKETS, bucket, open_around_today, past_due, with_days_late
-from invoicing.models import BillingRun, Invoice, PaymentAttempt
+from invoicing.models import BankFile, BillingRun, Invoice, Payment, PaymentAttempt
+from invoicing.operations import approvals
 from netenforce.models import Device, LineState
 
 from .journal import event_badge
@@ -69,13 +71,14 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "title": "Today",
         "groups": (
-            ("Money", _money_numbers()),
+            ("Money", _money_numbers(request)),
             ("Delinquency", _delinquency_numbers()),
             ("Needs a person", _attention_numbers()),
         ),
         "ticks": _ticks(),
         "brakes": _brakes(request),
         "desk": _desk(request),
+        "till_url": _till(request),
         "ageing": _ageing(),
         "last_events": _last_events(),
         "events_url": reverse("admin:delinquency_event_changelist"),
@@ -86,7 +89,7 @@ def _list(model: str, query: str = "") -> str:
     return reverse(f"admin:{model}_changelist") + (f"?{query}" if query else "")
 
 
-def _money_numbers() -> list[Number]:
+def _money_numbers(request: HttpRequest) -> list[Number]:
     due = open_around_today(Invoice.objects.all()).count()
     late = past_due(Invoice.objects.all()).aggregate(n=Count("pk"), accounts=Count("account", distinct=True))
     attempts = PaymentAttempt.objects.aggregate(
@@ -101,7 +104,32 @@ def _money_numbers() -> list[Number]:
                "bad" if attempts["unknown"] else ""),
         Number("charges parked", attempts["parked"], _list("invoicing_paymentattempt", "state__exact=parked"),
                "bad" if attempts["parked"] else ""),
+        *_waiting_numbers(request),
     ]  # fmt: skip
+
+
+def _waiting_numbers(request: HttpRequest) -> list[Number]:
+    """Return what waits for this user as the second person, and the bank files that were not recorded yet."""
+    user, found = staff_user(request), []
+    if user.has_perm(approvals.RIGHT_TO_DECIDE):
+        waiting = approvals.waiting_for(user)
+        words = "requests wait for a second person"
+        found.append(Number(words, waiting, _list("invoicing_approval", "waits=me"), "warn" if waiting else ""))
+    if user.has_perm("invoicing.record_payment"):
+        drafts = BankFile.objects.filter(state=BankFile.State.DRAFT).count()
+        words = "bank files to record"
+        found.append(Number(words, drafts, _list("invoicing_bankfile", "state__exact=draft"), "warn" if drafts else ""))
+        since = clock.now() - timedelta(days=7)
+        back = Payment.objects.filter(reversed_at__gte=since).exclude(reversed_as=Payment.Reversal.MISTAKE).count()
+        words = "payments came back in 7 days"
+        found.append(Number(words, back, _list("invoicing_payment", "back=week"), "bad" if back else ""))
+    return found
+
+
+def _till(request: HttpRequest) -> str:
+    """Return where somebody who may take money finds the account that it is for (K4)."""
+    may = request.user.has_perm("invoicing.record_payment")
+    return reverse("admin:accounts_account_take_payment") if may else ""
 
 
 def _delinquency_numbers() -> list[Number]:

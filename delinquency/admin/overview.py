@@ -95,7 +95,7 @@ class AccountPage(
     inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline, PolicyMoveInline)
     actions = (*AccountAdmin.actions, "move_chosen")
     actions_detail = (
-        "record_payment", "grace", "promise", "undo_grace", "pay_link", "log_call",
+        "record_payment", "waive_fee", "grace", "promise", "undo_grace", "pay_link", "log_call",
         {"title": "More", "items": ["new_ticket", "change_status", "what_if", "move_version", "returned", "look_again",
                                     "unflag", "unpark", "close_links", "close"]},
     )  # fmt: skip

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from unfold.decorators import action
 
-from accounts.admin.base import DeskAdmin, staff_user
+from accounts.admin.base import staff_user
 from accounts.admin.confirm import DayField, confirm_one
 from accounts.admin.texts import NoCards
 from accounts.models import Account
@@ -27,9 +27,11 @@ from billing_project.kernel import money as cents
 from billing_project.kernel.errors import Refused
 from delinquency.glance import Glance, glance, restored_by
 from delinquency.models import Standing
-from invoicing.models import Invoice, Payment, PaymentAttempt
+from invoicing.admin.giving import GiveForm, Kind, MoneyRights, give, limit_words
+from invoicing.models import Charge, Invoice, Payment, PaymentAttempt
 from invoicing.operations import payments as billing
 from invoicing.operations import till
+from invoicing.operations.inquire import close_open_pages
 from invoicing.operations.till import Use
 
 # What Refused says, and the box whose tick answers it.
@@ -60,11 +62,12 @@ class PaymentForm(NoCards, forms.Form):
     boxes: ClassVar[tuple[str, ...]] = ("keep_rest", "despite_charge")
 
     def __init__(self, *args: Any, account: Account, seen: Glance, **kwargs: Any) -> None:
-        stamp = clock.local(clock.now(), account.timezone).strftime("%Y%m%d-%H%M%S")
+        # The letters between the digits keep it from looking like a card number.
+        stamp = clock.local(clock.now(), account.timezone).strftime("%Y%m%d-T%H%M%S")
         self.account, self.today = account, clock.today(account.timezone)
         kwargs.setdefault(
             "initial",
-            {"reference": f"DESK-{stamp}-{account.pk}", "method": Payment.Method.CASH, "received_on": self.today},
+            {"reference": f"DESK-{stamp}-A{account.pk}", "method": Payment.Method.CASH, "received_on": self.today},
         )
         if owed := seen.restore or max(seen.position.pay_all, cents.ZERO):
             kwargs["initial"]["amount"] = owed
@@ -82,7 +85,7 @@ class PaymentForm(NoCards, forms.Form):
         day: date = self.cleaned_data["received_on"] or self.today
         if day > self.today:
             raise forms.ValidationError(f"This day is still to come; today is {self.today} for this account.")
-        if day < self.account.opened_on:
+        if self.account.opened_on and day < self.account.opened_on:
             raise forms.ValidationError(f"The account was opened on {self.account.opened_on}; mend the day.")
         return day
 
@@ -108,7 +111,21 @@ class ReturnedForm(NoCards, forms.Form):
         choices.label_from_instance = lambda row: f"{row.received_at:%Y-%m-%d}: {row.amount:,.2f} {row.reference}"
 
 
-class TillActions(DeskAdmin):
+class WaiveForm(GiveForm):
+    """Which of the fees that wait for the next invoice is waived."""
+
+    fee = forms.ModelChoiceField(Charge.objects.none(), empty_label=None)
+    field_order = ("fee", "reason_code", "reason")
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices: Any = self.fields["fee"]
+        rows = Charge.objects.filter(account=account, invoice=None, waived_at=None, amount__gt=0)
+        choices.queryset = rows.order_by("-charged_on", "-pk")
+        choices.label_from_instance = lambda row: f"{row.description} of {row.charged_on}: {row.amount:,.2f}"
+
+
+class TillActions(MoneyRights):
     """The account page's buttons that take money in, and take it back."""
 
     def get_urls(self) -> list[Any]:
@@ -149,7 +166,9 @@ class TillActions(DeskAdmin):
         seen = glance(account)
         form = PaymentForm(request.POST if request.method == "POST" else None, account=account, seen=seen)
         shown: set[str] = set()
-        if request.method == "POST" and form.is_valid() and "look" not in request.POST:
+        is_fine = request.method == "POST" and form.is_valid()
+        use = _use(form, account, seen)  # before a refusal takes its field out of the cleaned data
+        if is_fine and "look" not in request.POST:
             try:
                 payment = _record(form, account, staff_user(request))
             except Refused as refusal:
@@ -165,11 +184,25 @@ class TillActions(DeskAdmin):
             request, "admin/take_payment.html",
             {
                 **self.admin_site.each_context(request), "opts": self.opts, "original": account, "account": account,
-                "title": "Record payment", "form": form, "seen": seen, "use": _use(form, account, seen),
+                "title": "Record payment", "form": form, "seen": seen, "use": use,
                 "fields": [field for field in form if field.name not in form.boxes],
                 "boxes": [form[name] for name in form.boxes if name in shown or form[name].value()],
                 "back": reverse("admin:accounts_account_change", args=[account.pk]),
             },
+        )  # fmt: skip
+
+    @action(description="Waive a fee", icon="money_off", permissions=["waive"])
+    def waive_fee(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask which fee and why, and waive it or ask a second person (K6, SEC-21)."""
+
+        def carry_out(_account: Account, data: dict[str, Any]) -> str:
+            return give(request, Kind.WAIVE, done="{thing} is waived.")(data["fee"], data)
+
+        return confirm_one(
+            self, request, object_id, title="Waive a fee", submit="Waive it", form_class=WaiveForm,
+            form_kwargs=_of_account, carry_out=carry_out,
+            words="It is not asked for; the ledger shows the credit. A fee on an invoice is credited there.",
+            facts=lambda _account: limit_words(request, Kind.WAIVE),
         )  # fmt: skip
 
     @action(description="Payment came back", icon="undo", permissions=["reverse_money"])
@@ -195,6 +228,8 @@ def decided_until(account: Account) -> datetime | None:
 
 def _record(form: PaymentForm, account: Account, by: Any) -> Payment:
     data = form.cleaned_data
+    if data["despite_charge"]:
+        close_open_pages(account, clock.now())
     return till.take_payment(
         account=account, reference=data["reference"], amount=data["amount"], received_at=form.received_at(),
         method=data["method"], invoice=data["invoice"], by=by, not_before=decided_until(account),

@@ -27,6 +27,8 @@ from accounts.admin.confirm import ReasonForm, confirm_one
 from invoicing.models import Approval, MoneyLimit
 from invoicing.operations import approvals, refunds
 
+from .refund import queued
+
 TONES = {"waiting": WARN, "approved": GOOD, "refused": BAD, "withdrawn": QUIET}
 
 
@@ -151,7 +153,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
         def carry_out(row: Approval, data: dict[str, Any]) -> str:
             approvals.approve(row, by=staff_user(request), note=data["note"])
-            ended = [refunds.send(pk) for pk in _to_send(row)]
+            ended = [refunds.send(pk) for pk in (queued(row.payment) if row.payment else ())]
             return "Approved and done." if not ended else f"Approved; the refund is {ended[0]}."
 
         return confirm_one(
@@ -188,13 +190,6 @@ class ApprovalAdmin(ReadOnlyAdmin):
             self, request, object_id, title="Take the request back", submit="Take it back", form_class=forms.Form,
             words="Nobody decides it then; nothing is changed.", carry_out=carry_out,
         )  # fmt: skip
-
-
-def _to_send(row: Approval) -> list[int]:
-    """Return the refunds of the request's payment that wait for their call."""
-    if row.payment is None:
-        return []
-    return list(row.payment.refund_attempts.filter(state="queued").values_list("pk", flat=True))
 
 
 @admin.register(MoneyLimit)

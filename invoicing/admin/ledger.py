@@ -6,9 +6,11 @@ from django.utils.safestring import SafeString
 from accounts.admin.base import ReadOnlyAdmin, admin_link, local_time, money
 from invoicing.models import LedgerEntry
 
+from .adjustments import AdjustmentsPage
+
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnlyAdmin):
+class LedgerEntryAdmin(AdjustmentsPage, ReadOnlyAdmin):
     """Every movement of money; nothing here is ever changed."""
 
     list_display = (
@@ -23,7 +25,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         "actor",
     )
     list_select_related = ("account__company", "invoice", "charge", "payment", "actor")
-    list_filter = ("kind", "account__company")
+    list_filter = ("kind", "reason_code", ("actor", admin.RelatedOnlyFieldListFilter), "account__company")
     search_fields = ("account__number", "account__name", "invoice__number", "payment__reference", "key")
     date_hierarchy = "effective_at"
     empty_words = "Money moves with the first invoice or payment."

@@ -1,11 +1,11 @@
 """Payments, the attempts to collect them, and the sandbox gateway's own book."""
 
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.validators import MinValueValidator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -40,7 +40,9 @@ from invoicing.operations.inquire import look_up
 from invoicing.operations.payments import reverse_payment
 
 from .documents import DocumentsAdmin
-from .giving import GiveForm, Kind, MoneyRights, give, limit_words
+from .giving import Kind, MoneyRights, give, limit_words
+from .refund import RefundForm, freed_words, queued, refund_words
+from .resolve import ResolveActions
 
 ATTEMPT_TONES = {
     "queued": NOTE, "claimed": NOTE, "sending": NOTE, "done": GOOD, "declined": BAD, "refused": QUIET, "unknown": WARN,
@@ -73,6 +75,29 @@ class AllocationInline(ReadOnlyTabular):
         return money(entry.amount)
 
 
+class CameBackFilter(admin.SimpleListFilter):
+    """Payments that came back, by how; the home page links here."""
+
+    title = "came back"
+    parameter_name = "back"
+
+    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [("week", "in the last 7 days"), ("yes", "at any time"), *Payment.Reversal.choices, ("no", "stands")]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Payment]) -> QuerySet[Payment]:
+        """Narrow the list; what was only recorded by mistake did not come back."""
+        match self.value():
+            case "week" | "yes":
+                since = clock.now() - timedelta(days=7 if self.value() == "week" else 36500)
+                return rows.filter(reversed_at__gte=since).exclude(reversed_as=Payment.Reversal.MISTAKE)
+            case "no":
+                return rows.filter(reversed_at__isnull=True)
+            case None:
+                return rows
+        return rows.filter(reversed_as=self.value())
+
+
 class ReverseForm(forms.Form):
     """Ask why a payment came back."""
 
@@ -83,9 +108,9 @@ class ReverseForm(forms.Form):
 class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
     """Money received. It is recorded on the account's page, and a returned payment is reversed, never deleted."""
 
-    list_display = ("reference", "account_shown", "received", "amount_shown", "method", "state")
+    list_display = ("reference", "account_shown", "received", "amount_shown", "method", "state", "reversed_why")
     list_select_related = ("account__company",)
-    list_filter = ("method", ("reversed_at", admin.EmptyFieldListFilter), "reversed_as", "account__company")
+    list_filter = (CameBackFilter, "method", "account__company")
     search_fields = ("reference", "account__number", "account__name")
     date_hierarchy = "received_at"
     inlines = (AllocationInline,)
@@ -130,7 +155,8 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
         if not payment.reversed_at:
             return badge("stands", GOOD)
         when = local_time(payment.reversed_at, payment.account.timezone)
-        return format_html("{} {}", badge(payment.get_reversed_as_display() or "reversed", BAD), when)
+        tone = QUIET if payment.reversed_as == Payment.Reversal.MISTAKE else BAD
+        return format_html("{} {}", badge(payment.get_reversed_as_display() or "reversed", tone), when)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only what can be done with the payment as it is; undo only while that is possible."""
@@ -155,7 +181,8 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
             self, request, object_id, title="Undo payment", submit="Undo it", form_class=forms.Form,
             words=lambda payment: f"{payment.amount:,.2f} is taken back as if it had not been recorded: no fee is asked"
             " and no card is barred. The ledger shows both.",
-            carry_out=carry_out, back=lambda payment: reverse("admin:accounts_account_change", args=[payment.account_id]),
+            carry_out=carry_out,
+            back=lambda payment: reverse("admin:accounts_account_change", args=[payment.account_id]),
         )  # fmt: skip
 
     @action(description="Refund", icon="currency_exchange", permissions=["refund"])
@@ -164,7 +191,7 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
 
         def carry_out(payment: Payment, data: dict[str, Any]) -> str:
             said = give(request, Kind.REFUND, done="{amount} of {thing} given back.")(payment, data)
-            sent = [refunds.send(pk) for pk in _queued(payment)]
+            sent = [refunds.send(pk) for pk in queued(payment)]
             if not sent:
                 return said
             row = payment.refund_attempts.order_by("-pk").first()
@@ -173,8 +200,8 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
         return confirm_one(
             self, request, object_id, title="Refund", submit="Give it back", form_class=RefundForm, danger=True,
             form_kwargs=lambda payment: {"found": refunds.refundable(payment)}, carry_out=carry_out,
-            words=lambda payment: _refund_words(refunds.refundable(payment)),
-            facts=lambda payment: [*_freed(refunds.refundable(payment)), *limit_words(request, Kind.REFUND)],
+            words=lambda payment: refund_words(refunds.refundable(payment)),
+            facts=lambda payment: [*freed_words(refunds.refundable(payment)), *limit_words(request, Kind.REFUND)],
         )  # fmt: skip
 
     @action(description="Reverse (returned)", icon="undo", permissions=["reverse"])
@@ -193,56 +220,8 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
         )  # fmt: skip
 
 
-class RefundForm(GiveForm):
-    """Ask how much is given back; what lies on invoices only with a tick."""
-
-    field_order = ("amount", "credit", "reason_code", "reason")
-    amount = forms.DecimalField(max_digits=12, decimal_places=2, validators=[MinValueValidator(Decimal("0.01"))])
-    credit = forms.BooleanField(
-        required=False, label="Give a credit note with it",
-        help_text="What the money has paid is then not owed any more. Without it only unused credit goes back.",
-    )  # fmt: skip
-
-    def __init__(self, *args: Any, found: refunds.Refundable, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.found = found
-        self.fields["amount"].initial = found.unused or found.most
-        self.fields["amount"].help_text = f"At most {found.most:,.2f}; {found.unused:,.2f} of it is unused credit."
-        if not found.on_invoices:
-            del self.fields["credit"]
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse more than is unused without a credit note."""
-        data: dict[str, Any] = super().clean() or {}
-        amount = data.get("amount")
-        if amount is not None and self.found.unused < amount <= self.found.most and not data.get("credit"):
-            self.add_error(
-                "credit",
-                f"{amount - self.found.unused:,.2f} of it lies on invoices. Tick this to credit it there, or give back"
-                f" at most {self.found.unused:,.2f}.",
-            )
-        return data
-
-
-def _refund_words(found: refunds.Refundable) -> str:
-    if found.through_gateway:
-        return "The money goes back to the card or bank account it came from. This cannot be undone."
-    return "It came through no gateway: pay it out by hand; it is noted here. This cannot be undone."
-
-
-def _freed(found: refunds.Refundable) -> list[str]:
-    return [
-        f"{part:,.2f} of it paid invoice {invoice.number}; a credit note there comes first."
-        for invoice, part in found.on_invoices
-    ]
-
-
-def _queued(payment: Payment) -> list[int]:
-    return list(payment.refund_attempts.filter(state="queued").values_list("pk", flat=True))
-
-
 @admin.register(PaymentAttempt)
-class PaymentAttemptAdmin(ReadOnlyAdmin):
+class PaymentAttemptAdmin(ResolveActions, ReadOnlyAdmin):
     """Calls to a gateway: reserved before the call, settled after it."""
 
     list_display = (
@@ -255,6 +234,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "code",
         "due",
         "attempts",
+        "resolve_shown",
     )
     list_select_related = ("account__company", "invoice")
     list_filter = ("state", "rank", "whole")
@@ -268,6 +248,11 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "due", "unclear", "attempts", "settled", "payment", "key", "provider_id", "page_id",
     )  # fmt: skip
     readonly_fields = ("account_shown", "amount_shown", "state_shown", "due", "unclear", "settled")
+
+    @admin.display(description="what to do")
+    def resolve_shown(self, attempt: PaymentAttempt) -> SafeString | str:
+        """Return the link to the page that resolves an unclear charge."""
+        return self.resolve_link(attempt)
 
     @admin.display(description="settled", ordering="settled_at")
     def settled(self, attempt: PaymentAttempt) -> SafeString | str:

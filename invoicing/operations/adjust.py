@@ -114,8 +114,8 @@ def refund(
 ) -> LedgerEntry:
     """Note that money of a payment was given back; only what is left of it as credit can be.
 
-    Paying it out is done at the bank, at the desk, or by `refunds` through the gateway. It is final. Raises Refused without a reason or for more than that
-    credit.
+    Paying it out is done at the bank, at the desk, or by `refunds` through the gateway. It is final. Raises Refused
+    without a reason, for more than that credit, and above the limit of who gives it back.
     """
     ledger.lock_account(payment.account_id)
     _require_reason(why, f"payment {payment.reference} is refunded")

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from accounts.models import Account, User
+from accounts.models import User
 from billing_project.kernel import clock, texts
 from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row
@@ -14,7 +14,8 @@ from invoicing.models import Approval, Charge, Invoice, Payment, ReasonCode
 from . import adjust, ledger, limits, refunds
 from .charges import waive_charge
 
-Kind, State = Approval.Kind, Approval.State
+Kind = Approval.Kind
+State = Approval.State
 Thing = Charge | Invoice | Payment
 
 # Beside the right to decide for others, each act asks for its own.
@@ -173,19 +174,19 @@ def _carry_out(
     approval: Approval | None,
 ) -> None:
     why = reason if approval is not None else reason_words(code, reason)
-    match kind, thing:
-        case Kind.WAIVE, Charge():
-            waive_charge(thing, why, by, code=code, approval=approval)
-        case Kind.CREDIT_NOTE, Invoice():
-            adjust.credit_note(invoice=thing, amount=amount, reason=why, by=by, code=code, approval=approval)
-        case Kind.WRITE_OFF, Invoice():
-            adjust.write_off(invoice=thing, why=why, by=by, code=code, approval=approval)
-        case Kind.VOID, Invoice():
-            adjust.void_invoice(invoice=thing, why=why, by=by, code=code, approval=approval)
-        case Kind.REFUND, Payment():
-            refunds.begin(payment=thing, amount=amount, why=why, by=by, code=code, approval=approval)
-        case _:
-            raise AssertionError(f"{kind} of {thing!r}")
+    if isinstance(thing, Charge):
+        assert kind == Kind.WAIVE
+        waive_charge(thing, why, by, code=code, approval=approval)
+    elif isinstance(thing, Payment):
+        assert kind == Kind.REFUND
+        refunds.begin(payment=thing, amount=amount, why=why, by=by, code=code, approval=approval)
+    elif kind == Kind.CREDIT_NOTE:
+        adjust.credit_note(invoice=thing, amount=amount, reason=why, by=by, code=code, approval=approval)
+    elif kind == Kind.WRITE_OFF:
+        adjust.write_off(invoice=thing, why=why, by=by, code=code, approval=approval)
+    else:
+        assert kind == Kind.VOID
+        adjust.void_invoice(invoice=thing, why=why, by=by, code=code, approval=approval)
 
 
 def amount_of(kind: Kind, thing: Thing) -> Decimal:
@@ -200,8 +201,3 @@ def waiting_for(user: User) -> int:
     if not user.has_perm(RIGHT_TO_DECIDE):
         return 0
     return Approval.objects.filter(state=State.WAITING).exclude(asked_by=user).count()
-
-
-def account_of(thing: Thing) -> Account:
-    """Return whose it is."""
-    return thing.account

@@ -51,7 +51,8 @@ class Transfer:
 
 def examine(file: BankFile, rows: Sequence[BankFileRow]) -> None:
     """Set the finding of each row of a file, with what is wrong by column and what an unclear one may mean."""
-    known, seen = _known(file, rows), {}
+    known = _known(file, rows)
+    seen: dict[str, int] = {}
     for row in rows:
         row.wrong, row.candidates, row.words = {}, [], ""
         reference = row.cells.get("reference", "")

@@ -152,20 +152,20 @@ def _check_payment(account: Account, reference: str, amount: Decimal, invoice: I
 
 def _refuse_while_charged(account: Account, *, despite: bool) -> None:
     """Raise Refused while money of an account may be on its way by a charge."""
-    states = set(
-        PaymentAttempt.objects.filter(account=account, state__in=PaymentAttempt.ASKED).values_list("state", flat=True)
-    )
-    if PaymentAttempt.State.SENDING in states:
+    open_ones = PaymentAttempt.objects.filter(account=account, state__in=PaymentAttempt.ASKED)
+    found = list(open_ones.values_list("state", "page_id"))
+    # On a page of the gateway's the customer may sit for half an hour: it can be closed before the money is recorded.
+    if any(state == PaymentAttempt.State.SENDING and not page_id for state, page_id in found):
         raise Refused(
             "charge_under_way",
             f"Account {account.number} is paying by card at this moment; wait a minute, then look whether it is already"
             " settled.",
         )
-    if states and not despite:
+    if found and not despite:
         raise Refused(
             "charge_unclear",
-            f"A charge of account {account.number} may have been made, and its outcome is not known yet. Look it up"
-            " among the charge attempts first, or tick that you record this money all the same.",
+            f"A charge of account {account.number} may have been made, or the customer has a payment page open."
+            " Look it up among the charge attempts first, or tick that you record this money all the same.",
         )
 
 

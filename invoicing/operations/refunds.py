@@ -202,16 +202,10 @@ def _not_made(attempt_id: int, words: str, code: str) -> str:
         return attempt.state
     why = f"not given back: {words}"
     entries = [_held(attempt, -attempt.amount, by=None, why=why, undone=True)]
-    freed = LedgerEntry.objects.filter(key__startswith=f"{_freed_by(attempt)}:").select_related("invoice")
-    moved = ledger.lock_invoices({row.invoice_id for row in freed if row.invoice_id})
-    for row in freed.order_by("pk"):
-        entries.append(
-            LedgerEntry(
-                account_id=row.account_id, kind=row.kind, amount=-row.amount, invoice_id=row.invoice_id,
-                payment_id=row.payment_id, key=f"undone:{row.pk}:{row.invoice_id or 'credit'}", effective_at=clock.now(), reason=why[:300],
-            )
-        )  # fmt: skip
-    ledger.write(entries, moved.values())
+    # A note and the money that it freed cancel out on their invoice: what is unpaid there stays as it is.
+    freed = LedgerEntry.objects.filter(key__startswith=f"{_freed_by(attempt)}:")
+    entries += [_mirrored(row, why) for row in freed.order_by("pk")]
+    ledger.write(entries)
     state = _end(attempt, State.DECLINED, words, code)
     balance_changed.send(sender=Payment, account_ids=[attempt.payment.account_id])
     return state
@@ -231,6 +225,15 @@ def _unknown(attempt_id: int, words: str, at: datetime) -> str:
         " It is looked up after 5 minutes, an hour, and then daily; do not give it back another way meanwhile.",
     )  # fmt: skip
     return attempt.state
+
+
+def _mirrored(row: LedgerEntry, why: str) -> LedgerEntry:
+    """Return the entry that takes one of a credit note back."""
+    return LedgerEntry(
+        account_id=row.account_id, kind=row.kind, amount=-row.amount, invoice_id=row.invoice_id,
+        payment_id=row.payment_id, key=f"undone:{row.pk}:{row.invoice_id or 'credit'}", effective_at=clock.now(),
+        reason=why[:300],
+    )  # fmt: skip
 
 
 def _lock(attempt_id: int) -> RefundAttempt:
