@@ -31,8 +31,8 @@ START_SECONDS = 60
 # Every way out of the program, so that nothing set for the operator's own is taken over.
 SIMULATED = {
     "DEBUG": "", "ALLOWED_HOSTS": "127.0.0.1", "EMAIL_CHANNEL": "simulated", "EMAIL_URL": "",
-    "FIELD_ENCRYPTION_KEY": "", "PAYMENT_GATEWAY": "sandbox", "SMS_CHANNEL": "simulated", "STRIPE_API_BASE": "", "STRIPE_SECRET_KEY": "",
-    "STRIPE_WEBHOOK_SECRET": "", "VOICE_CHANNEL": "simulated",
+    "FIELD_ENCRYPTION_KEY": "", "PAYMENT_GATEWAY": "sandbox", "SMS_CHANNEL": "simulated", "STRIPE_API_BASE": "",
+    "STRIPE_SECRET_KEY": "", "STRIPE_WEBHOOK_SECRET": "", "VOICE_CHANNEL": "simulated",
 }  # fmt: skip
 
 
