@@ -1,6 +1,6 @@
 """T08: a clerk takes cash while a sweep charges the card, in every order: nobody pays twice.
 
-Two real connections, led step by step. 60 orders; the long run is ``INTERLEAVINGS=1000 script/test
+Two real connections, led step by step. 40 orders; the long run is ``INTERLEAVINGS=1000 script/test
 tests/faults/test_cash_and_card.py``. What counts is what was handed over and what the gateway's own book says.
 """
 
@@ -18,7 +18,7 @@ from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from invoicing import dispatch
 from invoicing.gateways.sandbox import SandboxGateway
-from invoicing.models import Invoice, Payment, PaymentAttempt, SandboxCharge
+from invoicing.models import Payment, PaymentAttempt, SandboxCharge
 from invoicing.operations import collect, ledger
 from tests.backoffice import make_invoice
 from tests.factories import instant, make_account, make_source
@@ -29,7 +29,7 @@ till = pytest.importorskip("invoicing.operations.till", reason="the till is not 
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ORDERS = int(os.environ.get("INTERLEAVINGS") or 60)
+ORDERS = int(os.environ.get("INTERLEAVINGS") or 40)
 OWED = Decimal("100.00")
 SIX = instant("2026-01-01 06:00")
 
@@ -60,7 +60,7 @@ def _points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "lock_account", locking)
 
 
-def owing(number: int) -> tuple[Account, Invoice]:
+def owing(number: int) -> Account:
     """Return an account that owes 100.00, whose card is about to be charged for it."""
     account = make_account(number=f"{number:05d}")
     make_source(account, 1, "tok_ok")
@@ -68,12 +68,12 @@ def owing(number: int) -> tuple[Account, Invoice]:
     collect.queue_charge(
         account=account, invoice=invoice, rank=1, key=f"k-{number}", amount=OWED, due_at=SIX, why="autopay"
     )
-    return account, invoice
+    return account
 
 
 def play(number: int, clerk: User) -> tuple[str, Decimal, int]:
     """Let cash and card race for one invoice; return who won and lost, what was taken too much, and the waits."""
-    account, invoice = owing(number)
+    account = owing(number)
 
     def cash() -> str:
         with clock.at(SIX):
@@ -132,12 +132,16 @@ def test_cash_and_card_in_every_order_take_what_is_owed_once() -> None:
 
 def test_a_till_that_does_not_look_for_a_charge_under_way_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("invoicing.operations.payments._refuse_while_charged", lambda *_, **__: None)
-    _, too_much, _ = race(20)
+    _, too_much, _ = race(12)
     assert too_much > 0
 
 
 def test_a_sweep_that_does_not_look_again_under_the_lock_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collect, "_refusal", lambda *_: "")
+    # What is not looked at again is charged although nothing is due: more is asked than is owed, or nothing at all.
     with pytest.raises((AssertionError, ValueError)):
-        _, too_much, _ = race(20)
-        assert too_much == 0
+        _assert_nothing_too_much(race(12))
+
+
+def _assert_nothing_too_much(raced: tuple[Counter[str], Decimal, int]) -> None:
+    assert raced[1] == 0
