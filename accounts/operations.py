@@ -190,7 +190,9 @@ def resolve_attentions(code: str, keys: Iterable[str], resolution: str, by: User
 # --- The global pause ---
 
 # Woken when a pause ends, in this order: who has paid gets the line back before anybody is cut, charged or written to.
-WAKE_ON_RESUME = ("netenforce.restore", "netenforce.dispatch", "invoicing.dispatch_charges", "accounts.dispatch_notices")
+WAKE_ON_RESUME = (
+    "netenforce.restore", "netenforce.dispatch", "invoicing.dispatch_charges", "accounts.dispatch_notices",
+)  # fmt: skip
 
 
 def pause_everything(*, reason: str, by: User | None = None) -> Pause:

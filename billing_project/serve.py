@@ -45,6 +45,7 @@ class Part:
     start_at: float = 0.0
     pause: float = 0.5
     environment: dict[str, str] = field(default_factory=dict)
+    output: int | None = None
 
     def start(self) -> None:
         """Start the process so that it ends with the supervisor, and apart from the terminal's Ctrl-C."""
@@ -54,6 +55,7 @@ class Part:
             cwd=CHECKOUT,
             env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
+            stdout=self.output,
             start_new_session=True,
             preexec_fn=end_with_parent,  # noqa: PLW1509 - one prctl call, no locks taken
         )
@@ -131,11 +133,11 @@ def _steps(*, production: bool) -> list[list[str]]:
 
 def _run(settings: ModuleType, where: Place, *, database: bool, broker: bool) -> None:
     port, base = settings.PORT, settings.PUBLIC_BASE_URL
-    parts = _parts(port)
+    parts = parts_of(port)
     try:
         for part in parts:
             part.start()
-        _wait_for_web(parts[0], port)
+        wait_for_web(parts[0], port)
         say(f"Admin:  {base}/admin/")
         say(f"Portal: {base}/portal/")
         say("Ready. Ctrl-C stops everything.")
@@ -157,15 +159,17 @@ def _run(settings: ModuleType, where: Place, *, database: bool, broker: bool) ->
             part.stop()
 
 
-def _parts(port: int) -> list[Part]:
+def parts_of(port: int, *, beat: bool = True) -> list[Part]:
+    """Return the processes that make up the program: the web, the worker with beat, and the one for restores."""
     python = [sys.executable, "-m"]
     web = [
         *python, "gunicorn", "billing_project.wsgi", "--bind", f"{HOST}:{port}",
         "--workers", "2", "--threads", "4", "--worker-tmp-dir", _memory_folder(),
         "--log-level", "warning", "--graceful-timeout", "10", "--no-control-socket",
     ]  # fmt: skip
-    beat = ["-B", "--scheduler", "celery.beat:Scheduler"]
-    worker = [*_worker("worker", "payments,notices,sweeps,reports", threads=2), *beat]
+    worker = _worker("worker", "payments,notices,sweeps,reports", threads=2)
+    if beat:
+        worker += ["-B", "--scheduler", "celery.beat:Scheduler"]
     # Whoever has paid is freed here, and waits for no sweep, no letter and no charge (R-13).
     restores = _worker("restores", "restore,webhooks", threads=3)
     # As root Celery warns against code in messages; ours are JSON only. What it means to change in its
@@ -198,7 +202,8 @@ def _revive(where: Place, *, database: bool, broker: bool) -> None:
         say(str(refused))
 
 
-def _wait_for_web(web: Part, port: int) -> None:
+def wait_for_web(web: Part, port: int) -> None:
+    """Wait until the web answers on its port; raises Refused if it ended or does not."""
     give_up_at = time.monotonic() + 60
     while time.monotonic() < give_up_at:
         if web.process is not None and web.process.poll() is not None:

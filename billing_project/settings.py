@@ -193,6 +193,8 @@ if not ALLOWED_HOSTS:
 EMBEDDED_DATABASE, _default = _database()
 EMBEDDED_BROKER, BROKER_URL = _broker()
 EMBEDDED_DATABASE_KEEPER = "billing_project.embedded.keep"
+# What runs the whole program on a database of its own, for measurements.
+TRIAL = "billing_project.trial"
 DATABASES = {"default": _default}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Of each process alone: nothing may depend on a cache, and the pages must work while Redis is down.

@@ -23,7 +23,7 @@ from accounts.signals import (
     template_uses_wanted,
     unreachable,
 )
-from invoicing.models import BillingParameters, Invoice, Payment
+from invoicing.models import BillingParameters, Invoice, Payment, PaymentAttempt
 from invoicing.operations.preview import PlannedBill
 from invoicing.signals import (
     about_to_bill,
@@ -126,9 +126,10 @@ def look_at_balance(sender: Any, account_ids: list[int], **_: Any) -> None:
 
 
 @receiver(charge_settled, dispatch_uid="delinquency.charge_settled")
-def look_at_charge(account_id: int, attempt_id: int, **_: Any) -> None:
+def look_at_charge(account_id: int, attempt_id: int, state: str = "", **_: Any) -> None:
     """Look again at an account whose charge was settled: what waited for its outcome may go on."""
-    look_again([account_id])
+    if state != PaymentAttempt.State.DONE:  # its payment has announced itself
+        look_again([account_id])
     tell_of_decline(attempt_id)
 
 

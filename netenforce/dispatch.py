@@ -61,10 +61,13 @@ class Answer:
     alive: bool = True
 
 
-def dispatch_enforcement(at: datetime | None = None, *, seconds_max: float | None = None) -> Counter[str]:
+def dispatch_enforcement(
+    at: datetime | None = None, *, seconds_max: float | None = None, turn_seconds: float = 0
+) -> Counter[str]:
     """Send the network changes that are due at an instant (default: now); return how many ended how.
 
-    Stops after ``seconds_max`` seconds; the rest waits for the next pass.
+    Stops after ``seconds_max`` seconds; the rest waits for the next pass. A device in another worker's hands is waited
+    for up to ``turn_seconds``.
     """
     outcomes: Counter[str] = Counter()
     stop_at = clock.monotonic() + seconds_max if seconds_max is not None else None
@@ -77,7 +80,7 @@ def dispatch_enforcement(at: datetime | None = None, *, seconds_max: float | Non
             for device in waiting_devices(restores).exclude(pk__in=dead):
                 if stop_at is not None and clock.monotonic() >= stop_at:
                     return +outcomes
-                with turn_on(device.pk) as got:
+                with turn_on(device.pk, seconds_max=0 if restores else turn_seconds) as got:
                     if got and not drain(device, restores=restores, outcomes=outcomes, stop_at=stop_at):
                         dead.add(device.pk)
     return +outcomes  # without the zeros

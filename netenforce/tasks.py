@@ -9,7 +9,7 @@ from .dispatch import dispatch_enforcement
 from .reconcile import reconcile as compare_devices
 from .restore import restore_lines
 
-DISPATCH_SECONDS = 40.0
+DISPATCH_SECONDS, TURN_SECONDS = 40.0, 5.0
 
 
 @shared_task(name="netenforce.restore", soft_time_limit=60, time_limit=90)
@@ -22,7 +22,7 @@ def restore() -> int:
 def dispatch() -> int:
     """Send the network changes that are due; return how many were handled."""
     began = clock.monotonic()
-    handled = dispatch_enforcement(seconds_max=DISPATCH_SECONDS).total()
+    handled = dispatch_enforcement(seconds_max=DISPATCH_SECONDS, turn_seconds=TURN_SECONDS).total()
     if handled and clock.monotonic() - began >= DISPATCH_SECONDS:
         # Its time is over and its work perhaps is not: others get their turn at this worker, then it goes on.
         nudge("netenforce.dispatch")

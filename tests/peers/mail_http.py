@@ -7,17 +7,17 @@ The recipient's name chooses what happens: ``invalid@`` and ``blocked@`` (refuse
 
 import json
 import re
-import socket
-import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qs
+
+from tests.peers.http_handler import PeerHandler
 
 PROVIDERS = ("postmark", "mailgun", "resend", "postal")
 # What each adapter needs in the settings, besides its address.
@@ -85,14 +85,12 @@ class MailProvider:
         return (400 if self.name == "mailgun" else 422), {"message": about, "name": "validation_error"}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class _Handler(PeerHandler):
     @property
     def provider(self) -> MailProvider:
         return cast(Any, self.server).provider
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
         fields = _fields(self.headers["Content-Type"], self.rfile.read(int(self.headers["Content-Length"])))
         to = _address(fields)
         name = to.partition("@")[0]
@@ -103,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif name == "config":
             self._answer(400, {"message": "The domain of the sender is not verified.", "ErrorCode": 400})
         elif name == "lost":
-            self._reset()
+            self.reset()
         else:
             self.provider.taken.append(fields)
             self._after(name, to)
@@ -113,41 +111,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.provider.ended.wait(10)
             self.close_connection = True
         elif name == "reset":
-            self._reset()
+            self.reset()
         elif name == "broken":
-            self._send(200, b'{"id": ')
+            self.send_content(200, b'{"id": ')
         else:
             self._answer(200, self.provider.yes(to))
 
-    def _reset(self) -> None:
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
-        self.connection.close()
-
     def _answer(self, status: int, content: object) -> None:
-        self._send(status, json.dumps(content).encode())
-
-    def _send(self, status: int, content: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except (OSError, ValueError):  # a connection that was reset here
-            self.close_connection = True
-
-    def finish(self) -> None:
-        try:
-            super().finish()
-        except (OSError, ValueError):
-            self.close_connection = True
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        self.send_content(status, json.dumps(content).encode())
 
 
 def _fields(kind: str, body: bytes) -> dict[str, Any]:

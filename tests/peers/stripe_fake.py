@@ -22,14 +22,12 @@ import hashlib
 import json
 import random
 import re
-import socket
-import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -39,6 +37,7 @@ import stripe
 
 from billing_project.kernel import clock
 from billing_project.processes import end_with_parent
+from tests.peers.http_handler import PeerHandler
 from tests.peers.stripe_books import Books, Wrong
 
 KEY, SECRET = "sk_test_a-key-for-tests", "whsec_a-secret-for-tests"
@@ -69,17 +68,15 @@ class StripeFake(ThreadingHTTPServer):
         self.ended = threading.Event()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class _Handler(PeerHandler):
     @property
     def fake(self) -> StripeFake:
         return cast(StripeFake, self.server)
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         self._serve("GET")
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
         self._serve("POST")
 
     def _serve(self, method: str) -> None:
@@ -175,9 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.fake.ended.wait(SILENCE_SECONDS)
                 self.close_connection = True
             case "reset":
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.close_connection = True
-                self.connection.close()
+                self.reset()
             case "broken":
                 self._send(200, content[: len(content) // 2] or b'{"id": "pi_')
             case "redirect":
@@ -196,31 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, {"error": error})
 
     def _send(self, status: int, content: bytes) -> None:
-        try:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            if status == 302:
-                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-            self.end_headers()
-            self.wfile.write(content)
-        except OSError:
-            self.close_connection = True
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except (OSError, ValueError):  # a connection that was reset here
-            self.close_connection = True
-
-    def finish(self) -> None:
-        try:
-            super().finish()
-        except (OSError, ValueError):
-            self.close_connection = True
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        self.send_content(status, content, **({"Location": "http://127.0.0.1:9/elsewhere"} if status == 302 else {}))
 
 
 def nested(pairs: list[tuple[str, str]]) -> dict[str, Any]:

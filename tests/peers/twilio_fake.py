@@ -19,8 +19,6 @@ import argparse
 import base64
 import json
 import re
-import socket
-import struct
 import threading
 import uuid
 from collections import Counter
@@ -28,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -37,6 +35,7 @@ import requests
 from twilio.request_validator import RequestValidator
 
 from billing_project.kernel import clock
+from tests.peers.http_handler import PeerHandler
 
 ACCOUNT = "AC" + "0" * 31 + "1"
 TOKEN = "a-token-for-tests"
@@ -147,14 +146,12 @@ def running(log: Path, plan: Mapping[str, str] | None = None) -> Iterator[Twilio
         thread.join(5)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class _Handler(PeerHandler):
     @property
     def fake(self) -> TwilioFake:
         return cast(TwilioFake, self.server)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length).decode()
         if len(body) < length:  # the sender died before it had said all: there is nothing to take
@@ -169,12 +166,12 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.isdigit():
             self._refuse(fault)
         elif fault == "lose":
-            self._reset()
+            self.reset()
         else:
             row = self.fake.take(collection, fields)
             self._after(fault, row)
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         collection = self._collection()
         if not collection:
             return
@@ -207,46 +204,16 @@ class _Handler(BaseHTTPRequestHandler):
                 self.fake.ended.wait(SILENCE_SECONDS)
                 self.close_connection = True
             case "take_and_reset":
-                self._reset()
+                self.reset()
             case "take_and_break":
-                self._send(201, b'{"sid": "SM')
+                self.send_content(201, b'{"sid": "SM')
             case "take_and_502":
-                self._send(502, b"<html>Bad Gateway</html>")
+                self.send_content(502, b"<html>Bad Gateway</html>")
             case _:
                 self._answer(201, _shown(row))
 
-    def _reset(self) -> None:
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
-        self.connection.close()
-
     def _answer(self, status: int, content: object) -> None:
-        self._send(status, json.dumps(content).encode())
-
-    def _send(self, status: int, content: bytes) -> None:
-        try:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-        except OSError:
-            self.close_connection = True
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except (OSError, ValueError):  # a connection that was reset here
-            self.close_connection = True
-
-    def finish(self) -> None:
-        try:
-            super().finish()
-        except (OSError, ValueError):
-            self.close_connection = True
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        self.send_content(status, json.dumps(content).encode())
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""The measurements: on a database of their own only, and nothing of it stays behind."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from accounts.models import Account
+from billing_project.kernel import clock
+from billing_project.kernel.errors import Refused
+from delinquency.benchmarks import restore, town
+from delinquency.management.commands import benchmark
+from tests.house.tree import ROOT
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_wherever_it_is_noon_the_check_of_the_day_is_over_and_the_evening_far(hour: int) -> None:
+    now = datetime(2026, 11, 22, hour, 59, tzinfo=UTC)
+    with clock.at(now):
+        assert clock.local(now, town.zone_at_midday()).hour == 12
+
+
+@pytest.mark.django_db
+def test_no_account_is_made_in_a_database_that_is_not_the_measurements_own() -> None:
+    with pytest.raises(Refused, match="database of its own"):
+        town.make_town(5, database="billing_trial_x")
+    assert not Account.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [([], (None, None, None)), ([0.5], (0.5, 0.5, 0.5)), ([n / 100 for n in range(1, 201)], (1.0, 1.9, 2.0))],
+)
+def test_a_percentile_is_a_time_that_was_measured(seconds: list[float], expected: tuple[float | None, ...]) -> None:
+    assert tuple(restore.share(seconds, percent) for percent in (50, 95, 100)) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "slow"),
+    [({}, False), ({"p95": 2.0}, True), ({"max": 10.1}, True), ({"restored": 199}, True), ({"restored": 0}, True)],
+)
+def test_what_is_beyond_its_bar_is_a_finding(changes: dict[str, Any], slow: bool) -> None:
+    found = {"restored": 200, "payments": 200, "p50": 0.3, "p95": 0.4, "max": 9.9, "bar": {"p95": 2.0, "max": 10.0}}
+    if changes.get("restored") == 0:
+        changes = changes | {"p50": None, "p95": None, "max": None}
+    assert benchmark.too_slow(found | changes) is slow
+
+
+@pytest.mark.parametrize("arguments", [("billing",), ("restore", "--accounts", "0"), ("restore", "--accounts", "x")])
+def test_what_cannot_be_measured_is_a_wrong_argument(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError) as refused:
+        call_command("benchmark", *arguments)
+    assert refused.value.returncode == 2
+
+
+@pytest.mark.server
+@pytest.mark.django_db
+def test_payers_are_back_while_a_sweep_runs_and_the_database_is_gone_afterwards() -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "benchmark", "restore", "--accounts", "30", "--json"],
+        cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr  # 1: a busy machine may be slower than the bar
+    found = json.loads(done.stdout)
+    assert (found["accounts"], found["commands"], found["payments"], found["restored"]) == (30, 30, 3, 3)
+    assert found["payments_during_sweep"] >= 1, "the sweep was over before anybody paid"
+    assert 0 < found["stages_p95"]["booked"] <= found["stages_p95"]["ordered"] <= found["p95"] <= found["max"] < 60
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, 'billing_trial')")
+        assert cursor.fetchall() == []
