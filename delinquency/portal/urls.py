@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from . import tickets, time, views
+from . import dispute, tickets, time, views
 
 urlpatterns = [
     path("garden/", views.garden, name="portal-garden"),
+    path("dispute/", dispute.dispute, name="portal-dispute"),
+    path("dispute/<uuid:public_id>/", dispute.dispute, name="portal-dispute"),
     path("time/", time.more_time, name="portal-time"),
     path("tickets/", tickets.index, name="portal-tickets"),
     path("tickets/new/", tickets.ask, name="portal-ask"),

@@ -3,11 +3,13 @@
 from typing import Any
 
 from django import template
+from django.template import Context
 
 from accounts.models import Account
 from delinquency.customer_tickets import subject_of, tickets_of
 from delinquency.glance import FOR_CUSTOMERS, Glance, Step, glance, upcoming
-from delinquency.models import Ticket
+from delinquency.models import Dispute, Ticket
+from invoicing.models import Invoice
 
 register = template.Library()
 STEPS_SHOWN = 5
@@ -35,6 +37,19 @@ def next_steps(account: Account) -> list[Step]:
     """Return what a customer is to expect if nothing is paid, soonest first."""
     steps = upcoming(account, standing_of(account).standing, most=40)
     return [step for step in steps if step.kind in FOR_CUSTOMERS][:STEPS_SHOWN]
+
+
+@register.simple_tag(takes_context=True)
+def dispute_of(context: Context, invoice: Invoice) -> Dispute | None:
+    """Return the newest dispute of an invoice, or None; read once for all invoices of the page's account."""
+    account: Account = context["account"]
+    seen = getattr(account, "_disputes", None)
+    if seen is None:
+        rows = Dispute.objects.filter(account=account).select_related("invoice").order_by("opened_at", "pk")
+        seen = {row.invoice_id: row for row in rows}
+        account._disputes = seen  # type: ignore[attr-defined]
+    found: Dispute | None = seen.get(invoice.pk)
+    return found
 
 
 @register.simple_tag
