@@ -9,6 +9,7 @@ from accounts.models import Account
 from delinquency.customer_tickets import subject_of, tickets_of
 from delinquency.glance import FOR_CUSTOMERS, Glance, Step, glance, upcoming
 from delinquency.models import Dispute, Ticket
+from delinquency.next_words import sentences
 from invoicing.models import Invoice
 
 register = template.Library()
@@ -37,6 +38,12 @@ def next_steps(account: Account) -> list[Step]:
     """Return what a customer is to expect if nothing is paid, soonest first."""
     steps = upcoming(account, standing_of(account).standing, most=40)
     return [step for step in steps if step.kind in FOR_CUSTOMERS][:STEPS_SHOWN]
+
+
+@register.simple_tag
+def next_sentences(account: Account) -> list[str]:
+    """Return what comes next if nothing is paid, each step as a whole sentence with its date, soonest first."""
+    return sentences(next_steps(account), standing_of(account))
 
 
 @register.simple_tag(takes_context=True)
