@@ -29,9 +29,9 @@ def late(price: str | None, until: str) -> Story:
 def test_every_step_is_a_sentence_with_its_date_and_what_stops_it() -> None:
     story = late("84.50", "2026-01-17")
     number = story.account.invoices.get().number
+    unless = "unless 84.50 USD is paid before."
     assert told(story, "2026-01-18 10:00")[:4] == [
-        f"On Monday 19 January a late fee of 10.00 USD is charged on invoice {number}"
-        ", unless 84.50 USD is paid before.",
+        f"On Monday 19 January a late fee of 10.00 USD is charged on invoice {number}, {unless}",
         "On Wednesday 21 January your account becomes delinquent, unless 84.50 USD is paid before.",
         "On Wednesday 21 January your line is slowed, unless 84.50 USD is paid before.",
         "On Wednesday 28 January your service and its billing stop, unless 84.50 USD is paid before.",
