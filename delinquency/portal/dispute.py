@@ -12,6 +12,7 @@ from accounts.access import for_customers, page
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
+from billing_project.kernel.texts import mask_cards
 from delinquency.disputed import hold_of, newest_disputes
 from delinquency.models.dispute import TEXT_LENGTH_MAX
 from delinquency.operations.disputes import TEXT_LENGTH_MIN, dispute_in_portal, withdraw_dispute
@@ -90,7 +91,8 @@ def _form(
         "portal/dispute.html",
         {
             "account": account, "invoice": invoice, "invoices": unpaid, "wrong": wrong, "most": TEXT_LENGTH_MAX,
-            "least": TEXT_LENGTH_MIN, "text": request.POST.get("text", "")[:TEXT_LENGTH_MAX], "once": uuid.uuid4(),
+            "least": TEXT_LENGTH_MIN,
+            "text": mask_cards(request.POST.get("text", "")[:TEXT_LENGTH_MAX]), "once": uuid.uuid4(),
             "holds": invoice is not None and hold_of(invoice).holds,
             "today": clock.today(account.timezone),
             "closed": invoice is not None and invoice.state != Invoice.State.OPEN,

@@ -134,6 +134,7 @@ def test_bad_input_is_told_kindly_and_nothing_is_done(
     assert answer.status_code == status
     assert words in text(answer)
     assert 'role="alert"' in answer.content.decode()
+    assert "4242424242424242" not in answer.content.decode(), "a card number is not shown again"
     assert not Dispute.objects.exists()
 
 
