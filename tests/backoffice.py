@@ -293,12 +293,8 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         account=account, pay_by_on=date(2026, 1, 25), owed=Decimal("60.00"), invoices=[invoice.pk], made_at=NOON,
         made_on=date(2026, 1, 20), grant=grant,
     )  # fmt: skip
-    asked = Ticket.objects.create(
-        account=account, number="T-2", subject="Dispute", kind="dispute", opened_on=date(2026, 1, 20),
-        queue=TicketQueue.objects.get(name="Billing"),
-    )  # fmt: skip
     Dispute.objects.create(
-        account=account, invoice=invoice, ticket=asked, text="The router came back.", state="asked", by_customer=True,
+        account=account, invoice=invoice, ticket=ticket, text="The router came back.", state="asked", by_customer=True,
         opened_at=NOON, opened_on=date(2026, 1, 20),
     )  # fmt: skip
     trip = AirbagTrip.objects.create(
