@@ -75,6 +75,7 @@ SIDEBAR = [
         _screen("Calls to make", "call", "delinquency", "calltask", page="worklist"),
         _screen("Grace given", "event_upcoming", "delinquency", "gracegrant"),
         _screen("Promises", "handshake", "delinquency", "promise"),
+        _screen("Disputes", "gavel", "delinquency", "dispute"),
         _screen("Standings", "flag", "delinquency", "standing"),
         _screen("Late invoices", "schedule", "delinquency", "invoicestanding"),
         _screen("Steps taken", "stairs", "delinquency", "steprun"),

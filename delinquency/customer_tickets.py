@@ -14,7 +14,8 @@ def tickets_of(account: Account) -> QuerySet[Ticket]:
     """Return the tickets a customer may see: not those that only say among staff that nobody can be reached."""
     said = Count("comments", filter=Q(comments__direction__in=(Direction.IN, Direction.OUT)))
     rows = Ticket.objects.filter(account=account, merged_into__isnull=True).annotate(said=said)
-    return rows.filter(~Q(kind=Ticket.Kind.UNREACHABLE) | Q(said__gt=0)).order_by("-opened_at", "-pk")
+    rows = rows.filter(~Q(kind=Ticket.Kind.UNREACHABLE) | Q(said__gt=0)).select_related("dispute__invoice")
+    return rows.order_by("-opened_at", "-pk")
 
 
 def subject_of(ticket: Ticket) -> str:
@@ -23,4 +24,7 @@ def subject_of(ticket: Ticket) -> str:
         return _("Unpaid invoices")
     if ticket.kind == Ticket.Kind.UNREACHABLE:
         return _("How to reach you")
+    dispute = getattr(ticket, "dispute", None) if ticket.kind == Ticket.Kind.DISPUTE else None
+    if dispute is not None:
+        return _("Your dispute of invoice %(number)s") % {"number": dispute.invoice.number}
     return ticket.subject

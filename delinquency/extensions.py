@@ -16,6 +16,8 @@ CLERK = "accounts.change_account"
 def allowance_of(account: Account, by: User | None, today: date) -> Allowance:
     """Return what a person may still give an account; grants count whoever made them, withdrawn ones do not (A9).
 
+    Nor does what opened a line over a dispute.
+
     Without `by` it is the program that gives (an import, the demo): no limit, but it counts.
     """
     given = given_on(account, today)
@@ -38,7 +40,11 @@ def given_on(account: Account, today: date) -> tuple[date, ...]:
     """Return the local days of the last 12 months on which an account got more time."""
     earliest = clock.instant(datetime.combine(months_later(today, -12), time.min), account.timezone)
     rows = GraceGrant.objects.filter(
-        account=account, granted_at__gte=earliest, withdraws__isnull=True, withdrawal__isnull=True
+        account=account,
+        granted_at__gte=earliest,
+        withdraws__isnull=True,
+        withdrawal__isnull=True,
+        dispute__isnull=True,
     )
     days = [clock.local(at, account.timezone).date() for at in rows.values_list("granted_at", flat=True)]
     return within_12_months(days, today)

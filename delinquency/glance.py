@@ -201,7 +201,7 @@ def glance(account: Account) -> Glance:
         position=position,
         standing=standing,
         case=Case.objects.filter(account=account).exclude(stage=Case.Stage.CLOSED).first(),
-        restore=restoring_amount(position, _holding_back(account, standing), standing),
+        restore=restoring_amount(position, holding_back(account.pk, standing), standing),
         lines=lines,
         sources=tuple(funding_sources_by_rank([account.pk]).get(account.pk, {}).values()),
         today=clock.today(account.timezone),
@@ -253,16 +253,16 @@ def upcoming(account: Account, standing: Standing | None, *, most: int = 6) -> l
     ]  # fmt: skip
 
 
-def _holding_back(account: Account, standing: Standing | None) -> set[int]:
+def holding_back(account_id: int, standing: Standing | None) -> set[int]:
     """Return the invoices over which the account is delinquent or a cut is in force."""
     if standing is None:
         return set()
     found = set(
-        InvoiceStanding.objects.filter(account=account, delinquent_on__isnull=False).values_list(
+        InvoiceStanding.objects.filter(account=account_id, delinquent_on__isnull=False).values_list(
             "invoice_id", flat=True
         )
     )
-    for causes in StepRun.objects.filter(account=account, in_force=True).values_list("invoices", flat=True):
+    for causes in StepRun.objects.filter(account=account_id, in_force=True).values_list("invoices", flat=True):
         found |= {int(key) for key in _ids(causes)}
     return found
 

@@ -42,6 +42,7 @@ from delinquency.models import (
     CallTask,
     CannedReply,
     Case,
+    Dispute,
     Event,
     Exclusion,
     Forecast,
@@ -299,6 +300,10 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
     Promise.objects.create(
         account=account, pay_by_on=date(2026, 1, 25), owed=Decimal("60.00"), invoices=[invoice.pk], made_at=NOON,
         made_on=date(2026, 1, 20), grant=grant,
+    )  # fmt: skip
+    Dispute.objects.create(
+        account=account, invoice=invoice, ticket=ticket, text="The router came back.", state="asked", by_customer=True,
+        opened_at=NOON, opened_on=date(2026, 1, 20),
     )  # fmt: skip
     trip = AirbagTrip.objects.create(
         kind="cuts", on=date(2026, 1, 21), tripped_at=NOON, planned=Decimal(60), limit=Decimal(20), words="60 cuts."

@@ -25,6 +25,7 @@ from netenforce.models import LineState
 
 from .buttons import FittingButtons
 from .calendar import LandsFilter
+from .dispute import DisputeButton
 from .flag import FlagActions
 from .grace import GraceActions
 from .move_batch import PolicyMoveInline
@@ -85,6 +86,7 @@ class AccountPage(
     WhatIfMixin,
     NewTicketButton,
     TillActions,
+    DisputeButton,
     MoveAccountMixin,
     AccountAdmin,
 ):
@@ -96,8 +98,8 @@ class AccountPage(
     actions = (*AccountAdmin.actions, "move_chosen")
     actions_detail = (
         "record_payment", "waive_fee", "grace", "promise", "undo_grace", "pay_link", "log_call",
-        {"title": "More", "items": ["new_ticket", "change_status", "what_if", "move_version", "returned", "look_again",
-                                    "unflag", "unpark", "close_links", "close"]},
+        {"title": "More", "items": ["new_ticket", "dispute_invoice", "change_status", "what_if", "move_version",
+                                    "returned", "look_again", "unflag", "unpark", "close_links", "close"]},
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
 

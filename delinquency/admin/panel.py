@@ -14,9 +14,10 @@ from accounts.admin.ways import Person, people_of
 from accounts.models import Account, Contact, InboundMessage
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
+from delinquency.disputed import running_of
 from delinquency.flagging import FlagState, flag_state
 from delinquency.glance import Glance, Step, glance, upcoming
-from delinquency.models import Event, PolicyMove
+from delinquency.models import Dispute, Event, PolicyMove
 from delinquency.promised import Record, record_of
 from netenforce.admin.device import level_badge
 from netenforce.admin.window import window_badge
@@ -70,6 +71,7 @@ class Panel:
     promises: Record
     flag: FlagState | None
     people: tuple[Person, ...]  # how each contact can be reached
+    disputes: tuple[Dispute, ...]  # those that nobody has decided yet
     may_count: bool  # whether the user may leave late invoices out of the count towards the flag
 
     @property
@@ -110,6 +112,7 @@ def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any =
         promises=record_of(account, seen.today),
         flag=flag_state(seen.standing, seen.today, seen.sources),
         people=tuple(people_of(_people(account), user=user, back=back)),
+        disputes=tuple(running_of(account)),
         may_count=user is not None and user.has_perm("delinquency.change_standing"),
     )  # fmt: skip
 

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.db.models import Prefetch
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from accounts.admin.base import BAD, GOOD, NOTE, QUIET, WARN, badge, local_time, staff_user
 from accounts.admin.confirm import DayField
-from accounts.models import Notice, User
+from accounts.models import InboundAttachment, Notice, User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.models import CannedReply, Macro, Ticket, TicketComment, TicketQueue
@@ -37,6 +38,16 @@ REPLY, NOTE_TO_SELF = "reply", "note"
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that came with a letter; without an address it is only named."""
+
+    name: str
+    url: str
+    size: str
+    refused_why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of the conversation, ready to be shown."""
 
@@ -48,7 +59,7 @@ class Line:
     delivery: SafeString | str
     notice_url: str
     moved_from: str
-    files: tuple[str, ...]
+    files: tuple[File, ...]
 
 
 class ComposeForm(forms.Form):
@@ -163,7 +174,8 @@ def due_badge(ticket: Ticket, now: datetime | None = None) -> SafeString:
 def page_context(request: HttpRequest, ticket: Ticket, form: ComposeForm | None) -> dict[str, Any]:
     """Return what the page of a ticket shows."""
     user, now = staff_user(request), clock.now()
-    lines = [_line(row, ticket.account.timezone) for row in _rows(ticket)]
+    may_open = user.has_perm("accounts.view_inboundmessage")
+    lines = [_line(row, ticket.account.timezone, may_open) for row in _rows(ticket)]
     may_work = user.has_perm("delinquency.change_ticket")
     return {
         "ticket": ticket,
@@ -219,10 +231,11 @@ def changed_words(ticket: Ticket, seen: int, user: User) -> list[str]:
 
 def _rows(ticket: Ticket) -> Any:
     rows = ticket.comments.select_related("author", "contact", "notice", "moved_from", "inbound")
-    return rows.prefetch_related("inbound__attachments")
+    files = InboundAttachment.objects.defer("content")  # names only: the contents stay where they are
+    return rows.prefetch_related(Prefetch("inbound__attachments", files))
 
 
-def _line(row: TicketComment, zone: str) -> Line:
+def _line(row: TicketComment, zone: str, may_open: bool) -> Line:
     by = {"email": "e-mail", "sms": "SMS", "portal": "the portal", "voice": "phone"}.get(row.channel, row.channel)
     match row.direction:
         case TicketComment.Direction.IN:
@@ -240,17 +253,20 @@ def _line(row: TicketComment, zone: str) -> Line:
         delivery=_delivery(notice, zone) if notice else "",
         notice_url=reverse("admin:accounts_notice_change", args=[notice.pk]) if notice else "",
         moved_from=row.moved_from.number if row.moved_from else "",
-        files=_files(row),
+        files=_files(row, may_open),
     )  # fmt: skip
 
 
-def _files(row: TicketComment) -> tuple[str, ...]:
-    """Return the names of the files that came with a letter, and why one was not kept."""
+def _files(row: TicketComment, may_open: bool) -> tuple[File, ...]:
+    """Return the files that came with a letter: where each is downloaded, or why it was not kept."""
     if row.inbound is None:
         return ()
-    return tuple(
-        f"{file.name}{': ' + file.refused_why if file.refused_why else ''}" for file in row.inbound.attachments.all()
-    )
+    found = []
+    for file in row.inbound.attachments.all():
+        url = reverse("admin:accounts_inboundmessage_file", args=[row.inbound_id, file.pk])
+        shown = url if may_open and not file.refused_why else ""
+        found.append(File(file.name, shown, f"{max(file.size // 1024, 1)} kB", file.refused_why))
+    return tuple(found)
 
 
 def _delivery(notice: Notice, zone: str) -> SafeString:

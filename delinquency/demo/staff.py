@@ -18,6 +18,7 @@ CLERKS_DO = (
     "add_serviceline", "add_fundingsource", "change_fundingsource", "change_attention",
     "change_billingparameters", "add_subscription", "change_subscription", "add_payment", "change_payment",
     "add_charge", "change_charge", "change_invoice", "add_gracegrant", "change_standing",
+    "add_dispute", "change_dispute",
     "change_ticket", "add_ticket", "reply_ticket",
     "merge_ticket", "add_cannedreply", "change_cannedreply", "delete_cannedreply", "add_macro", "change_macro",
     "delete_macro", "add_macroaction", "change_macroaction", "delete_macroaction", "change_ticketqueue",
@@ -33,7 +34,7 @@ CLERKS_DO = (
 )  # fmt: skip
 SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticket", "reply_ticket", "merge_ticket",
-    "add_ticketcomment", "change_calltask", "add_gracegrant",
+    "add_ticketcomment", "change_calltask", "add_gracegrant", "add_dispute", "change_dispute",
     "change_attention", "change_inboundmessage", "add_suppression", "waive_fee",
 )  # fmt: skip
 # What each group may give away alone: fees and credits, write-offs and voids, refunds.

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from billing_project.kernel import clock
 
 from .check import Broken, Check
+from .disputes import DISPUTES
 from .journal import JOURNAL
 from .letters import LETTERS
 from .money import MONEY
@@ -33,7 +34,7 @@ def check_invariants(at: datetime | None = None) -> list[Broken]:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         moment = at or clock.now()
-        broken = [row for check in (*MONEY, *LETTERS, *SERVICE, *JOURNAL) for row in _run(check, moment)]
+        broken = [row for check in (*MONEY, *LETTERS, *SERVICE, *DISPUTES, *JOURNAL) for row in _run(check, moment)]
     return sorted(broken, key=lambda row: CHECKED.index(row.invariant))
 
 

@@ -74,6 +74,9 @@ HELD_IN_DISPUTE = Check(
     {_HELD} {_HOLDS} {_IN_FORCE}
       AND EXISTS (SELECT FROM {_CAUSE} WHERE i.remaining >= {_THRESHOLD} AND i.frozen)
       AND NOT EXISTS (SELECT FROM {_CAUSE} WHERE i.remaining >= {_THRESHOLD} AND NOT i.frozen)
+      AND NOT EXISTS (SELECT FROM delinquency_invoicestanding t JOIN invoicing_invoice i ON i.id = t.invoice_id
+                      WHERE t.account_id = a.id AND t.delinquent_on IS NOT NULL AND i.state = 'open'
+                        AND i.remaining >= {_THRESHOLD} AND NOT i.frozen)
     ORDER BY a.number""",
 )
 

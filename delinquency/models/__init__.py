@@ -3,6 +3,7 @@
 from .airbag import AirbagStep, AirbagTrip
 from .call import CallTask
 from .case import Case, StepRun
+from .dispute import Dispute
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
@@ -20,6 +21,7 @@ __all__ = [
     "CallTask",
     "CannedReply",
     "Case",
+    "Dispute",
     "Event",
     "Exclusion",
     "Forecast",

@@ -11,6 +11,7 @@ from accounts.access import for_customers, page
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
+from billing_project.kernel.texts import mask_cards
 from delinquency.customer_tickets import subject_of, tickets_of
 from delinquency.models import Ticket, TicketComment
 from delinquency.operations import desk_portal
@@ -45,8 +46,9 @@ def ask(request: HttpRequest, account: Account) -> HttpResponse:
             return _to(made)
     begun = request.POST if request.method == "POST" else request.GET  # another page may begin the question
     context = {
-        "account": account, "wrong": wrong, "subject": begun.get("subject", "")[: desk_portal.SUBJECT_LENGTH],
-        "text": begun.get("text", "")[:TEXT_LENGTH_MAX], "once": uuid.uuid4(), "most": TEXT_LENGTH_MAX,
+        "account": account, "wrong": wrong,
+        "subject": mask_cards(begun.get("subject", "")[: desk_portal.SUBJECT_LENGTH]),
+        "text": mask_cards(begun.get("text", "")[:TEXT_LENGTH_MAX]), "once": uuid.uuid4(), "most": TEXT_LENGTH_MAX,
         "subject_most": desk_portal.SUBJECT_LENGTH,
     }  # fmt: skip
     return page(request, "portal/ask.html", context, status=status)
@@ -66,7 +68,8 @@ def ticket(request: HttpRequest, account: Account, number: str) -> HttpResponse:
     context = {
         "account": account, "ticket": found, "subject": subject_of(found), "lines": _lines(found, account),
         "wrong": wrong,
-        "text": request.POST.get("text", "")[:TEXT_LENGTH_MAX], "once": uuid.uuid4(), "most": TEXT_LENGTH_MAX,
+        "text": mask_cards(request.POST.get("text", "")[:TEXT_LENGTH_MAX]),
+        "once": uuid.uuid4(), "most": TEXT_LENGTH_MAX,
         "takes_answers": desk_portal.takes_answers(found, clock.now()), "may_solve": desk_portal.may_be_solved(found),
         "closed": clock.local(found.closed_at, account.timezone) if found.closed_at else None,
         "written": bool(found.customer_at and found.owed_since_at),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import captive, garden, tickets, time, views
+from . import captive, dispute, garden, tickets, time, views
 
 urlpatterns = [
     path("captive", captive.captive, name="portal-captive"),
@@ -10,6 +10,8 @@ urlpatterns = [
     path("garden/pay/", garden.pay, name="portal-garden-pay"),
     path("garden/payment/<uuid:press>/", garden.payment, name="portal-garden-payment"),
     path("garden/<path:anything>", views.garden),
+    path("dispute/", dispute.dispute, name="portal-dispute"),
+    path("dispute/<uuid:public_id>/", dispute.dispute, name="portal-dispute"),
     path("time/", time.more_time, name="portal-time"),
     path("tickets/", tickets.index, name="portal-tickets"),
     path("tickets/new/", tickets.ask, name="portal-ask"),

@@ -5,12 +5,15 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.template import Context
 
 from accounts.models import Account
 from delinquency import paying
 from delinquency.customer_tickets import subject_of, tickets_of
 from delinquency.glance import FOR_CUSTOMERS, Glance, Step, glance, upcoming
-from delinquency.models import Ticket
+from delinquency.models import Dispute, Ticket
+from delinquency.next_words import sentences
+from invoicing.models import Invoice
 
 register = template.Library()
 STEPS_SHOWN = 5
@@ -70,6 +73,25 @@ def second_source(account: Account) -> paying.SecondSource | None:
     """Return since when a second card is asked for, while there is none (E7)."""
     at = standing_of(account)
     return paying.second_source(at.standing, len(at.sources))
+
+
+@register.simple_tag
+def next_sentences(account: Account) -> list[str]:
+    """Return what comes next if nothing is paid, each step as a whole sentence with its date, soonest first."""
+    return sentences(next_steps(account), standing_of(account))
+
+
+@register.simple_tag(takes_context=True)
+def dispute_of(context: Context, invoice: Invoice) -> Dispute | None:
+    """Return the newest dispute of an invoice, or None; read once for all invoices of the page's account."""
+    account: Account = context["account"]
+    seen = getattr(account, "_disputes", None)
+    if seen is None:
+        rows = Dispute.objects.filter(account=account).select_related("invoice").order_by("opened_at", "pk")
+        seen = {row.invoice_id: row for row in rows}
+        account._disputes = seen  # type: ignore[attr-defined]
+    found: Dispute | None = seen.get(invoice.pk)
+    return found
 
 
 @register.simple_tag

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from accounts.models import Account, InboundAttachment, InboundMessage, Notice, Suppression
 from accounts.outreach.suppressions import lift, suppress
@@ -215,6 +216,27 @@ def test_the_files_of_a_letter_are_named_on_the_ticket(account: Account, admin_c
     page = admin_client.get(f"/admin/delinquency/ticket/{Ticket.objects.get().pk}/change/").content.decode()
     assert "receipt.pdf" in page
     assert "run.exe: not kept" in page
+
+
+def test_a_file_on_the_ticket_is_one_press_from_its_download_for_whoever_may_read_messages(
+    account: Account, admin_client: Any
+) -> None:
+    message = receive(account, "See the receipt")
+    kept = InboundAttachment.objects.create(
+        message=message, name="receipt.pdf", content_type="application/pdf", size=3, content=b"pdf"
+    )
+    url, page = f"/admin/accounts/inboundmessage/{message.pk}/file/{kept.pk}/", Ticket.objects.get()
+    path = f"/admin/delinquency/ticket/{page.pk}/change/"
+    assert f'<a class="desk-link" href="{url}" download>receipt.pdf</a>' in admin_client.get(path).content.decode()
+    answer = admin_client.get(url)
+    assert (answer.content, answer["X-Content-Type-Options"]) == (b"pdf", "nosniff")
+    assert answer["Content-Disposition"].startswith("attachment")
+    reader = Client()
+    reader.force_login(make_staff("reader", "view_ticket"))
+    shown = reader.get(path).content.decode()
+    assert "receipt.pdf" in shown
+    assert url not in shown
+    assert reader.get(url).status_code == 403
 
 
 # --- people who cannot be reached
