@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from billing_project.kernel.errors import Refused
 from netenforce.models import Device
+from netenforce.rules.routeros_options import parse_options
 
 from .reader import Row, Sheet, read_sheet, refuse_twice
 from .report import Report, run_import
@@ -55,6 +57,11 @@ def _read(row: Row, drivers: Mapping[str, Device.Driver]) -> dict[str, Any] | No
         "username": row.text("username", longest=80),
         "options": {} if row.blank("options") else _options(row),
     }
+    if values["driver"] == Device.Driver.ROUTEROS:
+        try:
+            parse_options(values["options"])
+        except Refused as refusal:
+            row.refuse("options", f"cannot be: {refusal.words.removeprefix('options: ')}")
     if values["driver"] is not None and values["driver"] not in _NEEDS_NO_HOST and not values["host"]:
         row.refuse("host", f"is blank, but a {values['driver']} device needs one; write its name or address.")
     if not row.blank("secret"):

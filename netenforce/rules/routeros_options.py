@@ -50,8 +50,10 @@ class Options:
         return TLS_PORT if self.tls else PLAIN_PORT
 
 
-def parse_options(given: Mapping[str, Any]) -> Options:
+def parse_options(given: Any) -> Options:
     """Read the options of a device; raises Refused("bad_options") with the key, what is wrong, and how to mend it."""
+    if not isinstance(given, dict):
+        raise Refused("bad_options", 'options: this is no JSON object; write it like {"address_list": "Delinquent"}.')
     unknown = sorted(given.keys() - set(_KEYS))
     if unknown:
         raise _bad(unknown[0], f"is no option of a MikroTik device; it knows {', '.join(_KEYS)}")

@@ -33,6 +33,8 @@ def test_a_device_keeps_its_secret_when_the_file_has_none(write: Files) -> None:
         ({"port": "70000"}, "port"),
         ({"options": "{tls}"}, "options"),
         ({"options": "[1]"}, "options"),
+        ({"options": '{"tsl": true}'}, "options"),
+        ({"options": '{"tls": "no"}'}, "options"),
         ({"host": ""}, "host"),
         ({"name": ""}, "name"),
     ],
@@ -43,6 +45,12 @@ def test_a_device_that_cannot_be_is_named_without_its_secret(write: Files, cells
     assert [error["column"] for error in json.loads(out)["errors"]] == [column]
     assert "s3cret" not in out + err
     assert not Device.objects.exists()
+
+
+def test_an_option_that_a_mikrotik_device_does_not_have_is_told_with_those_it_has(write: Files) -> None:
+    _, out, _ = run("import_devices", write("devices", DEVICE | {"options": '{"tsl": true}'}), json=True)
+    assert "cannot be: 'tsl' is no option of a MikroTik device; it knows tls, verify, ca_pem" in out
+    assert run("import_devices", write("devices", DEVICE | {"driver": "radius", "options": '{"tsl": true}'}))[0] == 0
 
 
 def test_a_funding_source_is_replaced_in_its_rank(write: Files) -> None:

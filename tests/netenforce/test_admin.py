@@ -35,3 +35,21 @@ def test_a_devices_secret_goes_in_and_never_comes_out() -> None:
     client.post(address, {**sent, "new_secret": "second-secret"})
     device.refresh_from_db()
     assert device.secret == "second-secret"
+
+
+def test_options_that_a_mikrotik_device_does_not_have_are_refused_where_they_are_entered() -> None:
+    client = staff_client()
+    device = Device.objects.create(name="Edge 3", driver="routeros", host="192.0.2.1", username="billing")
+    address = reverse("admin:netenforce_device_change", args=[device.pk])
+    sent = {"name": "Edge 3", "driver": "routeros", "host": "192.0.2.1", "username": "billing", "enabled": "on"}
+    for options, words in (
+        ('{"tsl": true}', "is no option of a MikroTik device"),
+        ('{"tls": "no"}', "write true or false, without quotes"),
+        ("[1]", "this is no JSON object"),
+    ):
+        answer = client.post(address, {**sent, "options": options})
+        assert answer.status_code == 200
+        assert words in answer.content.decode()
+    assert client.post(address, {**sent, "options": '{"verify": false}'}).status_code == 302
+    device.refresh_from_db()
+    assert device.options == {"verify": False}

@@ -56,6 +56,7 @@ def test_a_fingerprint_is_taken_with_and_without_colons() -> None:
     ("options", "words"),
     [
         ({"tsl": False}, "'tsl' is no option of a MikroTik device; it knows tls, verify"),
+        (["tls"], "this is no JSON object"),
         ({"tls": "no"}, "'tls' is 'no'; write true or false, without quotes"),
         ({"verify": 0}, "'verify' is 0; write true or false"),
         ({"drop_connections": None}, "'drop_connections' is None"),
@@ -76,9 +77,7 @@ def test_a_fingerprint_is_taken_with_and_without_colons() -> None:
         ({"timeout_seconds": 2.5}, "a whole number of seconds"),
     ],
 )
-def test_options_that_cannot_be_are_refused_with_the_key_and_the_way_to_mend_them(
-    options: dict[str, Any], words: str
-) -> None:
+def test_options_that_cannot_be_are_refused_with_the_key_and_the_way_to_mend_them(options: Any, words: str) -> None:
     with pytest.raises(Refused) as refusal:
         parse_options(options)
     assert refusal.value.code == "bad_options"

@@ -1,0 +1,109 @@
+"""Try a device with addresses that are nobody's: is it read, changed and read back as the driver promises?"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from billing_project.kernel import clock
+from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
+from netenforce.models import Device
+from netenforce.queries import address_lists
+from netenforce.rules.desired import LEVELS, OPEN
+
+from .port import Change, Driver
+
+# Of the ranges that the standards keep for examples (RFC 5737, RFC 3849): no line of anybody is there.
+TRIAL_ADDRESSES = {"ipv4": "192.0.2.254", "ipv6": "2001:db8:ffff:ffff::254"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that was tried: what it was, whether it went well, what was seen, and how long it took."""
+
+    what: str
+    good: bool
+    seen: str
+    seconds: float
+
+
+def try_out(driver: Driver, device: Device, addresses: Sequence[str]) -> Iterator[Step]:
+    """Try a device with addresses of nobody, step by step, and stop at the first step that fails.
+
+    The addresses are freed at the end, also after a failure. The caller must have its turn on the device.
+    """
+    before: dict[str, str] = {}
+    if probe := getattr(driver, "probe", None):
+        yield (step := _try("reach it and log in", lambda: _told(probe(device))))
+        if not step.good:
+            return
+    yield (step := _try("read what it holds", lambda: _remember(driver, device, before)))
+    if not step.good:
+        return
+    yield (step := _try("the trial addresses are free", lambda: _expect(driver, device, addresses, OPEN)))
+    if not step.good:
+        return
+    try:
+        yield from _moves(driver, device, addresses)
+    finally:
+        freed = [Change(address=address, level=OPEN) for address in addresses]
+        left = _try("leave nothing behind", lambda: _leave(driver, device, freed, before))
+    yield left
+
+
+def _moves(driver: Driver, device: Device, addresses: Sequence[str]) -> Iterator[Step]:
+    """Go through all levels the device knows: from each to a harder one, twice to the same, back, and open."""
+    lists = address_lists()
+    levels = [level for level in LEVELS if level in driver.capabilities.levels and level in lists]
+    for level in [*levels, *levels[:1] * 2, OPEN, OPEN]:
+        name = lists[level].name if level in lists else ""
+        changes = [Change(address=address, level=level, list_name=name) for address in addresses]
+        yield (step := _try(f"make them {level}", partial(_make, driver, device, changes)))
+        if not step.good:
+            return
+
+
+def _try(what: str, act: Callable[[], str]) -> Step:
+    began = clock.monotonic()
+    try:
+        good, seen = True, act()
+    except (Rejected, Unavailable, OutcomeUnknown, _Differs) as error:
+        good, seen = False, str(error)
+    return Step(what=what, good=good, seen=seen, seconds=round(clock.monotonic() - began, 3))
+
+
+class _Differs(Exception):
+    """What was read is not what it should be."""
+
+
+def _told(told: Mapping[str, str]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items() if value)
+
+
+def _remember(driver: Driver, device: Device, before: dict[str, str]) -> str:
+    before.update(driver.read_all(device))
+    return f"{len(before)} addresses are restricted by us"
+
+
+def _expect(driver: Driver, device: Device, addresses: Sequence[str], level: str) -> str:
+    held = dict(driver.read(device, addresses))
+    if held != dict.fromkeys(addresses, level):
+        raise _Differs(f"it holds {held}, and should hold {level} for each")
+    return f"{', '.join(addresses)}: {level}"
+
+
+def _make(driver: Driver, device: Device, changes: Sequence[Change]) -> str:
+    driver.apply(device, changes)
+    addresses, level = [change.address for change in changes], changes[0].level
+    seen = _expect(driver, device, addresses, level)
+    listed = dict(driver.read_all(device))
+    wanted = {} if level == OPEN else dict.fromkeys(addresses, level)
+    if {address: listed[address] for address in addresses if address in listed} != wanted:
+        raise _Differs(f"asked for all that it holds, it does not show {level} for {', '.join(addresses)}")
+    return seen
+
+
+def _leave(driver: Driver, device: Device, freed: Sequence[Change], before: Mapping[str, str]) -> str:
+    driver.apply(device, freed)
+    if dict(driver.read_all(device)) != before:
+        raise _Differs("it does not hold what it held before; look at it by hand")
+    return "it holds what it held before"
