@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
     """Rights named by what is done."""
 
     dependencies = [
-        ("invoicing", "0007_money_put_right"),
+        ("invoicing", "0008_money_put_right"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0008_courtesies'),
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('invoicing', '0005_autopay'),
+        ('invoicing', '0007_gateway_poll'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

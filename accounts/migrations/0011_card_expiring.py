@@ -21,7 +21,7 @@ def send_it(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0008_courtesies'),
+        ('accounts', '0010_customer_limits'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0009_card_expiring'),
+        ('accounts', '0011_card_expiring'),
     ]
 
     operations = [
