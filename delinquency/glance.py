@@ -230,7 +230,7 @@ def restoring_amount(position: Position, holding_back: set[int], standing: Stand
 
 def restored_by(seen: Glance, position: Position) -> Decimal:
     """Return what would still have to be paid for service to return if the account owed what a position says."""
-    return restoring_amount(position, _holding_back(seen.account, seen.standing), seen.standing)
+    return restoring_amount(position, holding_back(seen.account.pk, seen.standing), seen.standing)
 
 
 def upcoming(account: Account, standing: Standing | None, *, most: int = 6) -> list[Step]:

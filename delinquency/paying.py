@@ -57,14 +57,6 @@ class AutomaticPayment:
     number: str | None  # of the invoice that is charged; None for the next bill, which is not made yet
 
 
-@dataclass(frozen=True, slots=True)
-class SecondSource:
-    """A second card that was asked for (E7)."""
-
-    asked_on: date
-    until_on: date | None
-
-
 @transaction.atomic
 def effect_of(account: Account, amount: Decimal, named: int | None = None) -> Effect:
     """Return what a payment made now would do, by the very rules that release a line (A18, A21, A35)."""
@@ -119,19 +111,6 @@ def automatic_payment(account: Account, standing: Standing | None, coming: Seque
     if charge is not None:
         return AutomaticPayment(on, charge.at.date(), charge.number)
     return AutomaticPayment(on, None if standing is None else _next_bill_is_charged_on(account, standing), None)
-
-
-def second_source(standing: Standing | None, source_count: int) -> SecondSource | None:
-    """Return what was asked for, as long as there is no second card or bank account."""
-    asked_on = standing.second_source_asked_on if standing else None
-    if asked_on is None or source_count > 1:
-        return None
-    return SecondSource(asked_on, getattr(standing, "second_source_until_on", None))
-
-
-def needs_second_source(account_id: int) -> bool:
-    """Tell whether a second card was asked for, so that two have to stay (E7)."""
-    return Standing.objects.filter(account=account_id, second_source_asked_on__isnull=False).exists()
 
 
 def _is_silent(account: Account) -> bool:

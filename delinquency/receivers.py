@@ -60,9 +60,9 @@ from .operations.desk_inbound import file_message
 from .operations.desk_shipped import ensure_desk
 from .operations.desk_unreachable import note_unreachable
 from .operations.paying import end_for_payment, open_for_payment
-from .paying import needs_second_source
 from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_closed_again, why_not_cut
 from .rules.policy import Do
+from .second_source import second_source_of
 
 FEE_WAIVED = "its late fee was waived"
 
@@ -148,7 +148,7 @@ def close_window(account_id: int, attempt_id: int, paid: bool, **_: Any) -> None
 @receiver(about_to_remove_source, dispatch_uid="delinquency.keep_second_source")
 def keep_second_source(account_id: int, left: int, **_: Any) -> str | None:
     """Keep the second card of an account that was asked for one (E7)."""
-    if left < 2 and needs_second_source(account_id):
+    if left < 2 and second_source_of(account_id) is not None:
         return gettext("We asked for a second card or bank account, so two have to stay. Add another one first.")
     return None
 

@@ -13,6 +13,7 @@ from delinquency.customer_tickets import subject_of, tickets_of
 from delinquency.glance import FOR_CUSTOMERS, Glance, Step, glance, upcoming
 from delinquency.models import Dispute, Ticket
 from delinquency.next_words import sentences
+from delinquency.second_source import SecondSource, second_source_of
 from invoicing.models import Invoice
 
 register = template.Library()
@@ -69,10 +70,10 @@ def line_news(account: Account, since: datetime | None = None) -> paying.LineNew
 
 
 @register.simple_tag
-def second_source(account: Account) -> paying.SecondSource | None:
-    """Return since when a second card is asked for, while there is none (E7)."""
-    at = standing_of(account)
-    return paying.second_source(at.standing, len(at.sources))
+def second_source(account: Account) -> SecondSource | None:
+    """Return since when a second card is asked for and until when, while there is none (E7)."""
+    asked = second_source_of(account.pk)
+    return None if asked is None or asked.fulfilled else asked
 
 
 @register.simple_tag

@@ -12,7 +12,7 @@ from billing_project.kernel import clock
 from delinquency.glance import glance
 from delinquency.models import Case, InvoiceStanding, PolicyVersion, Standing, StepRun
 from delinquency.operations import reassess
-from delinquency.paying import automatic_payment, effect_of, line_news, second_source
+from delinquency.paying import automatic_payment, effect_of, line_news
 from invoicing.models import Invoice, LedgerEntry
 from invoicing.operations.autopay import set_autopay
 from invoicing.operations.payments import record_payment
@@ -205,14 +205,3 @@ def test_the_next_bill_is_charged_on_its_due_day() -> None:
 def test_a_policy_that_charges_nothing_promises_nothing() -> None:
     account = make_customer("40001", make_version())
     assert automatic_payment(account, Standing.objects.get(), []).on_day is None
-
-
-def test_a_second_card_is_asked_for_until_it_is_there() -> None:
-    make_customer("40001", make_version())
-    standing = Standing.objects.get()
-    assert second_source(standing, 1) is None
-    standing.second_source_asked_on = date(2026, 1, 6)
-    found = second_source(standing, 1)
-    assert found is not None
-    assert found.asked_on == date(2026, 1, 6)
-    assert second_source(standing, 2) is None

@@ -215,7 +215,7 @@ def test_what_a_credit_note_had_freed_and_was_used_since_stays_used(account: Acc
 def test_who_could_waive_and_write_off_before_still_can_after_the_upgrade() -> None:
     old = Group.objects.create(name="Old clerks")
     old.permissions.set(Permission.objects.filter(codename__in=["change_charge", "change_invoice"]))
-    keep_rights = import_module("invoicing.migrations.0008_money_rights").keep_rights
+    keep_rights = import_module("invoicing.migrations.0009_money_rights").keep_rights
     for _ in range(2):
         keep_rights(apps, None)
     codes = set(old.permissions.values_list("codename", flat=True))

@@ -139,7 +139,9 @@ def test_a_card_that_cannot_be_charged_does_not_count_as_the_other_one(account: 
 
 
 def test_two_cards_stay_where_a_second_one_was_asked_for(client: Client, account: Account) -> None:
-    Standing.objects.filter(account=account).update(second_source_asked_on=date(2026, 1, 6))
+    Standing.objects.filter(account=account).update(
+        second_source_asked_on=date(2026, 1, 6), flagged_on=date(2026, 1, 6)
+    )
     where = reverse("portal-card-remove", args=[card(account, "0002").pk])
     assert "so two have to stay" in text_of(client.get(where))
     assert client.post(where, {"seen": seen(account)}).status_code == 409
@@ -149,7 +151,9 @@ def test_two_cards_stay_where_a_second_one_was_asked_for(client: Client, account
 
 def test_where_a_second_card_is_missing_the_page_asks_for_it(client: Client, account: Account) -> None:
     FundingSource.objects.filter(last4="0002").delete()
-    Standing.objects.filter(account=account).update(second_source_asked_on=date(2026, 1, 6))
+    Standing.objects.filter(account=account).update(
+        second_source_asked_on=date(2026, 1, 6), flagged_on=date(2026, 1, 6)
+    )
     for name in ("portal-cards", "portal-home"):
         said = text_of(client.get(reverse(name)))
         assert "Please add a second card or bank account. We asked for it on Jan. 6, 2026" in said
