@@ -152,6 +152,18 @@ def trace(of: Adapter, request: ChargeRequest) -> ChargeTrace:
 Ask = Callable[..., ChargeRequest]
 
 
+def test_what_was_charged_since_an_instant_is_listed_and_what_was_declined_is_not(whole: Adapter, ask: Ask) -> None:
+    began = clock.now() - timedelta(seconds=2)
+    made = whole.make().charge(ask(whole, whole.good))
+    before = len(whole.make().charged_since(began))
+    with pytest.raises(Rejected):
+        whole.make().charge(ask(whole, next(iter(whole.soft)), key="key-2"))
+    listed = whole.make().charged_since(began)
+    assert made.provider_id in listed
+    assert len(listed) == before
+    assert whole.make().charged_since(clock.now() + timedelta(hours=1)) == []
+
+
 def test_a_good_source_is_charged_and_the_receipt_says_how_much(adapter: Adapter, ask: Ask) -> None:
     receipt = adapter.make().charge(ask(adapter, adapter.good))
     assert receipt.amount == Decimal("40.00")
