@@ -20,6 +20,7 @@ from accounts.admin.base import (
     QUIET,
     WARN,
     ReadOnlyAdmin,
+    ReadOnlyTabular,
     local_time,
     number_of,
     staff_user,
@@ -56,6 +57,14 @@ class UploadForm(forms.Form):
     )
 
 
+class BankFileRowInline(ReadOnlyTabular):
+    """The rows of a file, where they are listed as they are."""
+
+    model = BankFileRow
+    fields = ("line", "cells", "finding", "outcome", "words", "payment")
+    readonly_fields = fields
+
+
 @admin.register(BankFile)
 class BankFileAdmin(ReadOnlyAdmin):
     """Files of the bank: transfers that came in, and payments that came back. Each is recorded once."""
@@ -68,6 +77,7 @@ class BankFileAdmin(ReadOnlyAdmin):
     empty_words = "No file was uploaded. Export the incoming transfers of your bank as CSV and press “Upload a file”."
     empty_link = ("Upload a file", "admin:invoicing_bankfile_upload")
     change_list_template = "admin/bank_files.html"
+    inlines = (BankFileRowInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BankFile]:
         """Count the rows in the same query."""

@@ -208,7 +208,7 @@ def test_an_inquiry_moves_no_money_and_is_for_the_clerks(fake: stripe_fake.Runni
     deliver(fake.events())
     handle()
     assert balance(account) == Decimal("40.00")
-    assert not Attention.objects.filter(resolved_at=None).exists()
+    assert Attention.objects.get(resolved_at=None).code == "chargeback"
 
 
 def test_a_dispute_of_a_part_is_for_the_clerks(fake: stripe_fake.Running) -> None:
