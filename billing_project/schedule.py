@@ -1,4 +1,4 @@
-"""The whole timetable of beat, on one page.
+"""The whole timetable of beat, on one page, and which queue each task waits in.
 
 Each entry only wakes a task, which then looks in the database for what is due;
 dates and hours of business are decided there, in the account's own zone. So a
@@ -40,4 +40,20 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},
     # Read the devices back and repair what has drifted.
     "netenforce.reconcile": {"task": "netenforce.reconcile", "schedule": schedule(5 * MINUTE)},
+}
+
+# In order of who goes first. "restore" and "webhooks" have a worker of their own (serve.py): whoever has paid must not
+# wait behind a sweep.
+QUEUES: dict[str, dict[str, Any]] = {
+    name: {} for name in ("restore", "payments", "webhooks", "notices", "sweeps", "reports")
+}
+ROUTES = {
+    "netenforce.restore": {"queue": "restore"},
+    "delinquency.release_accounts": {"queue": "restore"},
+    "invoicing.*charge*": {"queue": "payments"},
+    "invoicing.*payment*": {"queue": "payments"},
+    "invoicing.*bank_file*": {"queue": "payments"},
+    "*.process_event": {"queue": "webhooks"},
+    "accounts.*": {"queue": "notices"},
+    "*.report*": {"queue": "reports"},
 }

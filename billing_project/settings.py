@@ -20,7 +20,7 @@ from environs import Env, EnvError
 from . import channels, embedded, networks, places
 from .admin_site import UNFOLD as UNFOLD
 from .kernel.errors import Refused
-from .schedule import TIMETABLE
+from .schedule import QUEUES, ROUTES, TIMETABLE
 
 # Lets annotations such as ModelAdmin[Account] be evaluated; must come before any admin module.
 django_stubs_ext.monkeypatch()
@@ -360,23 +360,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "socket_timeout": 30,
 }
-# In order of who goes first. "restore" and "webhooks" have a worker of their own (serve.py): whoever has paid must not
-# wait behind a sweep.
-CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {
-    name: {} for name in ("restore", "payments", "webhooks", "notices", "sweeps", "reports")
-}
+CELERY_TASK_QUEUES, CELERY_TASK_ROUTES = QUEUES, ROUTES
 CELERY_TASK_DEFAULT_QUEUE = "sweeps"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_TASK_ROUTES = {
-    "netenforce.restore": {"queue": "restore"},
-    "delinquency.release_accounts": {"queue": "restore"},
-    "invoicing.*charge*": {"queue": "payments"},
-    "invoicing.*payment*": {"queue": "payments"},
-    "invoicing.*bank_file*": {"queue": "payments"},
-    "*.process_event": {"queue": "webhooks"},
-    "accounts.*": {"queue": "notices"},
-    "*.report*": {"queue": "reports"},
-}
 CELERY_BEAT_SCHEDULE = TIMETABLE
 # In memory: beat wakes every task once when it starts (celery.py), so it has nothing to remember
 # and no file to lose.

@@ -294,9 +294,8 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         account=account, from_version=make_version("Rules before"), to_version=version, reason="longer grace",
         moved_at=NOON, batch=batch,
     )  # fmt: skip
-    grant = GraceGrant.objects.create(
-        account=account, until_on=date(2026, 1, 26), reason="asked for it", granted_at=NOON
-    )  # fmt: skip
+    until_on = date(2026, 1, 26)
+    grant = GraceGrant.objects.create(account=account, until_on=until_on, reason="asked for it", granted_at=NOON)
     Promise.objects.create(
         account=account, pay_by_on=date(2026, 1, 25), owed=Decimal("60.00"), invoices=[invoice.pk], made_at=NOON,
         made_on=date(2026, 1, 20), grant=grant,
@@ -355,13 +354,7 @@ def _make_network(account: Account, line: ServiceLine) -> None:
     AddressList.objects.get_or_create(level="throttle", defaults={"name": "Delinquent"})
     Hold.objects.create(account=account, cause="non_payment", cause_key="case:1", level="throttle", why="unpaid")
     task = EnforcementTask.objects.create(
-        line=line,
-        device=device,
-        level="throttle",
-        restores=False,
-        generation=1,
-        why="unpaid",
-        state="confirmed",
+        line=line, device=device, level="throttle", restores=False, generation=1, why="unpaid", state="confirmed"
     )
     PaymentWindow.objects.create(
         account=account, key="attempt:1", why="the payment page was opened", opened_at=NOON,

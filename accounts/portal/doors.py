@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from accounts.client_address import client_address
+
 # The pass that looking at a link gives; and the mark of the request for a link and a code.
 PASS, ASKED = "portal_pass", "portal_asked"
 PASS_GOOD_FOR, ASKED_GOOD_FOR = timedelta(minutes=10), timedelta(hours=1)
@@ -46,19 +48,20 @@ def is_from_here(request: HttpRequest) -> bool:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return where a request comes from: an IPv4 address, or the /64 of an IPv6 one; empty if nobody knows.
+    """Return where a request comes from, for counting: an IPv4 address, or the /64 of an IPv6 one; empty if unknown.
 
-    The program listens on this machine only, so behind a proxy the peer is the proxy, which adds the true address as
-    the last of X-Forwarded-For; what stands before that is the sender's own claim.
+    Behind a proxy on this machine that ``TRUSTED_PROXIES`` does not name, its claim counts here all the same: whoever
+    lies about it only counts for somebody else, and without it all customers would be counted as one.
     """
-    peer = str(request.META.get("REMOTE_ADDR", ""))
+    address = client_address(request)
     claimed = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    try:
-        address = ip_address(peer)
-        if address.is_loopback and claimed:
+    if address is not None and address.is_loopback and claimed:
+        try:
             address = ip_address(claimed)
-    except ValueError:
-        return peer
+        except ValueError:
+            return str(address)
+    if address is None:
+        return ""
     return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
 

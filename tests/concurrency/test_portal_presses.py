@@ -12,7 +12,6 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from accounts.access import make_link_token
 from accounts.models import Account, FundingSource
 from billing_project.kernel import nudge
 from invoicing.gateways.sandbox import SandboxGateway
@@ -21,6 +20,7 @@ from invoicing.operations import sources
 from invoicing.operations.portal_pay import pay_on_page
 from tests.backoffice import make_invoice
 from tests.factories import make_account, make_source
+from tests.portal import come_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,9 +57,9 @@ def owing(number: int) -> Account:
     return account
 
 
-def come_in(account: Account) -> Client:
+def phone_of(account: Account) -> Client:
     client = Client()
-    client.post(reverse("portal-enter", args=[make_link_token(account)]))
+    come_in(client, account)
     return client
 
 
@@ -70,7 +70,7 @@ def test_two_hundred_double_presses_are_two_hundred_charges_and_both_tabs_show_t
         jobs = []
         for account in accounts:
             form = {"amount": "40.00", "source": account.funding_sources.get().pk, "once": uuid.uuid4()}
-            cookie = come_in(account).cookies
+            cookie = phone_of(account).cookies
             for _tab in range(2):
                 tab = Client()
                 tab.cookies = cookie
@@ -84,7 +84,7 @@ def test_two_hundred_double_presses_are_two_hundred_charges_and_both_tabs_show_t
 
 def test_two_presses_with_different_marks_charge_once_as_well() -> None:
     account = owing(1)
-    card, cookie = account.funding_sources.get(), come_in(account).cookies
+    card, cookie = account.funding_sources.get(), phone_of(account).cookies
 
     def press() -> int:
         tab = Client()

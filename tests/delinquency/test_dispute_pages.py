@@ -11,7 +11,6 @@ from django.template import Context, Template
 from django.test import Client
 from django.urls import reverse
 
-from accounts.access import make_link_token
 from accounts.models import Account, ServiceLine
 from billing_project.kernel import clock
 from delinquency.models import Dispute
@@ -19,6 +18,7 @@ from delinquency.operations.disputes import dispute_in_portal
 from invoicing.models import Invoice
 from tests.backoffice import NOON, make_customer, make_invoice, make_version
 from tests.factories import make_staff
+from tests.portal import come_in
 from tests.worlds import Story, sonar
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def slowed() -> Account:
 def customer(account: Account) -> Client:
     """Return a browser that came in by the account's link."""
     client = Client()
-    client.post(reverse("portal-enter", args=[make_link_token(account)]))
+    come_in(client, account)
     return client
 
 

@@ -7,12 +7,12 @@ from django.template import Context, Template
 from django.test import Client
 from django.urls import reverse
 
-from accounts.access import make_link_token
 from accounts.models import Account
 from billing_project.wsgi import application
 from netenforce.models import PaymentWindow
 from netenforce.operations import open_window, place_hold
 from tests.backoffice import make_customer, make_version
+from tests.portal import come_in
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +78,7 @@ def test_a_customer_whose_line_is_open_reads_nothing_of_it() -> None:
 
 def test_who_is_signed_in_sees_their_own_account_there(account: Account) -> None:
     client = Client(REMOTE_ADDR="203.0.113.9")
-    client.post(reverse("portal-enter", args=[make_link_token(account)]))
+    come_in(client, account)
     text = client.get(reverse("portal-garden")).content.decode()
     assert "100.00 USD" in text
     assert "your line is opened fully for 15 minutes" in text

@@ -13,7 +13,6 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from accounts.access import make_link_token
 from accounts.models import ServiceLine
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused, StaleState
@@ -24,6 +23,7 @@ from delinquency.operations.portal_time import promise_in_portal
 from invoicing.models import Invoice
 from invoicing.operations.adjust import freeze_invoice
 from netenforce.models import LineState
+from tests.portal import come_in
 from tests.worlds import Story, sonar
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def refusal(story: Story) -> str:
 def customer(story: Story) -> Client:
     """Return a browser that came in by the account's link."""
     client = Client()
-    client.post(reverse("portal-enter", args=[make_link_token(story.account)]))
+    come_in(client, story.account)
     return client
 
 

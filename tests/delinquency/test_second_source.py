@@ -167,7 +167,7 @@ def test_the_portals_tag_tells_the_cards_page() -> None:
     story = asked()
     next_invoice(story)
     page = Template(
-        "{% load second_source %}{% second_source_of account as asked %}"
+        "{% load case_panel %}{% second_source account as asked %}"
         "{{ asked.asked_on|date:'Y-m-d' }} {{ asked.deadline_on|date:'Y-m-d' }} {{ asked.fulfilled }}"
     )
     assert page.render(Context({"account": story.account})) == "2026-07-06 2026-08-01 False"

@@ -20,7 +20,7 @@ from invoicing.operations.payments import record_payment
 from tests.backoffice import NOON, make_customer, make_version
 from tests.factories import make_source
 
-from .test_portal_pages import come_in, text_of
+from .test_portal_pages import customer_of, text_of
 
 pytestmark = pytest.mark.django_db
 WAY = sources.Way(return_url="https://ours.example/back", leave_url="https://ours.example/left")
@@ -42,7 +42,7 @@ def account() -> Account:
 
 @pytest.fixture
 def client(account: Account) -> Client:
-    return come_in(account)
+    return customer_of(account)
 
 
 def order(account: Account) -> list[tuple[int, str]]:

@@ -11,7 +11,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.access import make_link_token
 from accounts.models import Account
 from billing_project.kernel import clock
 from delinquency.models import Case, Standing
@@ -20,6 +19,7 @@ from invoicing.operations.adjust import freeze_invoice
 from invoicing.operations.payments import record_payment
 from tests.backoffice import NOON, make_customer, make_invoice, make_version
 from tests.factories import make_source
+from tests.portal import come_in
 
 pytestmark = pytest.mark.django_db
 SMALL = 14 * 1024
@@ -45,12 +45,12 @@ def account() -> Account:
 @pytest.fixture
 def client(account: Account) -> Client:
     """Return a browser that came in by the account's link."""
-    return come_in(account)
+    return customer_of(account)
 
 
-def come_in(account: Account) -> Client:
+def customer_of(account: Account) -> Client:
     made = Client()
-    made.post(reverse("portal-enter", args=[make_link_token(account)]))
+    come_in(made, account)
     return made
 
 
