@@ -153,7 +153,7 @@ def test_nobody_listening_is_unavailable(fake: twilio_fake.TwilioFake, tmp_path:
 
 
 def test_a_redirect_is_not_followed(fake: twilio_fake.TwilioFake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twilio_fake._Handler, "do_POST", lambda self: self._send(307, b""))
+    monkeypatch.setattr(twilio_fake._Handler, "do_POST", lambda self: self.send_content(307, b""))
     with pytest.raises(OutcomeUnknown, match="307"):
         SmsChannel().send(TEXT)
 
