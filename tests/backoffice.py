@@ -104,9 +104,8 @@ EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 def staff_client(**fields: Any) -> Client:
     """Return a browser in which a superuser is logged in."""
-    boss = User.objects.create_user(
-        "boss", password="a long enough password", is_staff=True, is_superuser=True, **fields
-    )
+    word = "a long enough password"
+    boss = User.objects.create_user("boss", password=word, is_staff=True, is_superuser=True, **fields)
     client = Client()
     client.force_login(boss)
     return client
@@ -130,13 +129,7 @@ def make_version(policy_name: str = "House rules", *, published: bool = True) ->
                 "channels": ["email"],
                 "template": "delinquent",
             },
-            {
-                "key": "slow",
-                "action": "restrict",
-                "anchor": "delinquent",
-                "offset_days": 0,
-                "level": "throttle",
-            },
+            {"key": "slow", "action": "restrict", "anchor": "delinquent", "offset_days": 0, "level": "throttle"},
         )
     ):
         PolicyStep.objects.create(version=version, position=position, **fields)  # fmt: skip

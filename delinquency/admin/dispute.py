@@ -59,8 +59,9 @@ class AcceptForm(DecideForm):
     field_order = ("amount", "reason")
     amount = forms.DecimalField(
         label="Take off", required=False, max_digits=12, decimal_places=2,
-        validators=[MinValueValidator(Decimal("0.01"))],
-        help_text="By a credit note. Blank: all that is unpaid. What is left is due by the invoice's own due date.",
+        validators=[MinValueValidator(Decimal("0.00"))],
+        help_text="By a credit note. Blank: all that is unpaid. 0.00: nothing more, as where a second person has approved a"
+        " credit note. What is left is due by the invoice's own due date.",
     )  # fmt: skip
 
 
@@ -126,7 +127,7 @@ class DisputeAdmin(HistoryAdmin):
 
     def has_credit_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may decide disputes and take money off invoices."""
-        return self.has_operate_permission(request) and request.user.has_perm("invoicing.change_invoice")
+        return self.has_operate_permission(request) and request.user.has_perm("invoicing.credit_invoice")
 
     @admin.display(description="invoice", ordering="invoice__number")
     def invoice_shown(self, row: Dispute) -> SafeString | str:

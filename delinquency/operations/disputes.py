@@ -19,7 +19,7 @@ from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row
 from billing_project.kernel.moves import check_move
 from billing_project.kernel.texts import mask_cards, storable
-from invoicing.models import Invoice, PaymentAttempt
+from invoicing.models import Invoice, PaymentAttempt, ReasonCode
 from invoicing.operations.adjust import credit_note, freeze_invoice
 
 from ..disputed import hold_of, lift_until
@@ -145,7 +145,9 @@ def accept_dispute(
     """Agree with the customer: take an amount (default: all that is unpaid) off the invoice, and go on with the rest.
 
     The invoice does not count as seriously late (A27). Returns the dispute, and whether the customer could be written
-    to. Raises Refused without a reason, for an amount of 0 or above what is unpaid; StaleState if it is decided.
+    to. An amount of 0 takes nothing off, as where a second person has approved a credit note before. Raises Refused
+    without a reason, for an amount below 0 or above what is unpaid, and for one above the limit of whoever decides
+    (SEC-21); StaleState if it is decided.
     """
     moment = at or clock.now()
     reason = _reason(why)
@@ -154,12 +156,12 @@ def accept_dispute(
     invoice = locked.invoice
     left = invoice.remaining
     off = left if amount is None else amount
-    if left and not 0 < off <= left:
+    if not 0 <= off <= left:
         raise Refused(
             "bad_amount", f"{off:,.2f} cannot be taken off: {left:,.2f} of invoice {invoice.number} is unpaid."
         )
-    if left:
-        invoice = credit_note(invoice=invoice, amount=off, reason=reason, by=by)
+    if off:
+        invoice = credit_note(invoice=invoice, amount=off, reason=reason, by=by, code=ReasonCode.DISPUTE_UPHELD)
         locked.credited = off
     standing = InvoiceStanding.objects.filter(invoice=invoice, not_counted_why="").first()
     if standing is not None:
@@ -170,7 +172,7 @@ def accept_dispute(
     with _language_of(locked):
         facts = {"number": invoice.number, "sum": sum_of(off, currency), "left": sum_of(left - off, currency)}
         told = _("You are right about invoice %(number)s.") % facts
-        if left:
+        if off:
             told += " " + _("%(sum)s are taken off it.") % facts
         if left > off:
             told += " " + _("%(left)s of it are still to be paid.") % facts

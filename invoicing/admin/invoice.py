@@ -199,7 +199,8 @@ class InvoiceAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
         }.get(Invoice.State(invoice.state), {"pdf"})
         if invoice.state != Invoice.State.VOID and undo.standing_credit_notes(invoice):
             fits.add("undo_credit")
-        return [button for button in found if button.path in fits]
+        own = {"pdf", "credit", "void", "write_off", "undo_credit", "undo_write_off"}
+        return [button for button in found if button.path in fits or button.path not in own]
 
     @action(description="Credit note", icon="remove_circle", permissions=["credit"])
     def credit(self, request: HttpRequest, object_id: str) -> HttpResponse:

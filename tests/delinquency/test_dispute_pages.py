@@ -7,15 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.template import Context, Template
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Account, ServiceLine
+from accounts.models import Account, ServiceLine, User
 from billing_project.kernel import clock
 from delinquency.models import Dispute
 from delinquency.operations.disputes import dispute_in_portal
-from invoicing.models import Invoice
+from invoicing.models import Invoice, MoneyLimit
 from tests.backoffice import NOON, make_customer, make_invoice, make_version
 from tests.factories import make_staff
 from tests.portal import come_in
@@ -234,7 +235,12 @@ def test_support_rejects_with_a_reason_but_may_take_no_money_off(account: Accoun
 
 def test_a_clerk_accepts_with_a_credit_note(account: Account) -> None:
     dispute = disputed(account)
-    client = at_desk(*SUPPORT, "change_invoice")
+    client = at_desk(*SUPPORT, "credit_invoice")
+    refused = client.post(button(dispute, "accept"), {"reason": "It came back.", "amount": "40"})
+    assert "above what sandy may decide alone" in text(refused)
+    group = Group.objects.create(name="Deciders")
+    MoneyLimit.objects.create(group=group, waive_max=Decimal(50))
+    User.objects.get(username="sandy").groups.add(group)
     assert client.post(button(dispute, "accept"), {"reason": "It came back.", "amount": "200"}).status_code == 200
     assert client.post(button(dispute, "accept"), {"reason": "It came back.", "amount": "40"}).status_code == 303
     dispute.refresh_from_db()

@@ -1,6 +1,6 @@
 """SEC-01, T36: signed in as one account, nothing of another is seen or changed, whatever is put where.
 
-Every address of the portal, each way a value gets in. The long run is ``CRAWL_IDS=2000 script/test tests/portal``.
+Every address of the portal, each way a value gets in. The long run is ``CRAWL_IDS=2000 script/test tests/crawl``.
 """
 
 import logging
@@ -26,8 +26,8 @@ from delinquency.models import Ticket, TicketComment, TicketQueue
 from invoicing.models import PaymentAttempt, SandboxPage
 from invoicing.operations.payments import record_payment
 from tests.backoffice import make_customer, make_invoice, make_version
+from tests.crawl.crawling import Address, addresses, fresh, ids_of, names_asked_for, print_of
 from tests.factories import make_source
-from tests.portal.crawling import Address, addresses, fresh, ids_of, names_asked_for, print_of
 
 pytestmark = pytest.mark.django_db
 

@@ -60,7 +60,7 @@ def _walk(patterns: list[Any], before: str, kinds: tuple[str, ...]) -> Iterator[
         for name, converter in converters.items():
             assert type(converter) in KINDS, (
                 f"the address {before}{route} takes a {type(converter).__name__} as {name!r}: say in"
-                " tests/portal/crawling.py (KINDS) what is to be put in there, so that it is crawled too"
+                " tests/crawl/crawling.py (KINDS) what is to be put in there, so that it is crawled too"
             )
         path = before + re.sub(r"<[^>]+>", "{}", route)
         own = kinds + tuple(KINDS[type(converter)] for converter in converters.values())
