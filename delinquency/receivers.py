@@ -36,6 +36,7 @@ from invoicing.signals import (
     fee_waiver_undone,
     payment_page_left,
     payment_page_opened,
+    payment_recorded,
 )
 from netenforce.models import EnforcementTask, Hold
 from netenforce.queries import running_windows
@@ -49,6 +50,7 @@ from .operations import (
     ensure_standings,
     load_shipped,
     look_again,
+    papers,
     reassess_many,
     second_source,
 )
@@ -123,6 +125,12 @@ def compare_bills(
 def look_at_balance(sender: Any, account_ids: list[int], **_: Any) -> None:
     """Look again at accounts whose balance changed; where a payment came in, before all others (R-13)."""
     look_again(account_ids, at_once=sender is Payment)
+
+
+@receiver(payment_recorded, dispatch_uid="delinquency.payment_recorded")
+def give_receipt(payment_id: int, **_: Any) -> None:
+    """Write the letter with the receipt."""
+    papers.send_receipt(payment_id)
 
 
 @receiver(charge_settled, dispatch_uid="delinquency.charge_settled")
@@ -202,6 +210,8 @@ def veto_letter(notice_id: int, **_: Any) -> str | None:
         needless = second_source.why_not_asked(notice)
         if needless:
             return needless
+    if notice.step_key in (Courtesy.INVOICE, Courtesy.RECEIPT):
+        return papers.why_not_sent(notice) or None
     if notice.step_key in Courtesy.values:
         return why_not_courteous(notice) or None
     kind, key = notice.anchor_key.split(":", 1)

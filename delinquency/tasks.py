@@ -9,6 +9,7 @@ from invoicing.sweep import bill
 
 from .operations import reassess_many, work_on, work_on_all
 from .operations.airbag import guard
+from .operations.papers import send_invoices
 from .operations.studies import run_studies, store_forecast
 from .sweep import sweep
 
@@ -32,6 +33,12 @@ def reassess_accounts(account_ids: list[int]) -> int:
 def release_accounts(account_ids: list[int]) -> int:
     """Look again at accounts that a payment came in for, on the worker that frees lines (R-13)."""
     return int(reassess_accounts(account_ids))
+
+
+@shared_task(name="delinquency.send_invoices", soft_time_limit=1500, time_limit=1800)
+def send_new_invoices() -> int:
+    """Write the letters with the invoices that billing has just issued; return how many."""
+    return send_invoices(clock.now())
 
 
 @shared_task(name="delinquency.report_studies")

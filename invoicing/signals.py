@@ -25,6 +25,10 @@ billing_started = Signal()
 # account_ids: list[int].
 balance_changed = Signal()
 
+# A payment was recorded; sent inside the transaction that did so, after its money has gone to the invoices. Not for
+# payments that are imported. payment_id: int.
+payment_recorded = Signal()
+
 # A funding source is about to be charged; sent inside the transaction that reserves it, before the call.
 # account_id: int, attempt_id: int.
 payment_started = Signal()

@@ -21,6 +21,8 @@ EARLIEST, LATEST = time(8), time(21)
 class Courtesy(models.TextChoices):
     """Letters that no policy step writes."""
 
+    INVOICE = "invoice_issued", "a new invoice, with its PDF, by e-mail"
+    RECEIPT = "payment_received", "a payment came in: its receipt, by e-mail"
     RESTORED = "restored", "the line is back, as its device confirmed"
     PAYMENT_FAILED = "payment_failed", "an automatic charge was declined that day"
     CARD_EXPIRING = "card_expiring", "a card will have expired when it is next needed"

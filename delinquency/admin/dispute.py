@@ -60,8 +60,8 @@ class AcceptForm(DecideForm):
     amount = forms.DecimalField(
         label="Take off", required=False, max_digits=12, decimal_places=2,
         validators=[MinValueValidator(Decimal("0.00"))],
-        help_text="By a credit note. Blank: all that is unpaid. 0.00: nothing more, as where a second person has approved a"
-        " credit note. What is left is due by the invoice's own due date.",
+        help_text="By a credit note. Blank: all that is unpaid. 0.00: nothing more, as where a second person has"
+        " approved a credit note. What is left is due by the invoice's own due date.",
     )  # fmt: skip
 
 

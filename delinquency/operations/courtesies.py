@@ -51,6 +51,7 @@ class Wish:
     occurrence: int = 1
     due_at: datetime | None = None
     template: str = ""  # of another letter, if it is not the courtesy's own
+    ways: tuple[str, ...] = WAYS
     context: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -66,18 +67,19 @@ def write(wishes: Iterable[Wish]) -> int:
         ).select_related("account__company__outreach_rules", "account__status")
     }
     listed = listed_places(people.values())
-    ways = {pk: [way for way in open_ways(person, listed) if way in WAYS] for pk, person in people.items()}
+    open_to = {pk: open_ways(person, listed) for pk, person in people.items()}
+    way = {id(wish): next((way for way in open_to.get(wish.account_id, ()) if way in wish.ways), "") for wish in wanted}
     wanted = [
         wish
         for wish in wanted
-        if ways.get(wish.account_id) and wish.courtesy in rules_of(people[wish.account_id].account.company).courtesies
+        if way[id(wish)] and wish.courtesy in rules_of(people[wish.account_id].account.company).courtesies
     ]
     texts = _texts([people[wish.account_id].account for wish in wanted])
     requests = [
         NoticeRequest(
             account_id=wish.account_id, anchor_key=wish.anchor_key, step_key=str(wish.courtesy),
             occurrence=min(max(wish.occurrence, 1), OCCURRENCE_MAX), why=wish.why,
-            template=wish.template or str(wish.courtesy), channels=(ways[wish.account_id][0],), due_at=wish.due_at,
+            template=wish.template or str(wish.courtesy), channels=(way[id(wish)],), due_at=wish.due_at,
             context={**texts.get(wish.account_id, {}), **wish.context},
         )
         for wish in wanted

@@ -14,7 +14,7 @@ from billing_project.kernel.locks import lock_row
 from invoicing.models import Invoice, LedgerEntry, Payment, PaymentAttempt, RefundAttempt
 from invoicing.queries import pot
 from invoicing.rules.allocation import allocate
-from invoicing.signals import balance_changed
+from invoicing.signals import balance_changed, payment_recorded
 
 from . import ledger
 from .ledger import Kind
@@ -63,6 +63,7 @@ def record_payment(
     )
     _put_on_invoices(payment, by)
     balance_changed.send(sender=Payment, account_ids=[locked.pk])
+    payment_recorded.send(sender=Payment, payment_id=payment.pk)
     return payment
 
 
