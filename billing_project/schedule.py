@@ -15,7 +15,8 @@ MINUTE = 60.0
 TIMETABLE: dict[str, dict[str, Any]] = {
     # Issue what has become due. Five past, so that local midnights of all zones lie behind.
     "invoicing.tick": {"task": "invoicing.tick", "schedule": crontab(minute="5")},
-    # Send the invoices that were issued.
+    # Send receipts, and the invoices that were issued.
+    "delinquency.send_receipts": {"task": "delinquency.send_receipts", "schedule": schedule(5 * MINUTE)},
     "delinquency.send_invoices": {"task": "delinquency.send_invoices", "schedule": crontab(minute="20")},
     # Look after late accounts. It first bills whatever is still pending.
     "delinquency.tick": {"task": "delinquency.tick", "schedule": schedule(5 * MINUTE)},
@@ -57,5 +58,6 @@ ROUTES = {
     "invoicing.*bank_file*": {"queue": "payments"},
     "*.process_event": {"queue": "webhooks"},
     "accounts.*": {"queue": "notices"},
+    "delinquency.send_*": {"queue": "notices"},
     "*.report*": {"queue": "reports"},
 }

@@ -23,6 +23,7 @@ from accounts.signals import (
     template_uses_wanted,
     unreachable,
 )
+from billing_project.kernel.nudge import nudge
 from invoicing.models import BillingParameters, Invoice, Payment, PaymentAttempt
 from invoicing.operations.preview import PlannedBill
 from invoicing.signals import (
@@ -128,9 +129,9 @@ def look_at_balance(sender: Any, account_ids: list[int], **_: Any) -> None:
 
 
 @receiver(payment_recorded, dispatch_uid="delinquency.payment_recorded")
-def give_receipt(payment_id: int, **_: Any) -> None:
-    """Write the letter with the receipt."""
-    papers.send_receipt(payment_id)
+def give_receipt(**_: Any) -> None:
+    """Wake whoever writes the letters with the receipts."""
+    nudge("delinquency.send_receipts")
 
 
 @receiver(charge_settled, dispatch_uid="delinquency.charge_settled")

@@ -9,7 +9,7 @@ from invoicing.sweep import bill
 
 from .operations import reassess_many, work_on, work_on_all
 from .operations.airbag import guard
-from .operations.papers import send_invoices
+from .operations.papers import send_invoices, send_receipts
 from .operations.studies import run_studies, store_forecast
 from .sweep import sweep
 
@@ -39,6 +39,12 @@ def release_accounts(account_ids: list[int]) -> int:
 def send_new_invoices() -> int:
     """Write the letters with the invoices that billing has just issued; return how many."""
     return send_invoices(clock.now())
+
+
+@shared_task(name="delinquency.send_receipts")
+def send_new_receipts() -> int:
+    """Write the letters with the receipts of payments that have just been recorded; return how many."""
+    return send_receipts(clock.now())
 
 
 @shared_task(name="delinquency.report_studies")

@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from accounts.models import Company, Notice, OutreachRules
-from accounts.models.outreach import Courtesy, all_courtesies
+from accounts.models import Notice, OutreachRules
 from accounts.outreach import callbacks
 from accounts.outreach.callbacks import Kind, Report
 from accounts.outreach.dispatch import dispatch_notices
@@ -12,29 +11,10 @@ from accounts.outreach.inbound_files import File
 from accounts.outreach.inbound_letter import Letter
 from accounts.outreach.references import answer_address
 from billing_project.kernel import clock
-from delinquency.operations.papers import send_receipt
-from invoicing.models import Payment
 
 PROVIDER = "simulated"
-PAPERS = (Courtesy.INVOICE, Courtesy.RECEIPT)
 MAILBOX = "replies@in.valley-fibre.example"
 RECEIPT = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n%%EOF\n"
-
-
-def leave_papers_out() -> None:
-    """Begin the town's contact rules, and send no invoice or receipt of the past months: there are a thousand."""
-    OutreachRules.objects.create(
-        company=Company.objects.get(), inbound_email=MAILBOX,
-        courtesies=[key for key in all_courtesies() if key not in PAPERS],
-    )  # fmt: skip
-
-
-def send_papers_again(now: datetime) -> None:
-    """Send invoices and receipts from now on, and the receipts of the last two days."""
-    OutreachRules.objects.update(courtesies=all_courtesies())
-    recent = Payment.objects.filter(received_at__gte=now - timedelta(days=2), reversed_at__isnull=True)
-    for payment_id in recent.order_by("pk").values_list("pk", flat=True):
-        send_receipt(payment_id)
 
 
 def bring_post(now: datetime) -> None:
@@ -47,6 +27,7 @@ def bring_post(now: datetime) -> None:
     people = list({notice.account_id: notice for notice in told}.values())
     if len(people) < 4:
         return
+    OutreachRules.objects.get_or_create(company=people[0].account.company, defaults={"inbound_email": MAILBOX})
     with clock.at(now - timedelta(hours=5)):
         _answer(people[0])
     with clock.at(now - timedelta(hours=3)):

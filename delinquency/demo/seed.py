@@ -25,7 +25,7 @@ from .days import Days
 from .desk import Desk, staff_the_queues
 from .letters import better_words, first_words
 from .people import people
-from .post import bring_post, leave_papers_out, send_papers_again
+from .post import bring_post
 from .staff import hire, logins
 from .town import COMPANY, DEVICE_NAMES, found_town
 
@@ -80,7 +80,6 @@ def seed(size: Size) -> None:
             staff_the_queues(ZONE)
             first_words(clerk)
             accounts = found_town(subscribers, first_on)
-            leave_papers_out()
         progress.advance(note=f"{len(accounts)} subscribers")
 
         def each_day(day: date) -> None:
@@ -90,7 +89,6 @@ def seed(size: Size) -> None:
         Desk(now).play()
         Calls(now).play()
         bring_post(now)
-        send_papers_again(now)
         with clock.at(now - WEEK):
             better_words(clerk)
 

@@ -184,7 +184,7 @@ def test_as_long_as_a_source_is_still_asked_nobody_is_told() -> None:
     story = declined("tok_insufficient", "tok_ok")
     charge(story, "2026-05-02 06:01")
     assert PaymentAttempt.objects.filter(state="done").exists()
-    assert letters(Courtesy.PAYMENT_FAILED) == []
+    assert letters() == []
 
 
 # --- Where they are not written --------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 
 from accounts.models import Contact, Notice, OutreachRules, SimulatedMessage
 from accounts.outreach.dispatch import dispatch_notices
-from delinquency.operations.papers import send_invoices
+from delinquency.operations.papers import send_invoices, send_receipts
 from invoicing.models import Invoice, Payment
 from invoicing.operations.adjust import void_invoice
 from invoicing.operations.payments import record_payment, reverse_payment
@@ -30,10 +30,12 @@ def billed() -> Story:
 def paid(story: Story, local: str, method: str = "card", **more: object) -> Payment:
     """Record a payment of 40.00."""
     with story.now(local) as at:
-        return record_payment(
+        made = record_payment(
             account=story.account, reference=f"P-{method}", amount=Decimal("40.00"), received_at=at, method=method,
             **more,  # type: ignore[arg-type]
         )  # fmt: skip
+        send_receipts(at)
+        return made
 
 
 def letters(key: str) -> list[Notice]:
