@@ -32,6 +32,7 @@ NAMING = frozenset(
 ASKED_FOR = re.compile(
     r"""(?:GET|POST)(?:\.get(?:list)?\(|\[)\s*"([\w-]+)"|"([\w-]+)" (?:not )?in request\.(?:GET|POST)"""
 )
+IN_A_FORM = re.compile(r"""<(?:input|select|textarea|button)[^>]*?\bname="([\w-]+)\"""")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ def names_asked_for() -> list[str]:
     """Return every name that the portal's pages read from a query or a form."""
     files = [file for room in ROOMS for file in (ROOT / room / "portal").glob("*.py")] + [ROOT / "accounts/access.py"]
     found = {a or b for file in files for a, b in ASKED_FOR.findall(file.read_text(encoding="utf-8"))}
+    # What a page reads by a helper of its own stands in its form.
+    for form in (ROOT / "templates/portal").glob("*.html"):
+        found.update(IN_A_FORM.findall(form.read_text(encoding="utf-8")))
     assert {"once", "source", "amount", "to", "back"} <= found
     return sorted(found)
 

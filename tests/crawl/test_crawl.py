@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts.access import make_link_token
+from tests.portal import come_in
 from accounts.models import Account
 from delinquency.models import Ticket, TicketComment, TicketQueue
 from invoicing.models import PaymentAttempt, SandboxPage
@@ -98,7 +98,7 @@ def own(other: Account) -> Account:
 def client(own: Account) -> Client:
     """Return a browser in which the own account is open."""
     browser = Client(raise_request_exception=False)
-    assert browser.post(f"/portal/enter/{make_link_token(own)}/").status_code == 303
+    come_in(browser, own)
     return browser
 
 

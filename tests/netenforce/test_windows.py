@@ -77,7 +77,7 @@ def test_the_pass_that_opens_is_woken_at_once(
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         opened(line)
-    assert ("netenforce.dispatch", ()) in nudges
+    assert ("netenforce.restore", ()) in nudges
 
 
 def test_it_closes_by_any_later_pass_though_every_nudge_was_lost_and_nobody_worked_for_hours(line: ServiceLine) -> None:
