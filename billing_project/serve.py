@@ -167,7 +167,8 @@ def parts_of(port: int, *, beat: bool = True) -> list[Part]:
         "--workers", "2", "--threads", "4", "--worker-tmp-dir", _memory_folder(),
         "--log-level", "warning", "--graceful-timeout", "10", "--no-control-socket",
     ]  # fmt: skip
-    worker = _worker("worker", "payments,notices,sweeps,reports", threads=2)
+    # Where both want the processor, whoever has paid goes first: sweeps are the ones that can wait.
+    worker = ["nice", "-n", "10", *_worker("worker", "payments,notices,sweeps,reports", threads=2)]
     if beat:
         worker += ["-B", "--scheduler", "celery.beat:Scheduler"]
     # Whoever has paid is freed here, and waits for no sweep, no letter and no charge.

@@ -10,7 +10,7 @@ from invoicing.gateways.port import ChargeReceipt
 from invoicing.models import PaymentAttempt
 
 from . import collect, ledger
-from .payments import REFERENCE_LENGTH, refuse_known
+from .payments import REFERENCE_LENGTH, refuse_typed
 
 # The reason of a decline that no gateway gave.
 NOT_MADE = "not_made_by_hand"
@@ -27,7 +27,7 @@ def was_made(attempt: PaymentAttempt, *, reference: str, why: str, by: User) -> 
     reference = reference.strip()
     if not reference or len(reference) > REFERENCE_LENGTH:
         raise Refused("bad_reference", "Give the gateway's reference of the charge; it becomes the payment's.")
-    refuse_known(reference)
+    refuse_typed(reference)
     state = collect.settle_found(attempt.pk, ChargeReceipt(reference, attempt.amount), clock.now())
     _note(attempt, f"{by} found that it was charged: {why}")
     return state

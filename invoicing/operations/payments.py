@@ -48,6 +48,8 @@ def record_payment(
     locked = ledger.lock_account(account.pk)
     if by is not None:
         _refuse_while_charged(locked, despite=despite_charge)
+    if by is not None:
+        refuse_typed(reference)
     _check_payment(locked, reference, amount, invoice)
     counts_at = effective_at or max(received_at, not_before or received_at)
     payment = Payment.objects.create(
@@ -82,6 +84,8 @@ def reverse_payment(
     re-verified; not so where it was only recorded by mistake. Raises Refused if it was taken back before, and while
     money of it is being given back through the gateway.
     """
+    if by is None:
+        why = texts.mask_cards(why)  # a gateway's words: they are not for us to refuse
     texts.refuse_cards("reason", why)
     ledger.lock_account(payment.account_id)
     locked = lock_row(Payment.objects.select_related("funding_source"), payment.pk)
@@ -108,9 +112,17 @@ def reverse_payment(
     return locked
 
 
-def refuse_known(reference: str) -> None:
-    """Raise Refused if a payment has this reference already, saying where it is; or if it looks like a card number."""
+def refuse_typed(reference: str) -> None:
+    """Raise Refused for a reference that somebody typed, if it looks like a card number or a payment has it already.
+
+    A gateway's own reference may look like anything, and its money must be recorded.
+    """
     texts.refuse_cards("reference", reference)
+    refuse_known(reference)
+
+
+def refuse_known(reference: str) -> None:
+    """Raise Refused if a payment has this reference already, saying where it is."""
     first = Payment.objects.filter(reference=reference).select_related("account__company").first()
     if first is not None:
         day = clock.local(first.received_at, first.account.timezone).date()

@@ -15,7 +15,7 @@ from invoicing.queries import account_position, pot
 from invoicing.rules.allocation import allocate
 
 from . import ledger
-from .payments import record_payment, refuse_known, reverse_payment
+from .payments import record_payment, refuse_typed, reverse_payment
 
 # A payment that was recorded by mistake is taken back by one click for so long, by who recorded it.
 UNDO_WITHIN = timedelta(minutes=10)
@@ -72,7 +72,7 @@ def take_payment(
     if received_at > clock.now():
         raise Refused("received_later", f"Payment {reference}: it cannot have been received in the future.")
     ledger.lock_account(account.pk)
-    refuse_known(reference)  # pressed twice: the first one explains more than that nothing is owed
+    refuse_typed(reference)  # pressed twice: the first one explains more than that nothing is owed
     owed = max(account_position(account.pk).pay_all, ledger.ZERO)
     if amount > owed and not keep_rest:
         if not owed:

@@ -20,7 +20,6 @@ from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
 
-from tests.portal import come_in
 from accounts.models import Account
 from delinquency.models import Ticket, TicketComment, TicketQueue
 from invoicing.models import PaymentAttempt, SandboxPage
@@ -28,6 +27,7 @@ from invoicing.operations.payments import record_payment
 from tests.backoffice import make_customer, make_invoice, make_version
 from tests.crawl.crawling import Address, addresses, fresh, ids_of, names_asked_for, print_of
 from tests.factories import make_source
+from tests.portal import come_in
 
 pytestmark = pytest.mark.django_db
 

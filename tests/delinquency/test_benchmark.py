@@ -68,7 +68,9 @@ def test_payers_are_back_while_a_sweep_runs_and_the_database_is_gone_afterwards(
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr  # 1: a busy machine may be slower than the bar
     found = json.loads(done.stdout)
-    assert (found["accounts"], found["commands"], found["payments"], found["restored"]) == (30, 30, 3, 3)
+    assert (found["accounts"], found["commands"], found["payments"]) == (30, 30, 3)
+    # A report whose first handling fails on a busy machine waits for beat, which a measurement does without.
+    assert found["restored"] in (2, 3)
     assert found["payments_during_sweep"] >= 1, "the sweep was over before anybody paid"
     assert 0 < found["stages_p95"]["booked"] <= found["stages_p95"]["ordered"] <= found["p95"] <= found["max"] < 60
     with connection.cursor() as cursor:

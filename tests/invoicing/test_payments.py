@@ -16,7 +16,7 @@ from invoicing.operations.charges import add_charge, waive_charge
 from invoicing.operations.imports import ImportedInvoice, record_imported_invoices
 from invoicing.operations.payments import record_payment, reverse_payment
 from invoicing.signals import balance_changed
-from tests.factories import bill_by, instant, make_account, make_source
+from tests.factories import bill_by, instant, make_account, make_source, make_staff
 
 from .helpers import assert_books_balance, tick
 
@@ -53,6 +53,14 @@ def account() -> Account:
     invoice(account, "B", "100.00", "2026-02-01", "2026-02-10")
     invoice(account, "C", "100.00", "2026-01-20", "2026-02-10")
     return account
+
+
+def test_a_gateways_reference_may_look_like_a_card_number_and_a_clerks_may_not(account: Account) -> None:
+    lucky = "pi_4242424242424242"
+    assert pay(account, lucky, "10.00", "2026-02-12 10:00", method="card").reference == lucky
+    with pytest.raises(Refused) as refused:
+        pay(account, "4000 0000 0000 0002", "10.00", "2026-02-12 10:00", by=make_staff("casey", is_superuser=True))
+    assert refused.value.code == "card_number"
 
 
 def test_money_goes_to_the_oldest_due_then_the_oldest_issued_and_the_rest_is_credit(account: Account) -> None:
