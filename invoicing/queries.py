@@ -37,9 +37,14 @@ class Position:
         return sum((invoice.remaining for invoice in self.open_invoices), ZERO)
 
     @property
+    def disputed(self) -> Decimal:
+        """Return what is unpaid on disputed invoices, on which no payment goes (X9)."""
+        return sum((invoice.remaining for invoice in self.open_invoices if invoice.frozen), ZERO)
+
+    @property
     def pay_all(self) -> Decimal:
-        """Return the amount that settles everything, waiting fees included."""
-        return max(self.balance, ZERO)
+        """Return the amount that settles everything, waiting fees included; what is disputed waits for its decision."""
+        return max(self.balance - self.disputed, ZERO)
 
 
 @dataclass(slots=True)

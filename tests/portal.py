@@ -1,10 +1,15 @@
 """A customer's browser in the portal."""
 
+from typing import Any
+
 from django.test import Client
 from django.urls import reverse
 
+from accounts import sign_in
 from accounts.access import link_to
-from accounts.models import Account
+from accounts.models import Account, Notice
+
+HOME, ASK, ASKED = "/portal/", "/portal/link/", "/portal/link/sent/"
 
 
 def come_in(client: Client, account: Account, to: str = "") -> str:
@@ -19,3 +24,30 @@ def open_link(client: Client, link: str) -> str:
     pressed = client.post(looked["Location"])
     assert pressed.status_code == 303
     return str(pressed["Location"])
+
+
+def ask(client: Client, who: str = "7001", channel: str = "email", **headers: Any) -> None:
+    """Ask for a link, and let the task answer."""
+    answer = client.post(ASK, {"who": who, "channel": channel}, **headers)
+    assert (answer.status_code, answer["Location"]) == (303, ASKED)
+    sign_in.answer_requests()
+
+
+def letter() -> Notice:
+    """Return the newest letter with a link."""
+    return Notice.objects.filter(template="portal_link").order_by("-pk")[0]
+
+
+def code_of(notice: Notice) -> str:
+    """Return the code that a letter carries."""
+    return str(notice.context["sign_in_code"])
+
+
+def path_of(notice: Notice) -> str:
+    """Return the path of the link that a letter carries."""
+    return f"/{notice.context['pay_url'].split('/', 3)[3]}"
+
+
+def is_in(client: Client) -> bool:
+    """Tell whether an account is open in a browser."""
+    return client.get("/portal/tickets/").status_code == 200

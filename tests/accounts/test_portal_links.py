@@ -11,16 +11,15 @@ from django.urls import reverse
 from accounts import sign_in
 from accounts.access import close_doors, make_link_token
 from accounts.links import page_within
-from accounts.models import Account, Notice, PortalEntry, SignInRequest
+from accounts.models import Account, PortalEntry, SignInRequest
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from tests.factories import instant, make_account, make_contact
-from tests.portal import come_in
+from tests.portal import ASK, ASKED, HOME, ask, code_of, come_in, is_in, letter, path_of
 
 pytestmark = pytest.mark.django_db
 
 NOW = instant("2026-01-21 09:00")
-HOME, ASK, ASKED = "/portal/", "/portal/link/", "/portal/link/sent/"
 
 
 @pytest.fixture
@@ -28,29 +27,6 @@ def account() -> Account:
     account = make_account(number="7001")
     make_contact(account)
     return account
-
-
-def ask(client: Client, who: str = "7001", channel: str = "email", **headers: Any) -> None:
-    """Ask for a link, and let the task answer."""
-    answer = client.post(ASK, {"who": who, "channel": channel}, **headers)
-    assert (answer.status_code, answer["Location"]) == (303, ASKED)
-    sign_in.answer_requests()
-
-
-def letter() -> Notice:
-    return Notice.objects.filter(template="portal_link").order_by("-pk")[0]
-
-
-def code_of(notice: Notice) -> str:
-    return str(notice.context["sign_in_code"])
-
-
-def path_of(notice: Notice) -> str:
-    return f"/{notice.context['pay_url'].split('/', 3)[3]}"
-
-
-def is_in(client: Client) -> bool:
-    return client.get("/portal/tickets/").status_code == 200
 
 
 # --- Scanners, and the person after them ---

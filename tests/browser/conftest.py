@@ -1,11 +1,13 @@
 """A real browser against a real server: Debian's chromium, also as root."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connections
+from playwright.sync_api import Browser, BrowserContext
 
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), "")
 
@@ -16,6 +18,14 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     if not CHROMIUM:
         pytest.skip("chromium is not installed: apt-get install chromium")
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[BrowserContext]:
+    """Return a small screen without scripts."""
+    context = browser.new_context(viewport={"width": 360, "height": 640}, java_script_enabled=False)
+    yield context
+    context.close()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,7 +1,5 @@
 """The portal on a phone with JavaScript off: in by a link, see, pay, receipt."""
 
-from collections.abc import Iterator
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -21,14 +19,6 @@ FIRST_VIEW_BYTES = 14 * 1024
 def account() -> Account:
     """Make a customer whose line is slowed over 100.00."""
     return make_customer("20001", make_version(), delinquent=True)
-
-
-@pytest.fixture
-def phone(browser: Browser) -> Iterator[BrowserContext]:
-    """Return a small screen without scripts."""
-    context = browser.new_context(viewport={"width": 360, "height": 640}, java_script_enabled=False)
-    yield context
-    context.close()
 
 
 def enter(page: Page, live_server: LiveServer, account: Account) -> None:

@@ -1,6 +1,5 @@
 """Reaching customers in a browser, within clicks and seconds: a pay link, a call, a question in the portal."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -43,14 +42,6 @@ def decent(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     from accounts.outreach import gathering
 
     monkeypatch.setattr(gathering, "zones_of", lambda account, _contact, _address="": (account.timezone,))
-
-
-@pytest.fixture
-def phone(browser: Browser) -> Iterator[BrowserContext]:
-    """Return a small screen without scripts."""
-    context = browser.new_context(viewport={"width": 360, "height": 640}, java_script_enabled=False)
-    yield context
-    context.close()
 
 
 def enter(page: Page, live_server: LiveServer, account: Account) -> None:

@@ -28,14 +28,6 @@ def account() -> Account:
 
 
 @pytest.fixture
-def phone(browser: Browser) -> Iterator[BrowserContext]:
-    """Return a small screen without scripts."""
-    context = browser.new_context(viewport={"width": 360, "height": 640}, java_script_enabled=False)
-    yield context
-    context.close()
-
-
-@pytest.fixture
 def measured(browser: Browser) -> Iterator[Page]:
     """Return a small screen whose presses are counted; the counting is a script, the pages have none."""
     context = browser.new_context(viewport={"width": 360, "height": 640}, bypass_csp=True)

@@ -38,14 +38,6 @@ def late(days: int) -> Story:
 
 
 @pytest.fixture
-def phone(browser: Browser) -> Iterator[BrowserContext]:
-    """Return a small screen without scripts."""
-    context = browser.new_context(viewport={"width": 360, "height": 640}, java_script_enabled=False)
-    yield context
-    context.close()
-
-
-@pytest.fixture
 def counted(browser: Browser) -> Iterator[Page]:
     """Return a small screen on which a listener counts; our own pages have no script."""
     context = browser.new_context(viewport={"width": 360, "height": 640}, bypass_csp=True)

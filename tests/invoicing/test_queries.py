@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
 from invoicing import queries
+from invoicing.models import Invoice
+from invoicing.operations.adjust import freeze_invoice
 from invoicing.operations.imports import ImportedInvoice, record_imported_invoices
 from invoicing.operations.payments import record_payment, reverse_payment
 from tests.factories import instant, make_account
@@ -47,6 +49,13 @@ def test_a_position_is_what_the_ledger_says() -> None:
     assert (position.balance, position.credit, position.invoiced) == (Decimal(70), Decimal(30), Decimal(100))
     assert [invoice.number for invoice in position.open_invoices] == [f"{account.pk}-A"]
     assert (found[untouched.pk].balance, found[untouched.pk].pay_all) == (Decimal(0), Decimal(0))
+
+
+def test_what_is_disputed_is_owed_and_nobody_is_asked_to_pay_it() -> None:
+    account = story()
+    freeze_invoice(invoice=Invoice.objects.get(number=f"{account.pk}-A"), frozen=True)
+    position = queries.account_position(account.pk)
+    assert (position.balance, position.disputed, position.pay_all) == (Decimal(70), Decimal(100), Decimal(0))
 
 
 QUESTIONS: dict[str, Callable[[list[int]], Any]] = {
