@@ -93,7 +93,7 @@ def _form(
             "account": account, "invoice": invoice, "invoices": unpaid, "wrong": wrong, "most": TEXT_LENGTH_MAX,
             "least": TEXT_LENGTH_MIN,
             "text": mask_cards(request.POST.get("text", "")[:TEXT_LENGTH_MAX]), "once": uuid.uuid4(),
-            "holds": invoice is not None and hold_of(invoice).holds,
+            "holds": any(hold_of(row).holds for row in unpaid),
             "today": clock.today(account.timezone),
             "closed": invoice is not None and invoice.state != Invoice.State.OPEN,
         },
