@@ -88,6 +88,39 @@ def test_axe_finds_nothing_on_the_portals_pages(
     enter(page, live_server, account)
     for path in pages:
         page.goto(live_server.url + path)
-        found = Axe().run(page).response["violations"]
-        assert [f"{row['id']}: {row['nodes'][0]['html'][:200]}" for row in found] == [], path
+        judge(page)
+    context.close()
+
+
+def judge(page: Page) -> None:
+    """Fail for whatever axe finds on a page."""
+    found = Axe().run(page).response["violations"]
+    assert [f"{row['id']}: {row['nodes'][0]['html'][:200]}" for row in found] == [], page.url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_way_from_the_card_to_the_receipt(
+    browser: Browser, live_server: LiveServer, account: Account, scheme: str
+) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 640}, color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    enter(page, live_server, account)
+    page.get_by_role("button", name="Pay 100.00 USD with a new card").click()
+    judge(page)  # where the card is entered
+    there = page.url
+    page.goto(f"{live_server.url}/portal/")
+    page.get_by_role("link", name="See how it stands").click()
+    judge(page)  # nothing is paid yet
+    page.goto(there)
+    for card, heading in (("is declined: expired", "did not go through"), ("is charged", "was received")):
+        page.locator("label", has=page.get_by_text(card, exact=True)).locator("input").check()
+        page.get_by_role("button", name="Pay now").click()
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        judge(page)
+        if "was received" not in heading:
+            page.goto(f"{live_server.url}/portal/")
+            page.get_by_role("button", name="Pay 100.00 USD with a new card").click()
+    for path in ("/portal/receipts/", "/portal/bills/", "/portal/tickets/new/"):
+        page.goto(live_server.url + path)
+        judge(page)
     context.close()
