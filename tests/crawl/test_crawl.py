@@ -57,7 +57,7 @@ def stranger() -> Account:
     other.contacts.update(name="Ada Quillfeather", email="ada@quillfeather.example", phone="+15557770313")
     card = make_source(other, 2, "tok_second", last4="9137")
     queue = TicketQueue.objects.get(name="Billing")
-    for number in range(max(8, IDS // 12)):
+    for number in range(max(8, IDS // 7)):
         invoice = make_invoice(other, f"QXINV-{number}", amount="7431.17")
         payment = record_payment(
             account=other, reference=f"QREF-{number}", amount=Decimal("7431.17"), received_at=NOON
