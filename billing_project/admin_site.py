@@ -112,6 +112,9 @@ SIDEBAR = [
         _screen("Holds", "pan_tool", "netenforce", "hold"),
         _screen("Payment windows", "lock_open", "netenforce", "paymentwindow"),
         _screen("Line states", "lan", "netenforce", "linestate"),
+        _screen("Comparisons", "difference", "netenforce", "devicereading"),
+        _screen("RADIUS answers", "router", "netenforce", "radiusanswer"),
+        _screen("Release limits", "rule", "netenforce", "releaselimit"),
         _screen("Simulated memory", "memory", "netenforce", "simulatedentry"),
     ),
     _group(

@@ -12,53 +12,40 @@ Every pass begins by ending the payment windows whose time is over, so that no t
 """
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from accounts.models import Account, ServiceLine
-from accounts.operations import AttentionRequest, raise_attentions, resolve_attentions
+from accounts.models import ServiceLine
 from accounts.queries import open_pause
 from billing_project.kernel import clock
 from billing_project.kernel.claims import claim_due, release_claimed
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
 from billing_project.kernel.locks import lock_rows
 
-from . import signals
+from .consult import VETOED, consult
+from .contact import note_contact
 from .drivers.port import Change, Driver
 from .drivers.registry import driver_for
 from .drivers.turn import turn_on
-from .models import Device, EnforcementAttempt, EnforcementTask, LineState
+from .models import Device, EnforcementTask
 from .operations.windows import close_windows_due
-from .queries import address_lists
-from .rules.commands import addresses, seen_level
+from .queries import lists_on
+from .rules.commands import addresses
+from .settle import ATTEMPTS_MAX, REJECTED, Answer, park, settle
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
 BATCH = 25
-ATTEMPTS_MAX = 5
-BACKOFF = timedelta(seconds=30)
-DETAIL_LENGTH = 300
+REMARK_LENGTH = 200
 
 State = EnforcementTask.State
-CONFIRMED, VETOED, NOT_YET, PARKED, SUPERSEDED = "confirmed", "vetoed", "not_yet", "parked", "superseded"
-MISMATCH, UNAVAILABLE, UNKNOWN, REJECTED = "mismatch", "unavailable", "unknown", "rejected"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came of one call to a device: what it holds now, or why nobody knows."""
-
-    held: Mapping[str, str] | None
-    outcome: str = ""
-    detail: str = ""
-    alive: bool = True
+NOT_YET, MISMATCH, UNAVAILABLE, UNKNOWN = "not_yet", "mismatch", "unavailable", "unknown"
 
 
 def dispatch_enforcement(
@@ -115,7 +102,7 @@ def drain(device: Device, *, restores: bool, outcomes: Counter[str], stop_at: fl
             return False
         if not (pks := claim_due(queue, at=clock.now(), lease=LEASE, rows_max=BATCH)):
             break
-        vetoed, waiting = ([], []) if restores else _consult(pks)
+        vetoed, waiting = ([], []) if restores else consult(pks)
         outcomes[VETOED] += len(vetoed)
         outcomes[NOT_YET] += len(waiting)
         if open_pause():
@@ -140,37 +127,7 @@ def _recover(device: Device) -> None:
         EnforcementTask.objects.filter(pk__in=again).update(state=State.QUEUED, lease_until_at=None)
     for task in tasks:
         if task.attempts >= ATTEMPTS_MAX:
-            _park(task, "Every worker that tried it stopped in the middle.")
-
-
-def _consult(pks: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Ask right before sending whether each restriction may go out; return those that may not, and not yet (D9, D6)."""
-    reasons: dict[int, str] = {}
-    waits: dict[int, datetime] = {}
-    for pk in pks:
-        # Robust: whoever cannot answer has not agreed, and must not stop the other lines.
-        answers = signals.about_to_restrict.send_robust(sender=EnforcementTask, task_id=pk)
-        refusals = [answer for _, answer in answers if answer and not isinstance(answer, datetime)]
-        # What fails may have no words of its own, and is a no all the same.
-        reason = next((str(refusal) or repr(refusal) for refusal in refusals), "")
-        if reason:
-            reasons[pk] = reason
-        elif later := [answer for _, answer in answers if isinstance(answer, datetime)]:
-            waits[pk] = max(later)
-    for pk, until in waits.items():
-        EnforcementTask.objects.filter(pk=pk, state=State.CLAIMED).update(
-            state=State.QUEUED, due_at=until, lease_until_at=None
-        )
-    if not reasons:
-        return [], list(waits)
-    with transaction.atomic():
-        tasks = lock_rows(EnforcementTask.objects.filter(state=State.CLAIMED).select_related("line"), reasons)
-        EnforcementTask.objects.filter(pk__in=[task.pk for task in tasks]).update(
-            state=State.CANCELLED, settled_at=clock.now(), lease_until_at=None
-        )
-        EnforcementAttempt.objects.bulk_create([_attempt(task.pk, VETOED, detail=reasons[task.pk]) for task in tasks])
-    _announce(tasks, State.CANCELLED)
-    return list(reasons), list(waits)
+            park(task, "Every worker that tried it stopped in the middle.")
 
 
 @transaction.atomic
@@ -202,7 +159,7 @@ def _do(device: Device, tasks: Sequence[EnforcementTask], outcomes: Counter[str]
         # The device took none of them because of one: find out which.
         return _one_by_one(device, tasks, outcomes)
     note_contact(device, "" if answer.alive else answer.detail)
-    _settle(tasks, known, answer, outcomes)
+    settle(tasks, known, answer, outcomes)
     return answer.alive
 
 
@@ -222,23 +179,24 @@ def _ask(
     driver: Driver, device: Device, tasks: Sequence[EnforcementTask], known: Mapping[int, Sequence[str]]
 ) -> Answer:
     """Apply and read back; no transaction is open while the device is spoken to."""
-    lists = address_lists()
+    lists = {(one.level, one.name): one for one in lists_on(device)}
     changes = []
     for task in tasks:
-        row = lists.get(task.level)
+        row = lists.get((task.level, task.list_name))
         changes += [
             Change(
                 address=address,
                 level=task.level,
-                list_name=row.name if row else "",
+                list_name=task.list_name,
                 rate_down_kbit=row.rate_down_kbit if row else None,
                 rate_up_kbit=row.rate_up_kbit if row else None,
             )
             for address in known[task.pk]
         ]
     outcome, detail = MISMATCH, "The device holds something else than it was told."
+    remarks: Mapping[str, str] = {}
     try:
-        driver.apply(device, changes)
+        remarks = driver.apply(device, changes)
     except Unavailable as error:
         return Answer(held=None, outcome=UNAVAILABLE, detail=str(error), alive=False)
     except OutcomeUnknown as error:
@@ -247,7 +205,8 @@ def _ask(
         outcome, detail = REJECTED, error.words
     try:
         # Whatever the answer was, the device itself says what it holds now.
-        return Answer(held=driver.read(device, [change.address for change in changes]), outcome=outcome, detail=detail)
+        held = driver.read(device, [change.address for change in changes])
+        return Answer(held=held, outcome=outcome, detail=detail, remarks=remarks)
     except (Unavailable, OutcomeUnknown, Rejected) as error:
         return Answer(held=None, outcome=UNKNOWN, detail=f"{detail} It could not be read back: {error}", alive=False)
 
@@ -261,140 +220,3 @@ def identify(driver: Driver, line: ServiceLine) -> tuple[str, ...]:
     """Return by which addresses a kind of device knows a line."""
     fields = {"ipv4": line.ipv4, "ipv6": line.ipv6, "radius_username": line.radius_username}
     return addresses(fields, driver.capabilities.identifiers)
-
-
-def _settle(
-    tasks: Sequence[EnforcementTask],
-    known: Mapping[int, Sequence[str]],
-    answer: Answer,
-    outcomes: Counter[str],
-) -> None:
-    """Write what the device said; also an order that was superseded while sent tells what is there now."""
-    verdicts = [_verdict(task, known.get(task.pk, ()), answer) for task in tasks]
-    with transaction.atomic():
-        sending = EnforcementTask.objects.filter(state=State.SENDING)
-        ours = {task.pk for task in lock_rows(sending, [task.pk for task in tasks])}
-        EnforcementAttempt.objects.bulk_create(
-            [
-                _attempt(task.pk, outcome, read_back=seen, detail=detail)
-                for task, (outcome, seen, detail) in zip(tasks, verdicts, strict=True)
-            ]
-        )
-        observed: dict[str, list[int]] = defaultdict(list)
-        for task, (_, seen, _) in zip(tasks, verdicts, strict=True):
-            observed[seen].append(task.line_id)
-        for level in sorted(observed.keys() - {""}):
-            LineState.objects.filter(line_id__in=observed[level]).update(observed_level=level, observed_at=clock.now())
-        if answer.held is not None:
-            late = [task.pk for task in tasks if task.pk not in ours]
-            EnforcementTask.objects.filter(pk__in=late, settled_at__isnull=True).update(settled_at=clock.now())
-        confirmed = [
-            task for task, verdict in zip(tasks, verdicts, strict=True) if task.pk in ours and verdict[0] == CONFIRMED
-        ]
-        _confirm(confirmed)
-    outcomes[SUPERSEDED] += len(tasks) - len(ours)
-    outcomes[CONFIRMED] += len(confirmed)
-    # After the commit: whoever listens may lock the account, and the house order is account before task.
-    _announce(confirmed, State.CONFIRMED)
-    for task, (outcome, _, detail) in zip(tasks, verdicts, strict=True):
-        if task.pk in ours and outcome != CONFIRMED:
-            outcomes[_again(task, outcome, detail)] += 1
-
-
-def _verdict(task: EnforcementTask, mine: Sequence[str], answer: Answer) -> tuple[str, str, str]:
-    """Return the outcome for one order, the level read back (blank: nobody knows) and the details."""
-    if answer.held is None:
-        return answer.outcome, "", answer.detail
-    if not mine:
-        return (
-            REJECTED,
-            "",
-            f"{task.device} has no way to make line {task.line} so; give the line an address.",
-        )
-    seen = seen_level(mine, answer.held, task.level)
-    return (CONFIRMED, seen, "") if seen == task.level else (answer.outcome, seen, answer.detail)
-
-
-def _confirm(tasks: Sequence[EnforcementTask]) -> None:
-    """Record what the device confirmed; with it all earlier doubts about these lines are settled."""
-    lines = [task.line_id for task in tasks]
-    if not lines:
-        return
-    EnforcementTask.objects.filter(pk__in=[task.pk for task in tasks]).update(
-        state=State.CONFIRMED, settled_at=clock.now(), lease_until_at=None
-    )
-    EnforcementTask.objects.filter(line_id__in=lines, state=State.SUPERSEDED, settled_at__isnull=True).update(
-        settled_at=clock.now()
-    )
-    resolve_attentions("enforcement-parked", [f"line:{line}" for line in lines], "the device confirmed it")
-
-
-def _again(task: EnforcementTask, outcome: str, detail: str) -> str:
-    """Queue an order again, later each time; park it after five tries, or at once if it can never work."""
-    if outcome == REJECTED or task.attempts >= ATTEMPTS_MAX:
-        return _park(task, detail)
-    due_at = clock.now() + BACKOFF * 2 ** (task.attempts - 1)
-    sending = EnforcementTask.objects.filter(pk=task.pk, state=State.SENDING)
-    return outcome if sending.update(state=State.QUEUED, due_at=due_at, lease_until_at=None) else SUPERSEDED
-
-
-def _park(task: EnforcementTask, why: str) -> str:
-    """Give an order up and put it before the clerks; it may have been superseded a moment ago."""
-    account = task.line.account
-    with transaction.atomic():
-        # The exception points at the account, so PostgreSQL locks that row too: account before task.
-        lock_rows(Account.objects.order_by(), [account.pk])
-        sending = EnforcementTask.objects.filter(pk=task.pk, state__in=[State.CLAIMED, State.SENDING])
-        if not sending.update(state=State.PARKED, settled_at=clock.now(), lease_until_at=None):
-            return SUPERSEDED
-        raise_attentions(
-            [
-                AttentionRequest(
-                    code="enforcement-parked",
-                    key=f"line:{task.line_id}",
-                    account_id=account.pk,
-                    words=f"Line {task.line} of account {account.number} could not be made"
-                    f" {task.get_level_display()!r} on device {task.device} in {task.attempts} tries: {why}"
-                    " Mend the device; reconcile then repairs the line.",
-                )
-            ]
-        )
-    _announce([task], State.PARKED)
-    return PARKED
-
-
-def _announce(tasks: Iterable[EnforcementTask], state: str) -> None:
-    for task in tasks:
-        signals.enforcement_settled.send_robust(
-            sender=EnforcementTask, task_id=task.pk, account_id=task.line.account_id, state=str(state)
-        )
-
-
-def _attempt(task_id: int, outcome: str, *, read_back: str = "", detail: str = "") -> EnforcementAttempt:
-    return EnforcementAttempt(
-        task_id=task_id, at=clock.now(), outcome=outcome, read_back=read_back, detail=detail[:DETAIL_LENGTH]
-    )
-
-
-def note_contact(device: Device, failure: str) -> None:
-    """Write down that a device answered, or since when it does not and why."""
-    rows = Device.objects.filter(pk=device.pk)
-    if not failure:
-        rows.update(last_contact_at=clock.now(), failing_since_at=None, failure="")
-        return
-    rows.update(failure=failure[:DETAIL_LENGTH])
-    rows.filter(failing_since_at__isnull=True).update(failing_since_at=clock.now())
-
-
-def devices_named(name: str | None) -> Iterable[Device]:
-    """Return the enabled devices, or the one of a name; raises Refused if there is none such."""
-    rows = Device.objects.filter(enabled=True).order_by("name")
-    if name is None:
-        return rows
-    found = list(rows.filter(name=name))
-    if not found:
-        raise Refused(
-            "unknown_device",
-            f"There is no enabled device named {name!r}; 'reconcile' alone lists all of them.",
-        )
-    return found

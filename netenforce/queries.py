@@ -3,8 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Q
+
 from .models import AddressList, Device, EnforcementTask, Hold, LineState, PaymentWindow
 from .rules.desired import hardest
+from .rules.lists import ListView, carried
 
 OPEN_STATES = (EnforcementTask.State.QUEUED, EnforcementTask.State.CLAIMED, EnforcementTask.State.SENDING)
 
@@ -25,8 +29,19 @@ def running_windows(account_ids: Iterable[int]) -> dict[int, PaymentWindow]:
     return {window.account_id: window for window in rows}
 
 
+def counting_holds(account_ids: Iterable[int]) -> dict[int, list[Hold]]:
+    """Return the active holds that restrict lines now: for non-payment, none while a payment window runs (P07)."""
+    open_for_payment = running_windows(account_ids)
+    return {
+        account_id: [
+            hold for hold in holds if hold.cause != Hold.Cause.NON_PAYMENT or account_id not in open_for_payment
+        ]
+        for account_id, holds in active_holds(account_ids).items()
+    }
+
+
 def line_states(account_ids: Iterable[int]) -> dict[int, list[LineState]]:
-    """Return the state of each line, by account: what it should be and what its device last said (D10)."""
+    """Return the states of each line, by account: what it should be on a device and what that last said (D10)."""
     states: dict[int, list[LineState]] = defaultdict(list)
     rows = LineState.objects.filter(line__account_id__in=list(account_ids)).select_related("line").order_by("line_id")
     for state in rows:
@@ -42,15 +57,35 @@ def observed_levels(account_ids: Iterable[int]) -> dict[int, str]:
     }
 
 
-def open_tasks(line_ids: Iterable[int]) -> dict[int, EnforcementTask]:
-    """Return the order that is under way for each line that has one."""
+def open_tasks(line_ids: Iterable[int]) -> dict[tuple[int, int], EnforcementTask]:
+    """Return the order that is under way for each line and device that has one."""
     rows = EnforcementTask.objects.filter(line_id__in=list(line_ids), state__in=OPEN_STATES)
-    return {task.line_id: task for task in rows}
+    return {(task.line_id, task.device_id): task for task in rows}
 
 
-def address_lists() -> dict[str, AddressList]:
-    """Return the address list of each level that has one (S16, S20)."""
-    return {row.level: row for row in AddressList.objects.all()}
+def all_lists() -> tuple[ListView, ...]:
+    """Return every address list with its criteria, in one query (S16, S20, X10)."""
+    rows = AddressList.objects.order_by("position", "name").annotate(
+        status_ids=_keys("statuses"), account_type_ids=_keys("account_types"), device_ids=_keys("devices")
+    )
+    return tuple(
+        ListView(
+            name=row.name, level=row.level, position=row.position, rate_down_kbit=row.rate_down_kbit,
+            rate_up_kbit=row.rate_up_kbit, cause=row.cause, status_ids=frozenset(row.status_ids),
+            account_type_ids=frozenset(row.account_type_ids), device_ids=frozenset(row.device_ids),
+            by_account=row.by_account, key=row.pk,
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def lists_on(device: Device) -> tuple[ListView, ...]:
+    """Return the address lists that a device carries, under the names it knows them by, first ones first."""
+    return carried(all_lists(), device.pk, device.options)
+
+
+def _keys(path: str) -> ArrayAgg:
+    return ArrayAgg(path, distinct=True, filter=Q(**{f"{path}__isnull": False}), default=[])
 
 
 def failing_devices() -> list[Device]:

@@ -87,12 +87,15 @@ from invoicing.operations.payments import record_payment
 from netenforce.models import (
     AddressList,
     Device,
+    DeviceReading,
     EnforcementAttempt,
     EnforcementTask,
     Hold,
     LinePlacement,
     LineState,
     PaymentWindow,
+    RadiusAnswer,
+    ReleaseLimit,
     SimulatedEntry,
 )
 from tests.desk_rows import make_desk_rows
@@ -162,6 +165,7 @@ def make_customer(number: str, version: PolicyVersion, *, delinquent: bool = Fal
     LinePlacement.objects.create(line=line, device=device)
     LineState.objects.create(
         line=line,
+        device=device,
         desired_level="throttle" if delinquent else "open",
         observed_level="open",
         desired_since_at=NOON,
@@ -192,7 +196,6 @@ def make_everything() -> Account:
     _make_delinquency(account, invoice, version)
     _make_letters(account)
     _make_network(account, line)
-    Group.objects.create(name="Clerks")
     accounts_operations.pause_everything(reason="Letters name the wrong amount")
     accounts_operations.raise_attention(code="cut-held", key="x", words="A cut was held back.", account=account)
     return account
@@ -355,6 +358,9 @@ def _make_network(account: Account, line: ServiceLine) -> None:
     )  # fmt: skip
     EnforcementAttempt.objects.create(task=task, outcome="confirmed", read_back="throttle")
     SimulatedEntry.objects.create(device=device, address=line.ipv4, level="throttle", list_name="Delinquent")
+    DeviceReading.objects.create(device=device, held=1, missing=1)
+    RadiusAnswer.objects.create(device=device, username="rosa", session_id="8000-1", list_name="Delinquent")
+    ReleaseLimit.objects.create(group=Group.objects.get_or_create(name="Clerks")[0], hours_max=24, releases_a_month=2)
 
 
 def screens_of(app: str) -> list[type[Model]]:

@@ -57,7 +57,7 @@ def state() -> State:
     """Tell whether the database is empty, holds the demo, or something else that is left alone."""
     if not Account.objects.exists() and not User.objects.exists():
         return State.EMPTY
-    is_demo = Company.objects.filter(name=COMPANY, accounts__service_lines__placement__device__name=DEVICE_NAMES[0])
+    is_demo = Company.objects.filter(name=COMPANY, accounts__service_lines__placements__device__name=DEVICE_NAMES[0])
     return State.DEMO if is_demo.exists() else State.OTHER
 
 

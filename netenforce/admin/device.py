@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -89,15 +90,11 @@ class DeviceAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
         """Count the lines, and those whose device has not confirmed what they should be."""
-        differs = ~Q(
-            placements__line__network_state__desired_level=F("placements__line__network_state__observed_level")
-        )
+        states = LineState.objects.filter(device=OuterRef("pk")).exclude(desired_level=F("observed_level"))
         rows: QuerySet[Device] = super().get_queryset(request)
         return rows.annotate(
-            lines_total=Count("placements", distinct=True),
-            lines_differ=Count(
-                "placements", filter=differs & Q(placements__line__network_state__isnull=False), distinct=True
-            ),
+            lines_total=_count(LinePlacement.objects.filter(device=OuterRef("pk"))),
+            lines_differ=_count(states),
         )
 
     def change_view(
@@ -137,20 +134,27 @@ class DeviceAdmin(HistoryAdmin):
         return badge(device.lines_differ, WARN) if device.lines_differ else "0"
 
 
+def _count(rows: QuerySet[Any]) -> Coalesce:
+    """Count rows by a subquery, so that one count does not multiply another."""
+    counted = rows.order_by().values("device").annotate(total=Count("pk")).values("total")
+    return Coalesce(Subquery(counted), 0)
+
+
 def device_lines(device_id: str) -> dict[str, Any]:
     """Return what each line of a device should be, what it was last seen as, and the simulated device's own memory."""
     placed = (
         LinePlacement.objects.filter(device_id=device_id)
-        .select_related("line__account", "line__network_state")
+        .select_related("line__account")
         .order_by("line__ipv4", "line_id")[:SHOWN_LINES_MAX]
     )
     memory = {
         entry.address: entry for entry in SimulatedEntry.objects.filter(device_id=device_id)[: SHOWN_LINES_MAX * 2]
     }
+    states = {state.line_id: state for state in LineState.objects.filter(device_id=device_id)}
     rows = []
     for placement in placed:
         line = placement.line
-        state: LineState | None = getattr(line, "network_state", None)
+        state = states.get(line.pk)
         entries = [memory.pop(address) for address in (line.ipv4, line.ipv6, line.radius_username) if address in memory]
         rows.append(
             {

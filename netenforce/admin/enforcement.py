@@ -210,8 +210,8 @@ class DiffersFilter(admin.SimpleListFilter):
 class LineStateAdmin(OpenWindowButton, ReadOnlyAdmin):
     """What each line should be, and what its device last said it is (D10)."""
 
-    list_display = ("line", "account_shown", "desired", "observed", "agreed", "seen")
-    list_select_related = ("line__account",)
+    list_display = ("line", "device", "account_shown", "desired", "observed", "agreed", "seen")
+    list_select_related = ("line__account", "device")
     list_filter = (DiffersFilter, "desired_level", "observed_level")
     search_fields = ("line__account__number", "line__ipv4", "line__radius_username")
     empty_words = "A line's state is written when it is first restricted."

@@ -49,6 +49,10 @@ def check_drivers(**_: Any) -> Iterable[CheckMessage]:
         except (AttributeError, ImportError, TypeError) as error:
             yield Error(f"NETWORK_DRIVERS[{name!r}] names no usable driver: {error}", id="netenforce.E001")
             continue
-        lacking = [verb for verb in ("capabilities", "read_all", "read", "apply") if not hasattr(adapter, verb)]
+        lacking = [
+            verb
+            for verb in ("capabilities", "probe", "read_all", "read", "apply", "adopt")
+            if not hasattr(adapter, verb)
+        ]
         if lacking:
             yield Error(f"NETWORK_DRIVERS[{name!r}]: {path} has no {', '.join(lacking)}.", id="netenforce.E002")

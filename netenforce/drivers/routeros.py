@@ -8,17 +8,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected
-from netenforce.models import AddressList, Device
-from netenforce.rules.desired import LEVELS, OPEN
+from netenforce.models import Device
+from netenforce.queries import lists_on
+from netenforce.rules.desired import LEVELS, OPEN, rank
 from netenforce.rules.routeros_entries import (
     Command,
     Entry,
     Network,
     Wanted,
     entry_of,
-    level_by_others,
-    levels_of_ours,
-    list_levels,
+    held_by_others,
+    held_by_us,
+    marks,
     network_of,
     plan,
     shown,
@@ -27,7 +28,7 @@ from netenforce.rules.routeros_entries import (
 )
 from netenforce.rules.routeros_options import RESTRICTIONS, Options, parse_options
 
-from .port import Capabilities, Change
+from .port import NOTHING, Capabilities, Change, Held, Inventory, Probe
 from .routeros_wire import Ask, Reply, Talk, conversation
 
 TABLES = {4: "/ip/firewall/address-list", 6: "/ipv6/firewall/address-list"}
@@ -48,38 +49,38 @@ _UNSURE = ("timed out", "try again")
 class RouterOSDriver:
     """Speak to MikroTik devices over their API; see ``rules/routeros_options.py`` for a device's options."""
 
-    capabilities = Capabilities(levels=frozenset(LEVELS), identifiers=(("ipv4", "ipv6"),))
+    capabilities = Capabilities(
+        levels=frozenset(LEVELS), identifiers=(("ipv4", "ipv6"),), adopts=True, tells_uptime=True
+    )
 
-    def read_all(self, device: Device) -> Mapping[str, str]:
-        """Return every address that our entries restrict, with its level."""
+    def read_all(self, device: Device) -> Inventory:
+        """Return every address that our entries restrict, and those that others put into our lists."""
         options = _options(device)
+        levels = _levels(device, options)
         with conversation(device, options, seconds=options.timeout_seconds * FACTOR_MAX) as talk:
-            entries = _all_commented(talk)
-        return levels_of_ours(entries, _lists(options).values())
+            entries = _all_that_matter(talk, sorted(levels))
+        return Inventory(ours=held_by_us(entries), foreign=held_by_others(entries, levels))
 
-    def read(self, device: Device, addresses: Iterable[str]) -> Mapping[str, str]:
+    def read(self, device: Device, addresses: Iterable[str]) -> Mapping[str, Held]:
         """Return what each address is on the router now, also by entries in our lists that are not ours."""
         asked = {address: network_of(address) for address in addresses}
         networks = {network for network in asked.values() if network is not None}
         if not networks:
-            return dict.fromkeys(asked, OPEN)
+            return dict.fromkeys(asked, NOTHING)
         options = _options(device)
         with conversation(device, options, seconds=_seconds(options, len(networks))) as talk:
             entries = _entries(talk, networks)
-        lists = _lists(options)
-        levels = {}
-        for network in networks:
-            ours = levels_of_ours((entry for entry in entries if entry.network == network), lists.values())
-            by_others = level_by_others(network, entries, list_levels(lists))
-            levels[network] = max(ours.values(), key=LEVELS.index, default=by_others)
-        return {address: levels[network] if network else OPEN for address, network in asked.items()}
+        ours = {network_of(address): held for address, held in held_by_us(entries).items()}
+        by_others = held_by_others(entries, _levels(device, options))
+        others = {network_of(address): held for address, held in by_others.items()}
+        return {address: ours.get(network) or others.get(network) or NOTHING for address, network in asked.items()}
 
-    def apply(self, device: Device, changes: Sequence[Change]) -> None:
+    def apply(self, device: Device, changes: Sequence[Change]) -> Mapping[str, str]:
         """Make the addresses what they should be, and look again where the router did not take a command."""
         options = _options(device)
         wanted = _wanted(device, options, changes)
         if not wanted:
-            return
+            return {}
         networks = {one.network for one in wanted}
         moved: set[Network] = set()
         with conversation(device, options, seconds=_seconds(options, len(networks))) as talk:
@@ -94,18 +95,29 @@ class RouterOSDriver:
             if moved:
                 _drop(talk, options, moved)
         _say_who_holds(device, options, wanted, entries)
+        return {}
 
-    def probe(self, device: Device) -> Mapping[str, str]:
-        """Return what the router says of itself: ``version``, ``board`` and ``uptime_seconds``."""
+    def adopt(self, device: Device, addresses: Iterable[str]) -> None:
+        """Write our mark on the entries in our lists that others made for these addresses."""
+        options = _options(device)
+        networks = {network for address in addresses if (network := network_of(address)) is not None}
+        if not networks:
+            return
+        by_list = _levels(device, options)
+        with conversation(device, options, seconds=_seconds(options, len(networks))) as talk:
+            _carry_out(talk, marks(_entries(talk, networks), by_list))
+
+    def probe(self, device: Device) -> Probe:
+        """Return what the router says of itself."""
         options = _options(device)
         with conversation(device, options, seconds=options.timeout_seconds) as talk:
             [reply] = talk.ask([Ask(path="/system/resource", verb="print")])
         row = _rows(device.name, reply)[0] if reply.rows or reply.trap else {}
-        return {
-            "version": row.get("version", ""),
-            "board": row.get("board-name", ""),
-            "uptime_seconds": str(uptime_seconds(row.get("uptime", ""))),
-        }
+        return Probe(
+            version=row.get("version", ""),
+            model=row.get("board-name", ""),
+            uptime_seconds=uptime_seconds(row.get("uptime", "")),
+        )
 
 
 def uptime_seconds(text: str) -> int:
@@ -125,11 +137,15 @@ def _seconds(options: Options, addresses: int) -> float:
     return options.timeout_seconds * min(FACTOR_MAX, 1 + addresses // ADDRESSES_PER_TIMEOUT)
 
 
-def _lists(options: Options) -> dict[str, str]:
-    """Return the list of each level on this device: its own options first, else those of the admin."""
-    if options.address_lists.keys() == set(RESTRICTIONS):
-        return dict(options.address_lists)
-    return {**dict(AddressList.objects.values_list("level", "name")), **options.address_lists}
+def _levels(device: Device, options: Options) -> dict[str, str]:
+    """Return the level of each list on this device; of a list that serves several levels the mildest."""
+    pairs = list(options.address_lists.items())
+    if options.address_lists.keys() != set(RESTRICTIONS):
+        pairs += [(one.level, one.name) for one in lists_on(device)]
+    levels: dict[str, str] = {}
+    for level, name in pairs:
+        levels[name] = min(level, levels.get(name, level), key=rank)
+    return levels
 
 
 def _wanted(device: Device, options: Options, changes: Sequence[Change]) -> list[Wanted]:
@@ -176,9 +192,11 @@ def _refusal(name: str, trap: str) -> Rejected | OutcomeUnknown:
     return Rejected(f"{name} does not take this: {trap}.", "trap")
 
 
-def _all_commented(talk: Talk) -> list[Entry]:
-    """Return every entry that has a comment, of both tables, in one round trip."""
-    return _table_entries(talk, dict.fromkeys(TABLES, ("?>comment=",)))
+def _all_that_matter(talk: Talk, lists: Sequence[str]) -> list[Entry]:
+    """Return every entry that has a comment or stands in one of our lists, of both tables, in one round trip."""
+    words = ("?>comment=", *(f"?list={name}" for name in lists))
+    joined = (*words, "?#" + "|" * (len(words) - 1)) if lists else words
+    return _table_entries(talk, dict.fromkeys(TABLES, joined))
 
 
 def _entries(talk: Talk, networks: Iterable[Network]) -> list[Entry]:
@@ -232,7 +250,7 @@ def _give_up(device: Device, commands: Sequence[Command], entries: Sequence[Entr
 
 def _say_who_holds(device: Device, options: Options, wanted: Sequence[Wanted], entries: Sequence[Entry]) -> None:
     """Raise Rejected if a line that was opened is still in one of our lists by an entry that is not ours."""
-    lists = list_levels(_lists(options))
+    lists = _levels(device, options)
     freed = {one.network for one in wanted if one.level == OPEN}
     for entry in entries:
         if entry.network in freed and not entry.level and not entry.disabled and entry.list_name in lists:

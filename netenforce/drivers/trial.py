@@ -7,10 +7,10 @@ from functools import partial
 from billing_project.kernel import clock
 from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
 from netenforce.models import Device
-from netenforce.queries import address_lists
+from netenforce.queries import lists_on
 from netenforce.rules.desired import LEVELS, OPEN
 
-from .port import Change, Driver
+from .port import Change, Driver, Held, Probe
 
 # Of the ranges that the standards keep for examples (RFC 5737, RFC 3849): no line of anybody is there.
 TRIAL_ADDRESSES = {"ipv4": "192.0.2.254", "ipv6": "2001:db8:ffff:ffff::254"}
@@ -31,11 +31,10 @@ def try_out(driver: Driver, device: Device, addresses: Sequence[str]) -> Iterato
 
     The addresses are freed at the end, also after a failure. The caller must have its turn on the device.
     """
-    before: dict[str, str] = {}
-    if probe := getattr(driver, "probe", None):
-        yield (step := _try("reach it and log in", lambda: _told(probe(device))))
-        if not step.good:
-            return
+    before: dict[str, Held] = {}
+    yield (step := _try("reach it and log in", lambda: _told(driver.probe(device))))
+    if not step.good:
+        return
     yield (step := _try("read what it holds", lambda: _remember(driver, device, before)))
     if not step.good:
         return
@@ -52,11 +51,17 @@ def try_out(driver: Driver, device: Device, addresses: Sequence[str]) -> Iterato
 
 def _moves(driver: Driver, device: Device, addresses: Sequence[str]) -> Iterator[Step]:
     """Go through all levels the device knows: from each to a harder one, twice to the same, back, and open."""
-    lists = address_lists()
+    lists = {one.level: one for one in reversed(lists_on(device))}
     levels = [level for level in LEVELS if level in driver.capabilities.levels and level in lists]
     for level in [*levels, *levels[:1] * 2, OPEN, OPEN]:
-        name = lists[level].name if level in lists else ""
-        changes = [Change(address=address, level=level, list_name=name) for address in addresses]
+        one = lists.get(level)
+        changes = [
+            Change(
+                address=address, level=level, list_name=one.name if one else "",
+                rate_down_kbit=one.rate_down_kbit if one else None, rate_up_kbit=one.rate_up_kbit if one else None,
+            )
+            for address in addresses
+        ]  # fmt: skip
         yield (step := _try(f"make them {level}", partial(_make, driver, device, changes)))
         if not step.good:
             return
@@ -75,17 +80,19 @@ class _Differs(Exception):
     """What was read is not what it should be."""
 
 
-def _told(told: Mapping[str, str]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items() if value)
+def _told(probe: Probe) -> str:
+    told = {"version": probe.version, "model": probe.model, "uptime seconds": probe.uptime_seconds}
+    said = ", ".join(f"{name} {value}" for name, value in told.items() if value not in ("", None))
+    return " ".join([said, *probe.notes])
 
 
-def _remember(driver: Driver, device: Device, before: dict[str, str]) -> str:
-    before.update(driver.read_all(device))
+def _remember(driver: Driver, device: Device, before: dict[str, Held]) -> str:
+    before.update(driver.read_all(device).ours)
     return f"{len(before)} addresses are restricted by us"
 
 
 def _expect(driver: Driver, device: Device, addresses: Sequence[str], level: str) -> str:
-    held = dict(driver.read(device, addresses))
+    held = {address: one.level for address, one in driver.read(device, addresses).items()}
     if held != dict.fromkeys(addresses, level):
         raise _Differs(f"it holds {held}, and should hold {level} for each")
     return f"{', '.join(addresses)}: {level}"
@@ -95,15 +102,15 @@ def _make(driver: Driver, device: Device, changes: Sequence[Change]) -> str:
     driver.apply(device, changes)
     addresses, level = [change.address for change in changes], changes[0].level
     seen = _expect(driver, device, addresses, level)
-    listed = dict(driver.read_all(device))
+    listed = {address: one.level for address, one in driver.read_all(device).ours.items()}
     wanted = {} if level == OPEN else dict.fromkeys(addresses, level)
     if {address: listed[address] for address in addresses if address in listed} != wanted:
         raise _Differs(f"asked for all that it holds, it does not show {level} for {', '.join(addresses)}")
     return seen
 
 
-def _leave(driver: Driver, device: Device, freed: Sequence[Change], before: Mapping[str, str]) -> str:
+def _leave(driver: Driver, device: Device, freed: Sequence[Change], before: Mapping[str, Held]) -> str:
     driver.apply(device, freed)
-    if dict(driver.read_all(device)) != before:
+    if dict(driver.read_all(device).ours) != before:
         raise _Differs("it does not hold what it held before; look at it by hand")
     return "it holds what it held before"

@@ -17,6 +17,7 @@ class Device(models.Model):
         ROUTEROS = "routeros", "MikroTik RouterOS"
         NFTABLES = "nftables", "Linux inline device (nftables)"
         RADIUS = "radius", "RADIUS (FreeRADIUS, CoA)"
+        WEBHOOK = "webhook", "your own program (signed HTTP calls)"
 
     name = models.CharField(max_length=80, unique=True)
     driver = models.CharField(max_length=12, choices=Driver.choices, default=Driver.SIMULATED)
@@ -28,10 +29,27 @@ class Device(models.Model):
     secret = EncryptedTextField(blank=True, help_text="Write-only: kept encrypted, never shown again.")
     options = models.JSONField(default=dict, blank=True, help_text='As documented per driver, such as {"tls": true}.')
     enabled = models.BooleanField(default=True)
+    repairs_max = models.PositiveIntegerField(
+        default=200, db_default=200, validators=[MinValueValidator(1)],
+        help_text="At most so many lines are restricted anew in one comparison; the rest waits for the next, so that a"
+        " mistake is seen before it reaches everybody. Lines that should be free are freed without a limit.",
+    )  # fmt: skip
     last_contact_at = models.DateTimeField(null=True, blank=True, editable=False)
     failing_since_at = models.DateTimeField(null=True, blank=True, editable=False)
     failure = models.CharField(max_length=300, blank=True, editable=False)
-    history = HistoricalRecords(excluded_fields=["secret", "last_contact_at", "failing_since_at", "failure"])
+    failures_in_row = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    retry_at = models.DateTimeField(null=True, blank=True, editable=False)
+    version = models.CharField(max_length=120, blank=True, editable=False)
+    model = models.CharField(max_length=120, blank=True, editable=False)
+    uptime_seconds = models.PositiveBigIntegerField(null=True, blank=True, editable=False)
+    probed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    notes = models.JSONField(default=list, blank=True, editable=False)
+    history = HistoricalRecords(
+        excluded_fields=[
+            "secret", "last_contact_at", "failing_since_at", "failure", "failures_in_row", "retry_at", "version",
+            "model", "uptime_seconds", "probed_at", "notes",
+        ]
+    )  # fmt: skip
 
     class Meta:
         ordering = ("name",)
@@ -46,14 +64,15 @@ class Device(models.Model):
 
 
 class LinePlacement(models.Model):
-    """Which device a line is enforced on."""
+    """A device that a line is enforced on; a line may be on several, such as two routers and RADIUS."""
 
-    line = models.OneToOneField("accounts.ServiceLine", on_delete=models.CASCADE, related_name="placement")
+    line = models.ForeignKey("accounts.ServiceLine", on_delete=models.CASCADE, related_name="placements")
     device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="placements")
     history = HistoricalRecords()
 
     class Meta:
         ordering = ("device", "line")
+        constraints = [models.UniqueConstraint(fields=["line", "device"], name="line_placed_once_per_device")]
 
     def __str__(self) -> str:
         return f"{self.line} on {self.device}"
@@ -66,6 +85,7 @@ class SimulatedEntry(models.Model):
     address = models.CharField(max_length=64)
     level = models.CharField(max_length=16)
     list_name = models.CharField(max_length=80, blank=True)
+    ours = models.BooleanField(default=True, db_default=True, help_text="Off: as if somebody else had entered it.")
     since_at = models.DateTimeField(default=clock.now)
 
     class Meta:

@@ -24,6 +24,7 @@ class EnforcementTask(models.Model):
     line = models.ForeignKey("accounts.ServiceLine", on_delete=models.CASCADE, related_name="enforcement_tasks")
     device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="enforcement_tasks")
     level = models.CharField(max_length=16, choices=Level.choices)
+    list_name = models.CharField(max_length=60, blank=True, db_default="", help_text="The list of the device.")
     restores = models.BooleanField(help_text="It makes the line freer than before: goes first, at any hour (D6, R-13).")
     recloses = models.BooleanField(
         default=False,
@@ -42,9 +43,9 @@ class EnforcementTask(models.Model):
     class Meta:
         ordering = ("-created_at", "-pk")
         constraints = [
-            models.UniqueConstraint(fields=["line", "generation"], name="enforcement_task_once"),
+            models.UniqueConstraint(fields=["line", "device", "generation"], name="enforcement_task_once"),
             models.UniqueConstraint(
-                fields=["line"],
+                fields=["line", "device"],
                 condition=Q(state__in=["queued", "claimed", "sending"]),
                 name="enforcement_task_open_once",
             ),

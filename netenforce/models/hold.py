@@ -25,6 +25,8 @@ class Hold(models.Model):
         NON_PAYMENT = "non_payment", "non-payment"
         ABUSE = "abuse", "abuse"
         REQUEST = "request", "customer's request"
+        STATUS = "status", "account status"
+        FOUND = "found", "found on the device"
 
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="holds")
     cause = models.CharField(max_length=16, choices=Cause.choices)
@@ -53,17 +55,31 @@ class Hold(models.Model):
 
 
 class LineState(models.Model):
-    """What a line should be, and what its device last said it is (D10)."""
+    """What a line should be on one device, and what that device last said it is (D10).
 
-    line = models.OneToOneField("accounts.ServiceLine", on_delete=models.CASCADE, related_name="network_state")
+    A line that is on no device has one row without a device. On a device that it was taken off it should be open.
+    """
+
+    line = models.ForeignKey("accounts.ServiceLine", on_delete=models.CASCADE, related_name="network_states")
+    device = models.ForeignKey(
+        "netenforce.Device", null=True, blank=True, on_delete=models.PROTECT, related_name="line_states"
+    )
     desired_level = models.CharField(max_length=16, choices=Level.choices, default=Level.OPEN)
+    desired_list = models.CharField(max_length=60, blank=True, help_text="As the device knows it.")
     desired_since_at = models.DateTimeField(default=clock.now)
     observed_level = models.CharField(max_length=16, choices=Level.choices, default=Level.OPEN)
+    observed_list = models.CharField(max_length=80, blank=True)
     observed_at = models.DateTimeField(null=True, blank=True)
+    remark = models.CharField(
+        max_length=200, blank=True, help_text="What the device added, such as at the next log-in."
+    )
     generation = models.PositiveIntegerField(default=0, help_text="Counts the changes of mind; a newer order wins.")
 
     class Meta:
-        ordering = ("line",)
+        ordering = ("line", "device")
+        constraints = [
+            models.UniqueConstraint(fields=["line", "device"], nulls_distinct=False, name="line_state_once_per_device")
+        ]
         indexes = [
             models.Index(
                 fields=["line"], condition=~Q(desired_level=models.F("observed_level")), name="line_state_differs"

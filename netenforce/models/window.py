@@ -16,9 +16,14 @@ class PaymentWindow(models.Model):
         LEFT = "left", "the payment page was left"
         BY_HAND = "by_hand", "closed by staff"
 
+    class Kind(models.TextChoices):
+        PAYMENT = "payment", "for a payment"
+        RELEASE = "release", "released by staff"
+
     # Those who come back to pay go on with the minutes that are left.
     RESUMED = (Ended.PAID, Ended.LEFT)
 
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PAYMENT, db_default=Kind.PAYMENT)
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="payment_windows")
     key = models.CharField(max_length=120, unique=True, help_text="What it was opened for: one window for one key.")
     scope = models.CharField(max_length=120, blank=True, help_text="Within this only so many are opened.")

@@ -1,7 +1,9 @@
-"""Put a line on a device, order once more what lines should be, and the rows that ship with the program."""
+"""Put a line on devices, order once more what lines should be, and the rows that ship with the program."""
+
+from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from accounts.models import Account, ServiceLine, User
 from accounts.operations import resolve_attentions
@@ -10,60 +12,76 @@ from billing_project.kernel.bulk import copy_rows, update_rows
 from billing_project.kernel.locks import lock_row, lock_rows
 
 from ..models import AddressList, Device, EnforcementTask, LinePlacement, LineState
-from ..queries import OPEN_STATES
-from ..rules.desired import OPEN, rank
-from .holds import WHY_LENGTH, wake
+from ..queries import counting_holds
+from ..rules.desired import OPEN, hardest, rank
+from .orders import WHY_LENGTH, Target, retarget, wake
 
 State = EnforcementTask.State
 
 
 @transaction.atomic
 def place_line(line: ServiceLine, device: Device, *, by: User | None = None) -> LinePlacement:
-    """Put a line on a device; if it should be restricted, the new device is told at once.
+    """Put a line on this device alone; if it should be restricted, the device is told at once.
 
-    What the old device still holds is drift there, and :mod:`netenforce.reconcile` frees it.
+    Devices that it was on before are told to free it.
     """
+    place_on(line, [device], by=by)
+    return LinePlacement.objects.get(line=line, device=device)
+
+
+@transaction.atomic
+def place_on(line: ServiceLine, devices: Iterable[Device], *, by: User | None = None) -> None:
+    """Put a line on these devices and take it off all others; what it should be is ordered on each at once."""
     lock_row(Account.objects.order_by(), line.account_id)
-    placement = LinePlacement.objects.filter(line=line).first() or LinePlacement(line=line)
-    if placement.pk is not None and placement.device_id == device.pk:
-        return placement
-    placement.device = device
+    wanted = {device.pk: device for device in devices}
+    placements = {row.device_id: row for row in LinePlacement.objects.filter(line=line)}
+    if wanted.keys() == placements.keys():
+        return
+    gone = [placements[key] for key in sorted(placements.keys() - wanted.keys())]
+    fresh = [wanted[key] for key in sorted(wanted.keys() - placements.keys())]
+    # A move is told as one: the row goes on with its history.
+    for row in gone[len(fresh) :]:
+        _with_author(row, by).delete()
+    for place, device in enumerate(fresh):
+        row = gone[place] if place < len(gone) else LinePlacement(line=line)
+        row.device = device
+        _with_author(row, by).save()
+    nowhere = LineState.objects.filter(line=line, device__isnull=True)
+    if wanted:
+        nowhere.delete()
+        names = ", ".join(sorted(device.name for device in wanted.values()))
+        resolve_attentions("line-without-device", [f"line:{line.pk}"], f"it is on {names} now")
+    counting = counting_holds([line.account_id]).get(line.account_id, [])
+    level = hardest(hold.level for hold in counting)
+    names = ", ".join(device.name for device in fresh) or "fewer devices"
+    target = Target(
+        level=level, why=f"The line is on {names} now.", at=clock.now(), not_before=None, placed=False,
+        causes=frozenset(hold.cause for hold in counting if hold.level == level),
+    )  # fmt: skip
+    retarget({line.account_id: target})
+
+
+def _with_author(row: LinePlacement, by: User | None) -> LinePlacement:
     if by is not None:
-        placement._history_user = by  # type: ignore[attr-defined]  # read by simple-history
-    placement.save()
-    resolve_attentions("line-without-device", [f"line:{line.pk}"], f"it is on {device.name} now")
-    for task in lock_rows(EnforcementTask.objects.filter(line=line, state__in=OPEN_STATES)):
-        EnforcementTask.objects.filter(pk=task.pk).update(
-            state=State.SUPERSEDED, settled_at=clock.now(), lease_until_at=None
-        )
-    # Nobody has asked the new device yet: as far as we know the line is open there.
-    LineState.objects.filter(line=line).update(observed_level=OPEN, observed_at=None)
-    requeue(
-        LineState.objects.filter(line=line).exclude(desired_level=OPEN),
-        why=f"The line is on {device.name} now.",
-    )
-    return placement
+        row._history_user = by  # type: ignore[attr-defined]  # read by simple-history
+    return row
 
 
 def requeue(states: QuerySet[LineState], *, why: str) -> list[EnforcementTask]:
     """Order once more what idle lines should be; the accounts' rows must be locked by the caller."""
     fresh = []
-    locked = lock_rows(states.select_related("line__placement"))
+    locked = lock_rows(states.filter(device__isnull=False).select_related("line", "device"))
     # An order that closes a line again after a payment window stays one when it is repeated.
-    before = EnforcementTask.objects.filter(
-        line__in=[state.line_id for state in locked], generation=F("line__network_state__generation"), recloses=True
-    )
-    reclosing = set(before.values_list("line_id", "level"))
+    before = EnforcementTask.objects.filter(line__in=[state.line_id for state in locked], recloses=True)
+    reclosing = set(before.values_list("line_id", "device_id", "generation", "level"))
     for state in locked:
-        placement = getattr(state.line, "placement", None)
-        if placement is None:
-            continue
+        again = (state.line_id, state.device_id, state.generation, state.desired_level) in reclosing
         state.generation += 1
         restores = rank(state.desired_level) < rank(state.observed_level) or state.desired_level == OPEN
         fresh.append((state, EnforcementTask(
-            line=state.line, device_id=placement.device_id, level=state.desired_level, restores=restores,
-            generation=state.generation, why=why[:WHY_LENGTH], created_at=clock.now(), due_at=clock.now(),
-            recloses=not restores and (state.line_id, state.desired_level) in reclosing,
+            line=state.line, device=state.device, level=state.desired_level, list_name=state.desired_list,
+            restores=restores, generation=state.generation, why=why[:WHY_LENGTH], created_at=clock.now(),
+            due_at=clock.now(), recloses=not restores and again,
         )))  # fmt: skip
     update_rows([state for state, _ in fresh], ["generation"])
     tasks = [task for _, task in fresh]

@@ -22,9 +22,9 @@ from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row
 
 from ..models import EnforcementTask, Hold, LineState, PaymentWindow
-from ..queries import OPEN_STATES, active_holds
+from ..queries import OPEN_STATES, active_holds, counting_holds
 from ..rules.desired import OPEN, hardest
-from .holds import WHY_LENGTH, Target, counting_holds, retarget
+from .orders import WHY_LENGTH, Target, retarget
 
 logger = logging.getLogger(__name__)
 
@@ -135,8 +135,10 @@ def _levels_now(account: Account) -> dict[str, str]:
     """Return how each restricted line is restricted; one that is just being closed again counts as closed."""
     orders = EnforcementTask.objects.filter(line__account=account, recloses=True, state__in=OPEN_STATES)
     seen = LineState.objects.filter(line__account=account).exclude(observed_level=OPEN)
-    rows = [*orders.values_list("line_id", "level"), *seen.values_list("line_id", "observed_level")]
-    return {str(line_id): level for line_id, level in rows}
+    levels: dict[str, str] = {}
+    for line_id, level in [*orders.values_list("line_id", "level"), *seen.values_list("line_id", "observed_level")]:
+        levels[str(line_id)] = hardest([level, levels.get(str(line_id), OPEN)])
+    return levels
 
 
 def _end(window: PaymentWindow, how: Ended, *, linger: timedelta) -> None:
@@ -151,8 +153,10 @@ def _end(window: PaymentWindow, how: Ended, *, linger: timedelta) -> None:
 def _retarget(
     account_id: int, *, why: str, not_before: datetime | None = None, levels_before: Mapping[int, str] | None = None
 ) -> None:
-    level = hardest(hold.level for hold in counting_holds([account_id]).get(account_id, []))
+    counting = counting_holds([account_id]).get(account_id, [])
+    level = hardest(hold.level for hold in counting)
     target = Target(
-        level=level, why=why, at=clock.now(), not_before=not_before, placed=False, levels_before=levels_before or {}
-    )
+        level=level, why=why, at=clock.now(), not_before=not_before, placed=False, levels_before=levels_before or {},
+        causes=frozenset(hold.cause for hold in counting if hold.level == level),
+    )  # fmt: skip
     retarget({account_id: target})

@@ -1,9 +1,9 @@
 """Pure: what a device must be told so that it holds what it should, and what it holds wrongly."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .desired import OPEN, hardest
+from .desired import NOTHING, OPEN, Held, rank
 
 # Groups of a line's fields; the first group of which the line has something is how the device knows it.
 Identifiers = Sequence[Sequence[str]]
@@ -11,31 +11,33 @@ Identifiers = Sequence[Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """How a device differs from what it should hold, by class; each maps an address to a level.
+    """How a device differs from what it should hold, by class; each maps an address to what it should be.
 
-    ``missing``: should be restricted and is not, with the wanted level. ``extra``: is restricted and should
-    not be, with the level seen. ``stale``: restricted otherwise than it should be, with the wanted level.
+    ``missing``: should be restricted and is not. ``stale``: restricted otherwise than it should be. ``extra``: is
+    restricted and should not be, with what was seen. ``foreign``: stands in our lists by somebody else's hand, with
+    what was seen; it is shown and left alone.
     """
 
-    missing: dict[str, str]
-    extra: dict[str, str]
-    stale: dict[str, str]
+    missing: dict[str, Held]
+    extra: dict[str, Held]
+    stale: dict[str, Held]
+    foreign: dict[str, Held] = field(default_factory=dict)
 
-    def commands(self) -> dict[str, str]:
-        """Return the level that each drifted address must be set to, freeing ones first."""
-        return {**dict.fromkeys(self.extra, OPEN), **self.stale, **self.missing}
+    def commands(self) -> dict[str, Held]:
+        """Return what each drifted address must be, freeing ones first."""
+        return {**dict.fromkeys(self.extra, NOTHING), **self.stale, **self.missing}
 
 
-def diff(desired: Mapping[str, str], observed: Mapping[str, str]) -> Drift:
-    """Return the drift between two maps of address to level; what is not in a map is open."""
+def diff(desired: Mapping[str, Held], observed: Mapping[str, Held]) -> Drift:
+    """Return the drift between two maps of address to what it is; what is not in a map is open."""
     missing, extra, stale = {}, {}, {}
     for address in sorted({*desired, *observed}):
-        wanted, seen = desired.get(address, OPEN), observed.get(address, OPEN)
-        if wanted == seen:
+        wanted, seen_now = desired.get(address, NOTHING), observed.get(address, NOTHING)
+        if seen_now.agrees(wanted):
             continue
-        if wanted == OPEN:
-            extra[address] = seen
-        elif seen == OPEN:
+        if wanted.level == OPEN:
+            extra[address] = seen_now
+        elif seen_now.level == OPEN:
             missing[address] = wanted
         else:
             stale[address] = wanted
@@ -51,8 +53,9 @@ def addresses(fields: Mapping[str, str], identifiers: Identifiers) -> tuple[str,
     return ()
 
 
-def seen_level(line_addresses: Sequence[str], read: Mapping[str, str], wanted: str) -> str:
-    """Return the level a device shows for a line: the wanted one only if all of its addresses have it."""
-    levels = {read.get(address, OPEN) for address in line_addresses}
-    # Half done is not done. Of two levels the other one is told, so that the difference shows.
-    return hardest(levels - {wanted}) if levels != {wanted} else wanted
+def seen(line_addresses: Sequence[str], read: Mapping[str, Held], wanted: Held) -> Held:
+    """Return what a device shows for a line: what is wanted only if all of its addresses have it."""
+    found = [read.get(address, NOTHING) for address in line_addresses]
+    # Half done is not done. Of two the other one is told, so that the difference shows.
+    different = [held for held in found if not held.agrees(wanted)]
+    return max(different or found, key=lambda held: rank(held.level), default=NOTHING)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .desired import OPEN, hardest, rank
+from .desired import OPEN, Held, rank
 from .routeros_options import RESTRICTIONS
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -33,6 +33,7 @@ class Entry:
     level: str = ""
     asked: str = ""
     disabled: bool = False
+    dynamic: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,8 @@ def entry_of(row: Mapping[str, str]) -> Entry | None:
     if network is None or not row.get("id") or not row.get("list"):
         return None
     comment = row.get("comment", "")
-    mark = None if row.get("dynamic") in ("true", "yes") else _COMMENT.fullmatch(comment)
+    dynamic = row.get("dynamic") in ("true", "yes")
+    mark = None if dynamic else _COMMENT.fullmatch(comment)
     asked = mark[2] if mark and mark[2] and network_of(mark[2]) == network else shown(network)
     return Entry(
         id=row["id"],
@@ -99,35 +101,30 @@ def entry_of(row: Mapping[str, str]) -> Entry | None:
         level=mark[1] if mark else "",
         asked=asked,
         disabled=row.get("disabled") in ("true", "yes"),
+        dynamic=dynamic,
     )
 
 
-def levels_of_ours(entries: Iterable[Entry], lists: Iterable[str]) -> dict[str, str]:
-    """Return the level of every address that our entries restrict, given the names of all lists in use."""
-    known = set(lists)
-    levels: dict[str, set[str]] = defaultdict(set)
-    for entry in entries:
-        if entry.level and not entry.disabled:
-            # In a list that nobody names any more (it was renamed) an entry does nothing we know of. It is told as a
-            # level that it does not have, so that it is seen to differ from what it should be and is moved or removed.
-            level = entry.level if entry.list_name in known else hardest(set(RESTRICTIONS) - {entry.level})
-            levels[entry.asked].add(level)
-    return {address: hardest(found) for address, found in levels.items()}
+def held_by_us(entries: Iterable[Entry]) -> dict[str, Held]:
+    """Return what every address is by our entries; of several the hardest."""
+    ours = (entry for entry in entries if entry.level and not entry.disabled)
+    return _hardest((entry.asked, Held(level=entry.level, list_name=entry.list_name)) for entry in ours)
 
 
-def level_by_others(network: Network, entries: Iterable[Entry], lists: Mapping[str, str]) -> str:
-    """Return the level a network has by entries that are not ours, given the level of each list; open if by none."""
-    found = (
-        lists[entry.list_name]
-        for entry in entries
-        if entry.network == network and not entry.level and not entry.disabled and entry.list_name in lists
+def held_by_others(entries: Iterable[Entry], lists: Mapping[str, str]) -> dict[str, Held]:
+    """Return what every address is by entries that are not ours, given the level of each of our lists."""
+    theirs = (entry for entry in entries if not entry.level and not entry.disabled and entry.list_name in lists)
+    return _hardest(
+        (shown(entry.network), Held(level=lists[entry.list_name], list_name=entry.list_name)) for entry in theirs
     )
-    return hardest(found)
 
 
-def list_levels(lists: Mapping[str, str]) -> dict[str, str]:
-    """Return the level of each list, given the list of each level; the mildest where one serves several."""
-    return {lists[level]: level for level in sorted(lists, key=rank, reverse=True)}
+def _hardest(found: Iterable[tuple[str, Held]]) -> dict[str, Held]:
+    held: dict[str, Held] = {}
+    for address, one in found:
+        if address not in held or rank(one.level) > rank(held[address].level):
+            held[address] = one
+    return held
 
 
 def plan(wanted: Sequence[Wanted], entries: Sequence[Entry]) -> list[Command]:
@@ -156,6 +153,19 @@ def _plan_one(wanted: Wanted, entries: Sequence[Entry]) -> list[Command]:
     right = (kept.list_name, kept.comment, kept.disabled) == (wanted.list_name, wanted.comment, False)
     change = Command(verb="set", network=kept.network, fields={"id": kept.id, **fields, "disabled": "no"})
     return [*([] if right else [change]), *(_remove(entry) for entry in spare)]
+
+
+def marks(entries: Iterable[Entry], lists: Mapping[str, str]) -> list[Command]:
+    """Return the commands that make entries ours, given the level of each of our lists; dynamic ones stay theirs."""
+    return [
+        Command(
+            verb="set",
+            network=entry.network,
+            fields={"id": entry.id, "comment": MARK + lists[entry.list_name]},
+        )
+        for entry in entries
+        if not entry.level and not entry.dynamic and entry.list_name in lists
+    ]
 
 
 def _remove(entry: Entry) -> Command:

@@ -11,10 +11,14 @@ from .desired import OPEN, rank
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """The open order for a line: its level, and whether the device may have seen it already."""
+    """The open order for a line: its level, and whether the device may have seen it already.
+
+    ``same_list``: it names the list that is wanted.
+    """
 
     level: str
     may_have_left: bool
+    same_list: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +30,18 @@ class Decision:
     restores: bool = False
 
 
-def decide(*, wanted: str, observed: str, pending: Pending | None, sure: bool = True) -> Decision:
+def decide(
+    *, wanted: str, observed: str, pending: Pending | None, sure: bool = True, same_list: bool = True
+) -> Decision:
     """Return what must happen so that a line becomes ``wanted``.
 
-    ``sure`` is False if an earlier order may have reached the device without anybody having read it back.
+    ``sure`` is False if an earlier order may have reached the device without anybody having read it back;
+    ``same_list`` is False if the line was seen in another address list than it should be in.
     """
-    if pending is not None and pending.level == wanted:
+    if pending is not None and pending.level == wanted and pending.same_list:
         return Decision()
     left = pending is not None and pending.may_have_left
-    if wanted == observed and sure and not left:
+    if wanted == observed and same_list and sure and not left:
         # Nothing has left, and the line is as it should be again: no order, no trace on the device.
         return Decision(end_pending_as="cancelled" if pending else "")
     # The line is at worst as hard as whatever may have reached it; freer than that is a restore.

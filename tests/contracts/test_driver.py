@@ -13,6 +13,7 @@ from netenforce.drivers.registry import driver_for
 from netenforce.drivers.routeros import RouterOSDriver
 from netenforce.drivers.simulated import SimulatedDriver
 from netenforce.models import Device
+from tests.devices import all_of, some_of
 from tests.peers.routeros_fake import running
 from tests.peers.routeros_fake_books import EVERYTHING
 
@@ -74,22 +75,22 @@ def change(address: str, level: str) -> Change:
 
 def test_what_was_applied_is_read_back(bench: Bench) -> None:
     bench.driver.apply(bench.device, [change(A, "throttle"), change(B, "suspend")])
-    assert dict(bench.driver.read_all(bench.device)) == {A: "throttle", B: "suspend"}
-    assert dict(bench.driver.read(bench.device, [B])) == {B: "suspend"}
+    assert all_of(bench.driver, bench.device) == {A: "throttle", B: "suspend"}
+    assert some_of(bench.driver, bench.device, [B]) == {B: "suspend"}
 
 
 def test_an_address_the_device_does_not_hold_is_open(bench: Bench) -> None:
-    assert dict(bench.driver.read(bench.device, [A])) == {A: "open"}
-    assert dict(bench.driver.read_all(bench.device)) == {}
+    assert some_of(bench.driver, bench.device, [A]) == {A: "open"}
+    assert all_of(bench.driver, bench.device) == {}
 
 
 def test_doing_it_twice_is_doing_it_once(bench: Bench) -> None:
     for _ in range(2):
         bench.driver.apply(bench.device, [change(A, "throttle")])
-    assert dict(bench.driver.read_all(bench.device)) == {A: "throttle"}
+    assert all_of(bench.driver, bench.device) == {A: "throttle"}
     for _ in range(2):
         bench.driver.apply(bench.device, [change(A, "open")])
-    assert dict(bench.driver.read_all(bench.device)) == {}
+    assert all_of(bench.driver, bench.device) == {}
 
 
 @pytest.mark.parametrize("level", ["throttle", "walled_garden", "suspend"])
@@ -98,12 +99,12 @@ def test_a_line_moves_from_any_level_to_any_other(bench: Bench, level: str) -> N
     for before in ("throttle", "walled_garden", "suspend"):
         bench.driver.apply(bench.device, [change(A, before)])
         bench.driver.apply(bench.device, [change(A, level)])
-        assert dict(bench.driver.read_all(bench.device)) == {A: level}
+        assert all_of(bench.driver, bench.device) == {A: level}
 
 
 def test_nothing_to_change_is_no_error(bench: Bench) -> None:
     bench.driver.apply(bench.device, [])
-    assert dict(bench.driver.read(bench.device, [])) == {}
+    assert some_of(bench.driver, bench.device, []) == {}
 
 
 def test_a_device_that_cannot_be_reached_is_unavailable_for_every_call(bench: Bench) -> None:
@@ -116,32 +117,32 @@ def test_a_device_that_cannot_be_reached_is_unavailable_for_every_call(bench: Be
         with pytest.raises(Unavailable):
             call()
     bench.fail("")
-    assert dict(bench.driver.read_all(bench.device)) == {}
+    assert all_of(bench.driver, bench.device) == {}
 
 
 def test_a_lost_answer_is_an_unknown_outcome_that_the_read_back_clears_up(bench: Bench) -> None:
     bench.fail("lost_answer")
     with pytest.raises(OutcomeUnknown):
         bench.driver.apply(bench.device, [change(A, "throttle")])
-    assert dict(bench.driver.read(bench.device, [A])) == {A: "throttle"}
+    assert some_of(bench.driver, bench.device, [A]) == {A: "throttle"}
 
 
 def test_a_device_that_pretends_is_found_out_by_the_read_back(bench: Bench) -> None:
     bench.fail("ignores")
     bench.driver.apply(bench.device, [change(A, "throttle")])
-    assert dict(bench.driver.read(bench.device, [A])) == {A: "open"}
+    assert some_of(bench.driver, bench.device, [A]) == {A: "open"}
 
 
 def test_a_refused_change_is_rejected_and_changes_nothing(bench: Bench) -> None:
     bench.fail("rejects")
     with pytest.raises(Rejected):
         bench.driver.apply(bench.device, [change(A, "throttle")])
-    assert dict(bench.driver.read_all(bench.device)) == {}
+    assert all_of(bench.driver, bench.device) == {}
 
 
 def test_two_devices_do_not_share_a_memory(bench: Bench) -> None:
     bench.driver.apply(bench.device, [change(A, "throttle")])
-    assert dict(bench.driver.read_all(bench.other)) == {}
+    assert all_of(bench.driver, bench.other) == {}
 
 
 def test_a_kind_of_device_without_a_driver_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

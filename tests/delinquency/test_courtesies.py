@@ -15,6 +15,7 @@ from delinquency.sweep import sweep
 from invoicing.dispatch import dispatch_charges
 from invoicing.models import PaymentAttempt
 from netenforce.dispatch import dispatch_enforcement
+from netenforce.models import LineState
 from tests.factories import make_device, make_line, make_source, make_staff
 from tests.worlds import Story, exchange, sonar
 
@@ -73,7 +74,7 @@ def test_when_the_device_confirms_the_release_the_customer_is_told_once() -> Non
 def test_a_line_that_is_cut_again_before_the_letter_goes_makes_it_untrue() -> None:
     story = slowed()
     back(story)
-    story.account.service_lines.get().network_state.__class__.objects.update(desired_level="throttle")
+    LineState.objects.update(desired_level="throttle")
     story.posts("2026-01-22 14:12")
     assert [row[1:] for row in letters()] == [("cancelled", "The line is restricted again.")]
 

@@ -1,6 +1,6 @@
 """Two workers at once, and what must not be open while the outside world is spoken to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -165,11 +165,11 @@ def test_a_payment_while_a_cut_is_being_sent_ends_with_an_open_line(monkeypatch:
     sending, paid = Event(), Event()
     real = SimulatedDriver.apply
 
-    def slow(self: SimulatedDriver, device: Device, changes: Any) -> None:
+    def slow(self: SimulatedDriver, device: Device, changes: Any) -> Mapping[str, str]:
         if changes[0].level != "open":
             sending.set()
             assert paid.wait(10)
-        real(self, device, changes)
+        return real(self, device, changes)
 
     monkeypatch.setattr(SimulatedDriver, "apply", slow)
     with clock.at(NINE):

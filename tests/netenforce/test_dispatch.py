@@ -1,6 +1,6 @@
 """Bringing orders to devices: only what the device confirmed is recorded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -214,9 +214,9 @@ def test_restores_go_first_on_every_device(line: ServiceLine, monkeypatch: pytes
     told: list[tuple[str, str]] = []
     real = SimulatedDriver.apply
 
-    def spy(self: SimulatedDriver, device: Device, changes: Any) -> None:
+    def spy(self: SimulatedDriver, device: Device, changes: Any) -> Mapping[str, str]:
         told.extend((change.address, change.level) for change in changes)
-        real(self, device, changes)
+        return real(self, device, changes)
 
     monkeypatch.setattr(SimulatedDriver, "apply", spy)
     run(NINE + timedelta(minutes=1))
@@ -230,10 +230,10 @@ def test_one_bad_line_in_a_batch_does_not_take_the_others_with_it(
     good = make_line(make_account(), "100.64.0.2", device=Device.objects.get())
     real = SimulatedDriver.apply
 
-    def picky(self: SimulatedDriver, device: Device, changes: Any) -> None:
+    def picky(self: SimulatedDriver, device: Device, changes: Any) -> Mapping[str, str]:
         if any(change.address == "100.64.0.1" for change in changes):
             raise Rejected("no such interface")
-        real(self, device, changes)
+        return real(self, device, changes)
 
     monkeypatch.setattr(SimulatedDriver, "apply", picky)
     bad = restrict(line)
@@ -251,10 +251,10 @@ def test_a_driver_that_breaks_is_the_devices_trouble_and_nobody_elses(
     good = make_line(make_account(), "100.64.0.2", device=make_device("edge-2"))
     real = SimulatedDriver.apply
 
-    def broken(self: SimulatedDriver, device: Device, changes: Any) -> None:
+    def broken(self: SimulatedDriver, device: Device, changes: Any) -> Mapping[str, str]:
         if device.name == "edge-1":
             raise ZeroDivisionError
-        real(self, device, changes)
+        return real(self, device, changes)
 
     monkeypatch.setattr(SimulatedDriver, "apply", broken)
     restrict(line)
@@ -311,14 +311,15 @@ def test_an_order_superseded_while_it_was_sent_still_tells_what_is_there(
 
     seen: list[str] = []
 
-    def paid_meanwhile(self: SimulatedDriver, device: Device, changes: Any) -> None:
-        real(self, device, changes)
+    def paid_meanwhile(self: SimulatedDriver, device: Device, changes: Any) -> Mapping[str, str]:
+        answer = real(self, device, changes)
         monkeypatch.setattr(SimulatedDriver, "apply", freed)
         free(line)
+        return answer
 
-    def freed(self: SimulatedDriver, device: Device, changes: Any) -> None:
+    def freed(self: SimulatedDriver, device: Device, changes: Any) -> Mapping[str, str]:
         seen.append(LineState.objects.get(line=line).observed_level)
-        real(self, device, changes)
+        return real(self, device, changes)
 
     monkeypatch.setattr(SimulatedDriver, "apply", paid_meanwhile)
     # The same pass frees the line: before its next batch it looks for lines to be freed.
@@ -345,9 +346,9 @@ def test_the_number_of_orders_in_a_batch_is_bounded(monkeypatch: pytest.MonkeyPa
     sizes: list[int] = []
     real = SimulatedDriver.apply
 
-    def spy(self: SimulatedDriver, device: Device, changes: Any) -> None:
+    def spy(self: SimulatedDriver, device: Device, changes: Any) -> Mapping[str, str]:
         sizes.append(len(changes))
-        real(self, device, changes)
+        return real(self, device, changes)
 
     monkeypatch.setattr(SimulatedDriver, "apply", spy)
     for number in range(5):

@@ -1,6 +1,6 @@
 """Who has paid is freed first: between the batches of a sweep, and by a worker of its own (R-13)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
@@ -66,11 +66,11 @@ def test_between_two_batches_of_a_sweep_those_who_have_paid_are_freed(monkeypatc
     told: list[set[str]] = []
     real = SimulatedDriver.apply
 
-    def apply(self: SimulatedDriver, device: Device, changes: Any) -> None:
+    def apply(self: SimulatedDriver, device: Device, changes: Any) -> Mapping[str, str]:
         if not told:
             free(payer)
         told.append({change.level for change in changes})
-        real(self, device, changes)
+        return real(self, device, changes)
 
     monkeypatch.setattr(SimulatedDriver, "apply", apply)
     assert dispatch_enforcement() == {"confirmed": 7}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 
 from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
 from netenforce.drivers import routeros_wire
-from netenforce.drivers.port import Change
+from netenforce.drivers.port import Change, Probe
 from netenforce.drivers.routeros import RouterOSDriver, uptime_seconds
 from netenforce.models import Device
+from tests.devices import all_of, some_of
 from tests.peers.routeros_fake import RouterFake, running
 from tests.peers.routeros_fake_books import CONNECTIONS, EVERYTHING, V4, V6
 
@@ -63,7 +65,7 @@ def test_an_address_comes_back_as_its_line_writes_it(fake: RouterFake, address: 
     edge = device(fake)
     for level in ("throttle", "suspend"):
         driver.apply(edge, [change(address, level)])
-        assert driver.read_all(edge) == driver.read(edge, [address]) == {address: level}
+        assert all_of(driver, edge) == some_of(driver, edge, [address]) == {address: level}
     driver.apply(edge, [change(address, "open")])
     assert (fake.router.tables[V4], fake.router.tables[V6]) == ({}, {})
 
@@ -72,7 +74,7 @@ def test_a_list_named_at_the_device_goes_before_the_one_of_the_admin(fake: Route
     edge = device(fake, address_list="Delinquent")
     driver.apply(edge, [change(A, "throttle"), change(B, "suspend")])
     assert fake.router.entries() == {A: ("Delinquent", "billing:throttle"), B: ("Delinquent", "billing:suspend")}
-    assert driver.read_all(edge) == {A: "throttle", B: "suspend"}
+    assert all_of(driver, edge) == {A: "throttle", B: "suspend"}
 
 
 def test_two_hundred_lines_cost_as_many_round_trips_as_one(fake: RouterFake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +102,7 @@ def test_foreign_and_dynamic_entries_are_never_touched_and_never_ours(fake: Rout
     fake.router.put(V4, list="Slow", address="ads.example.com", comment="billing:throttle", dynamic="false")
     before = {key: dict(row) for key, row in fake.router.tables[V4].items()}
     edge = device(fake)
-    assert driver.read_all(edge) == {}
+    assert all_of(driver, edge) == {}
     for level in ("throttle", "suspend", "open"):
         driver.apply(edge, [change(A, level)])
     assert fake.router.tables[V4] == before
@@ -110,7 +112,7 @@ def test_a_line_that_others_hold_is_left_to_them_and_told_when_it_should_be_open
     fake.router.put(V4, list="Slow", address=A, comment="by hand", dynamic="false")
     edge = device(fake)
     driver.apply(edge, [change(A, "throttle")])
-    assert driver.read(edge, [A]) == {A: "throttle"}
+    assert some_of(driver, edge, [A]) == {A: "throttle"}
     with pytest.raises(Rejected, match=r"in list Slow on edge by an entry that is not ours \(comment 'by hand'\)"):
         driver.apply(edge, [change(A, "open")])
     assert fake.writes() == []
@@ -132,7 +134,7 @@ def test_a_lost_answer_is_told_as_unknown_and_doing_it_again_is_harmless(
     with pytest.raises(OutcomeUnknown):
         driver.apply(edge, THREE)
     driver.apply(edge, THREE)
-    assert driver.read_all(edge) == HELD
+    assert all_of(driver, edge) == HELD
     assert fake.writes() == ["add", "add", "add"]
 
 
@@ -162,7 +164,7 @@ def test_a_command_that_met_what_was_there_already_is_a_success_after_a_second_l
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(routeros_wire.Talk, "change", meanwhile)
         driver.apply(edge, [change(A, "throttle"), change(B, "open")])
-    assert driver.read_all(edge) == {A: "throttle"}
+    assert all_of(driver, edge) == {A: "throttle"}
     assert {row["trap"] for row in fake.done} == {"", "failure: already have such entry", "no such item"}
 
 
@@ -199,7 +201,7 @@ def test_a_user_who_may_only_read_is_told_which_policies_are_lacking(fake: Route
     fake.router.users["billing"] = (SECRET, EVERYTHING - {"write"})
     with pytest.raises(Rejected, match=r"not enough permissions \(9\)\); give the group .* api, read and write"):
         driver.apply(device(fake), THREE)
-    assert driver.read_all(device(fake)) == {}
+    assert all_of(driver, device(fake)) == {}
     fake.router.users["billing"] = (SECRET, EVERYTHING - {"read"})
     with pytest.raises(Rejected, match="not enough permissions"):
         driver.read_all(device(fake))
@@ -220,15 +222,15 @@ def test_a_trap_is_told_in_the_devices_own_words(fake: RouterFake, words: str, k
 @pytest.mark.parametrize("says_empty", [True, False])
 def test_an_empty_table_is_read_with_and_without_the_word_for_it(fake: RouterFake, says_empty: bool) -> None:
     fake.router.says_empty = says_empty
-    assert driver.read_all(device(fake)) == {}
-    assert driver.read(device(fake), [A, C]) == {A: "open", C: "open"}
+    assert all_of(driver, device(fake)) == {}
+    assert some_of(driver, device(fake), [A, C]) == {A: "open", C: "open"}
 
 
 def test_a_router_without_ipv6_still_serves_the_others(fake: RouterFake) -> None:
     fake.router.has_ipv6 = False
     edge = device(fake)
     driver.apply(edge, THREE[:2])
-    assert driver.read_all(edge) == {A: "throttle", B: "suspend"}
+    assert all_of(driver, edge) == {A: "throttle", B: "suspend"}
     with pytest.raises(Rejected, match="no such command"):
         driver.apply(edge, THREE)
 
@@ -285,10 +287,10 @@ def test_live_connections_end_with_a_change_if_the_device_says_so(fake: RouterFa
 
 
 def test_a_device_tells_its_version_and_how_long_it_has_been_up(fake: RouterFake) -> None:
-    told = {"version": "7.18.2 (stable)", "board": "simulated", "uptime_seconds": "90061"}
+    told = Probe(version="7.18.2 (stable)", model="simulated", uptime_seconds=90061)
     assert driver.probe(device(fake)) == told
     fake.reboot()
-    assert driver.probe(device(fake)) == {**told, "uptime_seconds": "3"}
+    assert driver.probe(device(fake)) == replace(told, uptime_seconds=3)
     assert uptime_seconds("1w2d3h4m5s") == 788645
     assert uptime_seconds("3s250ms") == 3
 
@@ -305,6 +307,6 @@ def test_twenty_thousand_entries_are_read(fake: RouterFake, monkeypatch: pytest.
     for n in range(20_000):
         fake.router.put(V4, list="Slow", address=f"100.64.{n >> 8}.{n & 255}", comment="billing:throttle")
     began = routeros_wire.clock.monotonic()
-    held = driver.read_all(device(fake, timeout_seconds=40))
+    held = all_of(driver, device(fake, timeout_seconds=40))
     print(f"20,000 entries read in {routeros_wire.clock.monotonic() - began:.1f} s")
     assert (len(held), set(held.values())) == (20_000, {"throttle"})

@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from billing_project.kernel.errors import Refused
+from netenforce.rules.desired import Held
 from netenforce.rules.routeros_entries import (
     Entry,
     Wanted,
     entry_of,
-    level_by_others,
-    levels_of_ours,
-    list_levels,
+    held_by_others,
+    held_by_us,
+    marks,
     network_of,
     plan,
     too_wide,
@@ -19,7 +20,9 @@ from netenforce.rules.routeros_entries import (
 from netenforce.rules.routeros_options import Options, parse_options
 
 LISTS = {"throttle": "Slow", "walled_garden": "Garden", "suspend": "Off"}
+BY_LIST = {name: level for level, name in LISTS.items()}
 HOST = "100.64.0.1"
+SLOW = Held(level="throttle", list_name="Slow")
 
 
 def entry(**row: str) -> Entry:
@@ -119,7 +122,7 @@ def test_names_and_ranges_are_nobodys_line(address: str) -> None:
 )
 def test_an_address_is_told_as_its_line_writes_it(as_shown: str, asked: str, told: str) -> None:
     one = entry(address=as_shown, comment=f"billing:throttle{asked}")
-    assert levels_of_ours([one], LISTS.values()) == {told: "throttle"}
+    assert held_by_us([one]) == {told: SLOW}
 
 
 def test_what_is_written_is_read_back_as_it_was_asked_for() -> None:
@@ -129,26 +132,26 @@ def test_what_is_written_is_read_back_as_it_was_asked_for() -> None:
             row = {"id": "*9", **command.fields}
             read = entry_of(row)
             assert read is not None
-            assert levels_of_ours([read], LISTS.values()) == {address: level}
+            assert held_by_us([read]) == {address: Held(level=level, list_name=LISTS[level])}
 
 
 def test_an_entry_that_is_switched_off_restricts_nobody() -> None:
-    assert levels_of_ours([entry(disabled="true")], LISTS.values()) == {}
+    assert held_by_us([entry(disabled="true")]) == {}
     assert commands("throttle", entry(disabled="true")) == [
         ("set", {"id": "*1", "list": "Slow", "comment": "billing:throttle", "disabled": "no"})
     ]
 
 
-@pytest.mark.parametrize(("level", "told"), [("throttle", "suspend"), ("suspend", "walled_garden")])
-def test_an_entry_in_a_list_that_was_renamed_differs_from_what_it_should_be(level: str, told: str) -> None:
+@pytest.mark.parametrize("level", ["throttle", "suspend"])
+def test_an_entry_in_a_list_that_was_renamed_differs_from_what_it_should_be(level: str) -> None:
     lost = entry(list="Former", comment=f"billing:{level}")
-    assert levels_of_ours([lost], LISTS.values()) == {HOST: told}
+    assert not held_by_us([lost])[HOST].agrees(Held(level=level, list_name=LISTS[level]))
     assert commands(level, lost)[0][0] == "set"
 
 
 def test_of_two_entries_the_harder_one_counts_and_the_next_order_leaves_one() -> None:
     two = [entry(), entry(id="*2", list="Off", comment="billing:suspend")]
-    assert levels_of_ours(two, LISTS.values()) == {HOST: "suspend"}
+    assert held_by_us(two) == {HOST: Held(level="suspend", list_name="Off")}
     assert commands("suspend", *two) == [("remove", {"id": "*1"})]
     assert commands("throttle", *two) == [("remove", {"id": "*2"})]
     assert [verb for verb, _ in commands("walled_garden", *two)] == ["set", "remove"]
@@ -171,18 +174,26 @@ def test_what_others_wrote_is_never_touched() -> None:
     assert commands("open", *others) == []
     assert commands("throttle", *others) == []  # it is in the list already, and the router takes it only once
     assert commands("walled_garden", *others)[0][0] == "add"
-    assert levels_of_ours(others, LISTS.values()) == {}
+    assert held_by_us(others) == {}
 
 
 def test_what_others_wrote_counts_for_what_a_line_is() -> None:
-    network, by_list = want("open").network, list_levels(LISTS)
-    assert level_by_others(network, [entry(comment="VIP")], by_list) == "throttle"
-    assert level_by_others(network, [entry(comment="VIP", disabled="true")], by_list) == "open"
-    assert level_by_others(network, [entry(comment="", list="ddos")], by_list) == "open"
+    assert held_by_others([entry(comment="VIP")], BY_LIST) == {HOST: SLOW}
+    assert held_by_others([entry(comment="VIP", disabled="true")], BY_LIST) == {}
+    assert held_by_others([entry(comment="", list="ddos")], BY_LIST) == {}
+    both = [entry(comment="VIP"), entry(id="*2", list="Off", dynamic="true")]
+    assert held_by_others(both, BY_LIST) == {HOST: Held(level="suspend", list_name="Off")}
 
 
-def test_a_list_for_all_levels_counts_as_the_mildest_by_an_entry_of_others() -> None:
-    assert list_levels(dict.fromkeys(LISTS, "Delinquent")) == {"Delinquent": "throttle"}
+def test_what_others_wrote_is_taken_over_by_our_mark_unless_it_is_dynamic() -> None:
+    entries = [
+        entry(comment="old script"),
+        entry(id="*2", list="Off", dynamic="true"), entry(id="*3", list="ddos", comment=""),
+        entry(id="*4", list="Garden"),
+    ]  # fmt: skip
+    assert [(command.verb, dict(command.fields)) for command in marks(entries, BY_LIST)] == [
+        ("set", {"id": "*1", "comment": "billing:throttle"})
+    ]
 
 
 @pytest.mark.parametrize(

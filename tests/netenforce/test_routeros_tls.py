@@ -13,6 +13,7 @@ from netenforce.drivers import routeros_wire
 from netenforce.drivers.port import Change
 from netenforce.drivers.routeros import RouterOSDriver
 from netenforce.models import Device
+from tests.devices import all_of
 from tests.house.tree import ROOT
 from tests.peers.routeros_fake import RouterFake, running
 from tests.peers.routeros_fake_books import V4
@@ -36,7 +37,7 @@ def own(tmp_path: Path) -> Certificate:
 
 def use(edge: Device) -> None:
     driver.apply(edge, [Change(address=ADDRESS, level="suspend")])
-    assert driver.read_all(edge) == {ADDRESS: "suspend"}
+    assert all_of(driver, edge) == {ADDRESS: "suspend"}
 
 
 @pytest.mark.parametrize("known_by", ["ca_pem", "fingerprint", "verify"])

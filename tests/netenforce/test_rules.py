@@ -3,9 +3,13 @@
 import pytest
 
 from netenforce.models.hold import LEVEL_ORDER
-from netenforce.rules.commands import addresses, diff, seen_level
-from netenforce.rules.desired import LEVELS, hardest, rank
+from netenforce.rules.commands import addresses, diff, seen
+from netenforce.rules.desired import LEVELS, Held, hardest, rank
 from netenforce.rules.supersede import Decision, Pending, decide
+
+
+def held(levels: dict[str, str]) -> dict[str, Held]:
+    return {address: Held(level=level) for address, level in levels.items()}
 
 
 def test_the_rules_know_the_same_levels_in_the_same_order_as_the_models() -> None:
@@ -61,16 +65,22 @@ def test_what_becomes_of_the_order_under_way(
 
 def test_drift_is_told_by_class_and_freeing_comes_first() -> None:
     drift = diff(
-        {"a": "suspend", "b": "throttle", "c": "throttle", "d": "open"},
-        {"b": "suspend", "c": "throttle", "d": "throttle", "stranger": "suspend"},
+        held({"a": "suspend", "b": "throttle", "c": "throttle", "d": "open"}),
+        held({"b": "suspend", "c": "throttle", "d": "throttle", "stranger": "suspend"}),
     )
-    assert drift.missing == {"a": "suspend"}
-    assert drift.stale == {"b": "throttle"}
-    assert drift.extra == {"d": "throttle", "stranger": "suspend"}
-    assert list(drift.commands().items()) == [
-        ("d", "open"), ("stranger", "open"), ("b", "throttle"), ("a", "suspend"),
-    ]  # fmt: skip
-    assert diff({"a": "throttle"}, {"a": "throttle"}).commands() == {}
+    assert drift.missing == held({"a": "suspend"})
+    assert drift.stale == held({"b": "throttle"})
+    assert drift.extra == held({"d": "throttle", "stranger": "suspend"})
+    assert list(drift.commands().items()) == list(
+        held({"d": "open", "stranger": "open", "b": "throttle", "a": "suspend"}).items()
+    )
+    assert diff(held({"a": "throttle"}), held({"a": "throttle"})).commands() == {}
+
+
+def test_the_right_level_in_the_wrong_list_is_stale() -> None:
+    slow, slower = Held(level="throttle", list_name="Slow"), Held(level="throttle", list_name="Slower")
+    assert diff({"a": slow}, {"a": slower}).stale == {"a": slow}
+    assert diff({"a": slow}, {"a": Held(level="throttle")}).commands() == {}  # a device that tells no list
 
 
 @pytest.mark.parametrize(
@@ -91,7 +101,7 @@ def test_a_device_knows_a_line_by_the_first_group_it_has_something_of(
 
 
 @pytest.mark.parametrize(
-    ("read", "wanted", "seen"),
+    ("read", "wanted", "told"),
     [
         ({"a": "suspend", "b": "suspend"}, "suspend", "suspend"),
         ({"a": "suspend", "b": "open"}, "suspend", "open"),
@@ -100,5 +110,5 @@ def test_a_device_knows_a_line_by_the_first_group_it_has_something_of(
         ({"a": "throttle", "b": "suspend"}, "open", "suspend"),
     ],
 )
-def test_half_done_is_not_done(read: dict[str, str], wanted: str, seen: str) -> None:
-    assert seen_level(("a", "b"), read, wanted) == seen
+def test_half_done_is_not_done(read: dict[str, str], wanted: str, told: str) -> None:
+    assert seen(("a", "b"), held(read), Held(level=wanted)).level == told

@@ -39,8 +39,8 @@ class Command(command.Command):
 
 
 def _lines(report: DeviceReport) -> Iterator[str]:
-    classes = {"missing": report.missing, "extra": report.extra, "stale": report.stale}
-    found = ", ".join(f"{len(held)} {name}" for name, held in classes.items())
+    classes = {"missing": report.missing, "extra": report.extra, "stale": report.stale, "foreign": report.foreign}
+    found = ", ".join(f"{len(held)} {name}" for name, held in classes.items() if held or name != "foreign")
     yield f"{report.device}: {found}, {report.pending} under way; {report.repaired} repaired"
     for name, held in classes.items():
         for address, level in held.items():

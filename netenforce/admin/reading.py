@@ -1,0 +1,43 @@
+"""What was found each time a device was read, and how far a role may free lines."""
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from accounts.admin.base import HistoryAdmin, ReadOnlyAdmin, local_time
+from netenforce.models import DeviceReading, RadiusAnswer, ReleaseLimit
+
+
+@admin.register(DeviceReading)
+class DeviceReadingAdmin(ReadOnlyAdmin):
+    """Each comparison of a device with what it should hold."""
+
+    list_display = ("device", "read", "trigger", "held", "missing", "extra", "stale", "foreign", "repaired", "failure")
+    list_select_related = ("device",)
+    list_filter = ("device", "trigger")
+    date_hierarchy = "at"
+    empty_words = "Every five minutes each device is read and compared with what it should hold."
+
+    @admin.display(description="read at (UTC)", ordering="at")
+    def read(self, reading: DeviceReading) -> SafeString | str:
+        """Return when it was read."""
+        return local_time(reading.at)
+
+
+@admin.register(RadiusAnswer)
+class RadiusAnswerAdmin(ReadOnlyAdmin):
+    """What RADIUS clients confirmed for running sessions."""
+
+    list_display = ("username", "device", "session_id", "list_name", "at")
+    list_select_related = ("device",)
+    list_filter = ("device",)
+    search_fields = ("username", "session_id")
+    empty_words = "A row is written when a RADIUS client confirms a change of a running session."
+
+
+@admin.register(ReleaseLimit)
+class ReleaseLimitAdmin(HistoryAdmin):
+    """How long and how often a role may free a restricted line without payment."""
+
+    list_display = ("group", "hours_max", "releases_a_month")
+    may_delete = True
+    empty_words = "Without a row here, nobody but a superuser may free a line without payment."

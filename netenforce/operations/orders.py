@@ -1,0 +1,228 @@
+"""From what the lines of an account should be to one order for each device that has to hear of it.
+
+Each line has a state on each device it is on: which level, by which address list. Where that changes, an order is
+queued, and one that is under way is superseded or taken back. On a device that a line was taken off it should be open.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q
+
+from accounts.models import ServiceLine
+from accounts.operations import AttentionRequest, raise_attentions, resolve_attentions
+from billing_project.kernel import clock
+from billing_project.kernel.bulk import copy_rows, update_rows
+from billing_project.kernel.locks import lock_rows
+from billing_project.kernel.nudge import nudge
+
+from ..models import Device, EnforcementTask, LineState
+from ..queries import OPEN_STATES, all_lists
+from ..rules.desired import NOTHING, OPEN, Held, rank
+from ..rules.lists import ListView, Standing, carried, choose
+from ..rules.supersede import Pending, decide
+
+WHY_LENGTH = 300
+State = EnforcementTask.State
+
+
+@dataclass(slots=True, kw_only=True)
+class Target:
+    """What the lines of one account should be from now on, and what to write into the order."""
+
+    level: str
+    why: str
+    at: datetime
+    not_before: datetime | None
+    placed: bool
+    causes: frozenset[str] = frozenset()
+    # How each line was restricted when a payment window opened it: to close it again is no new cut.
+    levels_before: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """The rows that a change of mind leads to, collected so that they are written in few statements."""
+
+    new_states: list[LineState] = field(default_factory=list)
+    changed_states: list[LineState] = field(default_factory=list)
+    tasks: list[EnforcementTask] = field(default_factory=list)
+    ended: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    left_behind: list[int] = field(default_factory=list)
+    homeless: list[AttentionRequest] = field(default_factory=list)
+    settled_keys: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Place:
+    """A line on one device: what is known of it there; without a device it is on none."""
+
+    line: ServiceLine
+    device: Device | None
+    placed: bool
+    state: LineState | None
+    wanted: Held
+    pending: EnforcementTask | None
+    sure: bool
+    vetoed: bool
+
+
+def retarget(targets: Mapping[int, Target]) -> None:
+    """Write what the lines of the accounts should be, and queue, supersede or cancel the orders that follow.
+
+    The accounts' rows must be locked by the caller.
+    """
+    lines = list(
+        ServiceLine.objects.filter(account_id__in=targets)
+        .select_related("account")
+        .prefetch_related("placements__device", "network_states__device")
+        .order_by("pk")
+    )
+    if not lines:
+        return
+    outcome = _Outcome()
+    for place in _places(lines, targets):
+        target = targets[place.line.account_id]
+        known = _desired(place.state)
+        # One that was vetoed waits for the next decision to restrict; it is not repeated by whatever else changes.
+        refused_before = place.vetoed and target.placed and place.pending is None
+        if known.agrees(place.wanted) and not refused_before:
+            if place.state is not None and known != place.wanted:
+                place.state.desired_list = place.wanted.list_name
+                outcome.changed_states.append(place.state)
+            continue
+        _retarget_line(place, target, outcome)
+    _write(outcome)
+
+
+def _places(lines: Sequence[ServiceLine], targets: Mapping[int, Target]) -> Iterator[_Place]:
+    """Return each line on each device it is on, or still has a state on."""
+    # Locked: a worker that is about to send one of these waits, and then finds it taken back.
+    open_rows = lock_rows(EnforcementTask.objects.filter(line__in=lines, state__in=OPEN_STATES))
+    pending = {(task.line_id, task.device_id): task for task in open_rows}
+    unsure, vetoed = doubtful(lines)
+    lists = all_lists()
+    for line in lines:
+        target = targets[line.account_id]
+        placed = {placement.device_id: placement.device for placement in line.placements.all()}
+        states = {state.device_id: state for state in line.network_states.all()}
+        left = {key: state.device for key, state in states.items() if key is not None and key not in placed}
+        everywhere: list[tuple[int | None, Device | None]] = [*placed.items(), *left.items()]
+        for key, device in everywhere if placed else [*everywhere, (None, None)]:
+            on_it = key in placed
+            yield _Place(
+                line=line, device=device, placed=on_it, state=states.get(key), pending=pending.get((line.pk, key or 0)),
+                wanted=wanted_on(line, device if on_it else None, target, lists) if on_it or key is None else NOTHING,
+                sure=(line.pk, key) not in unsure, vetoed=(line.pk, key) in vetoed,
+            )  # fmt: skip
+
+
+def wanted_on(line: ServiceLine, device: Device | None, target: Target, lists: Sequence[ListView]) -> Held:
+    """Return what a line should be on a device: the level, and the list that the device carries for such accounts."""
+    if target.level == OPEN or device is None:
+        return Held(level=target.level)
+    account = Standing(
+        status_id=line.account.status_id, account_type_id=line.account.account_type_id, causes=target.causes
+    )
+    chosen = choose(target.level, account, carried(lists, device.pk, device.options))
+    return Held(level=target.level, list_name=chosen.name if chosen else "")
+
+
+def doubtful(lines: Sequence[ServiceLine]) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
+    """Return the lines, by device, that an order may have reached unseen, and those whose last order was vetoed."""
+    same = LineState.objects.filter(line=OuterRef("line"), device=OuterRef("device"), generation=OuterRef("generation"))
+    rows = EnforcementTask.objects.filter(line__in=lines)
+    newest = Exists(same)
+    unsure = rows.filter(Q(state=State.SUPERSEDED, settled_at__isnull=True) | Q(state=State.PARKED) & Q(newest))
+    vetoed = rows.filter(newest, state=State.CANCELLED)
+    return set(unsure.values_list("line_id", "device_id")), set(vetoed.values_list("line_id", "device_id"))
+
+
+def _desired(state: LineState | None) -> Held:
+    return Held(level=state.desired_level, list_name=state.desired_list) if state else NOTHING
+
+
+def _retarget_line(place: _Place, target: Target, outcome: _Outcome) -> None:
+    line, device, task, wanted = place.line, place.device, place.pending, place.wanted
+    state = place.state
+    if state is None:
+        state = LineState(line=line, device=device)
+        outcome.new_states.append(state)
+    else:
+        outcome.changed_states.append(state)
+    if state.desired_level != wanted.level:
+        state.desired_since_at = target.at
+    state.desired_level, state.desired_list = wanted.level, wanted.list_name
+    state.generation += 1
+    if device is None:
+        _note_homeless(line, target, outcome)
+        return
+    may_have_left = task is not None and (task.state == State.SENDING or task.attempts > 0)
+    pending = (
+        Pending(level=task.level, may_have_left=may_have_left, same_list=task.list_name == wanted.list_name)
+        if task is not None
+        else None
+    )
+    same_list = "" in (state.observed_list, wanted.list_name) or state.observed_list == wanted.list_name
+    decision = decide(
+        wanted=wanted.level, observed=state.observed_level, pending=pending, sure=place.sure, same_list=same_list
+    )
+    if task is not None and decision.end_pending_as:
+        # An order to a device that the line has left was replaced by those to its new devices.
+        outcome.ended[decision.end_pending_as if place.placed else State.SUPERSEDED].append(task.pk)
+        if may_have_left:
+            outcome.left_behind.append(task.pk)
+    if decision.send:
+        now = clock.now()
+        level_before = target.levels_before.get(line.pk, OPEN)
+        outcome.tasks.append(
+            EnforcementTask(
+                line=line, device=device, level=wanted.level, list_name=wanted.list_name,
+                restores=decision.restores, generation=state.generation,
+                recloses=not decision.restores and rank(wanted.level) <= rank(level_before),
+                why=target.why[:WHY_LENGTH], created_at=now,
+                due_at=now if decision.restores else max(target.not_before or now, now),
+            )
+        )  # fmt: skip
+
+
+def _note_homeless(line: ServiceLine, target: Target, outcome: _Outcome) -> None:
+    """Tell the clerks about a line that should be restricted and is on no device."""
+    if target.level == OPEN:
+        outcome.settled_keys.append(f"line:{line.pk}")
+        return
+    outcome.homeless.append(
+        AttentionRequest(
+            code="line-without-device",
+            key=f"line:{line.pk}",
+            account_id=line.account_id,
+            words=f"Line {line} of account {line.account.number} should be restricted, but is on no device:"
+            " nothing was sent. Choose the device of the line, or end the restriction.",
+        )
+    )
+
+
+def _write(outcome: _Outcome) -> None:
+    now = clock.now()
+    copy_rows(LineState, outcome.new_states)
+    update_rows(outcome.changed_states, ["desired_level", "desired_list", "desired_since_at", "generation"])
+    for state, pks in outcome.ended.items():
+        EnforcementTask.objects.filter(pk__in=pks).update(state=state, settled_at=now, lease_until_at=None)
+    if outcome.left_behind:
+        # Of these nobody knows yet what they did: their worker, or the next confirmed order, settles them.
+        EnforcementTask.objects.filter(pk__in=outcome.left_behind).update(settled_at=None)
+    copy_rows(EnforcementTask, outcome.tasks)
+    raise_attentions(outcome.homeless)
+    if outcome.settled_keys:
+        resolve_attentions("line-without-device", outcome.settled_keys, "the restriction ended")
+    wake([task for task in outcome.tasks if task.due_at <= now])
+
+
+def wake(due: Sequence[EnforcementTask]) -> None:
+    """Wake the worker that frees lines, and the one that does the rest, for orders that are due."""
+    if any(task.restores for task in due):
+        nudge("netenforce.restore")
+    if not all(task.restores for task in due):
+        nudge("netenforce.dispatch")
