@@ -1,12 +1,11 @@
 """One row of every model, and the pages of the back office that show them."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
@@ -85,20 +84,11 @@ from invoicing.operations.charges import add_charge
 from invoicing.operations.imports import ImportedInvoice, record_imported_invoices
 from invoicing.operations.payments import record_payment
 from netenforce.models import (
-    AddressList,
     Device,
-    DeviceReading,
-    EnforcementAttempt,
-    EnforcementTask,
-    Hold,
     LinePlacement,
     LineState,
-    PaymentWindow,
-    RadiusAnswer,
-    ReleaseLimit,
-    SimulatedEntry,
 )
-from tests.desk_rows import make_desk_rows
+from tests.desk_rows import make_desk_rows, make_network_rows
 from tests.factories import bill_by, make_account, make_contact, make_source
 
 NOON = datetime(2026, 1, 20, 17, tzinfo=UTC)  # 12:00 in New York
@@ -195,7 +185,7 @@ def make_everything() -> Account:
     _make_money(account, invoice)
     _make_delinquency(account, invoice, version)
     _make_letters(account)
-    _make_network(account, line)
+    make_network_rows(account, line)
     accounts_operations.pause_everything(reason="Letters name the wrong amount")
     accounts_operations.raise_attention(code="cut-held", key="x", words="A cut was held back.", account=account)
     return account
@@ -343,24 +333,6 @@ def _make_letters(account: Account) -> None:
     )
     PortalEntry.objects.create(account=account, door="link", mark_hash="c", at=NOON)
     PortalDoor.objects.create(account=account, closed_at=NOON, why="Letter passed on")
-
-
-def _make_network(account: Account, line: ServiceLine) -> None:
-    device = Device.objects.get(name="Edge 1")
-    AddressList.objects.get_or_create(level="throttle", defaults={"name": "Delinquent"})
-    Hold.objects.create(account=account, cause="non_payment", cause_key="case:1", level="throttle", why="unpaid")
-    task = EnforcementTask.objects.create(
-        line=line, device=device, level="throttle", restores=False, generation=1, why="unpaid", state="confirmed"
-    )
-    PaymentWindow.objects.create(
-        account=account, key="attempt:1", why="the payment page was opened", opened_at=NOON,
-        closes_at=NOON + timedelta(minutes=15), ended_at=NOON, ended_how="left",
-    )  # fmt: skip
-    EnforcementAttempt.objects.create(task=task, outcome="confirmed", read_back="throttle")
-    SimulatedEntry.objects.create(device=device, address=line.ipv4, level="throttle", list_name="Delinquent")
-    DeviceReading.objects.create(device=device, held=1, missing=1)
-    RadiusAnswer.objects.create(device=device, username="rosa", session_id="8000-1", list_name="Delinquent")
-    ReleaseLimit.objects.create(group=Group.objects.get_or_create(name="Clerks")[0], hours_max=24, releases_a_month=2)
 
 
 def screens_of(app: str) -> list[type[Model]]:

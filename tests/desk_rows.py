@@ -1,12 +1,24 @@
-"""One row of every model with which clerks put money right."""
+"""One row of every model with which clerks put money right, and of the network's models."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.contrib.auth.models import Group
 
-from accounts.models import Account, User
+from accounts.models import Account, ServiceLine, User
 from invoicing.models import Approval, BankFile, BankFileRow, Invoice, MoneyLimit, Payment, RefundAttempt
+from netenforce.models import (
+    AddressList,
+    Device,
+    DeviceReading,
+    EnforcementAttempt,
+    EnforcementTask,
+    Hold,
+    PaymentWindow,
+    RadiusAnswer,
+    ReleaseLimit,
+    SimulatedEntry,
+)
 
 NOON = datetime(2026, 1, 20, 17, tzinfo=UTC)  # 12:00 in New York
 
@@ -23,3 +35,22 @@ def make_desk_rows(account: Account, invoice: Invoice, payment: Payment) -> None
         kind="write_off", account=account, invoice=invoice, amount=Decimal("60.00"), reason_code="hardship",
         asked_by=User.objects.create_user("asker"), asked_at=NOON,
     )  # fmt: skip
+
+
+def make_network_rows(account: Account, line: ServiceLine) -> None:
+    """Make the rows that a restricted line leaves behind."""
+    device = Device.objects.get(name="Edge 1")
+    AddressList.objects.get_or_create(level="throttle", defaults={"name": "Delinquent"})
+    Hold.objects.create(account=account, cause="non_payment", cause_key="case:1", level="throttle", why="unpaid")
+    task = EnforcementTask.objects.create(
+        line=line, device=device, level="throttle", restores=False, generation=1, why="unpaid", state="confirmed"
+    )
+    PaymentWindow.objects.create(
+        account=account, key="attempt:1", why="the payment page was opened", opened_at=NOON,
+        closes_at=NOON + timedelta(minutes=15), ended_at=NOON, ended_how="left",
+    )  # fmt: skip
+    EnforcementAttempt.objects.create(task=task, outcome="confirmed", read_back="throttle")
+    SimulatedEntry.objects.create(device=device, address=line.ipv4, level="throttle", list_name="Delinquent")
+    DeviceReading.objects.create(device=device, held=1, missing=1)
+    RadiusAnswer.objects.create(device=device, username="rosa", session_id="8000-1", list_name="Delinquent")
+    ReleaseLimit.objects.create(group=Group.objects.get_or_create(name="Clerks")[0], hours_max=24, releases_a_month=2)

@@ -6,7 +6,7 @@ from typing import Any
 
 from billing_project.kernel.errors import Refused
 from netenforce.models import Device
-from netenforce.rules.routeros_options import parse_options
+from netenforce.rules.options import check_options
 
 from .reader import Row, Sheet, read_sheet, refuse_twice
 from .report import Report, run_import
@@ -57,9 +57,9 @@ def _read(row: Row, drivers: Mapping[str, Device.Driver]) -> dict[str, Any] | No
         "username": row.text("username", longest=80),
         "options": {} if row.blank("options") else _options(row),
     }
-    if values["driver"] == Device.Driver.ROUTEROS:
+    if values["driver"] is not None:
         try:
-            parse_options(values["options"])
+            check_options(values["driver"], values["options"])
         except Refused as refusal:
             row.refuse("options", f"cannot be: {refusal.words.removeprefix('options: ')}")
     if values["driver"] is not None and values["driver"] not in _NEEDS_NO_HOST and not values["host"]:

@@ -25,7 +25,7 @@ from accounts.admin.base import (
 from billing_project.kernel.errors import Refused
 from netenforce.models import AddressList, Device, LinePlacement, LineState, SimulatedEntry
 from netenforce.models.hold import Level
-from netenforce.rules.routeros_options import parse_options
+from netenforce.rules.options import check_options
 
 LEVEL_TONES = {Level.OPEN: GOOD, Level.THROTTLE: WARN, Level.WALLED_GARDEN: BAD, Level.SUSPEND: BAD}
 SHOWN_LINES_MAX = 500
@@ -56,13 +56,12 @@ class DeviceForm(forms.ModelForm[Device]):
         exclude: ClassVar[list[str]] = ["secret"]
 
     def clean_options(self) -> Any:
-        """Refuse options that a MikroTik device does not have, with the way to mend them."""
+        """Refuse options that this kind of device does not have, with the way to mend them."""
         options = self.cleaned_data.get("options") or {}
-        if self.cleaned_data.get("driver") == Device.Driver.ROUTEROS:
-            try:
-                parse_options(options)
-            except Refused as refusal:
-                raise forms.ValidationError(refusal.words, refusal.code) from refusal
+        try:
+            check_options(self.cleaned_data.get("driver", ""), options)
+        except Refused as refusal:
+            raise forms.ValidationError(refusal.words, refusal.code) from refusal
         return options
 
     def save(self, commit: bool = True) -> Device:
