@@ -60,6 +60,7 @@ from .operations.airbag_bills import hold_bills
 from .operations.calls import settle_tasks
 from .operations.courtesies import tell_of_decline, tell_of_restore, why_not_courteous
 from .operations.desk_inbound import file_message
+from .operations.desk_network import close_obeyed, note_parked
 from .operations.desk_shipped import ensure_desk
 from .operations.desk_unreachable import note_unreachable
 from .operations.paying import end_for_payment, open_for_payment
@@ -236,6 +237,15 @@ def tell_that_line_is_back(task_id: int, account_id: int, state: str, **_: Any) 
     """Tell the customer when the device has confirmed that the line is open again; not for a payment window."""
     if state == EnforcementTask.State.CONFIRMED and not running_windows([account_id]):
         tell_of_restore(task_id)
+
+
+@receiver(enforcement_settled, dispatch_uid="delinquency.device_obeys_or_not")
+def tell_staff_whether_the_device_obeys(task_id: int, account_id: int, state: str, **_: Any) -> None:
+    """Open a ticket about an order that was given up, and close it when the devices confirm the account's lines."""
+    if state == EnforcementTask.State.PARKED:
+        note_parked(task_id)
+    elif state == EnforcementTask.State.CONFIRMED:
+        close_obeyed(account_id)
 
 
 @receiver(about_to_restrict, dispatch_uid="delinquency.about_to_restrict")

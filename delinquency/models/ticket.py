@@ -24,6 +24,7 @@ class Ticket(models.Model):
         UNREACHABLE = "unreachable", "cannot be reached"
         QUESTION = "question", "question"
         DISPUTE = "dispute", "dispute"
+        NETWORK = "network", "device does not obey"
         OTHER = "other", "other"
 
     class Priority(models.IntegerChoices):
@@ -38,6 +39,12 @@ class Ticket(models.Model):
         HAND = "hand", "by hand"
         MERGE = "merge", "merged into another"
         REACHED = "reached", "reachable again"
+        OBEYED = "obeyed", "the device obeyed"
+
+    # Opened by the program and by nobody else; an account has one of each kind at a time.
+    SINGLE = (Kind.DELINQUENCY, Kind.UNREACHABLE, Kind.NETWORK)
+    # Said among staff: customers see them once somebody has written to them on one.
+    AMONG_STAFF = (Kind.UNREACHABLE, Kind.NETWORK)
 
     # Where a ticket may go from each state; closing it again and opening it twice are not among them.
     MOVES = {
@@ -117,6 +124,9 @@ class Ticket(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["account"], condition=Q(kind="unreachable") & ~Q(state="closed"), name="ticket_unreachable_once"
+            ),
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(kind="network") & ~Q(state="closed"), name="ticket_network_once"
             ),
             models.CheckConstraint(
                 condition=Q(state="closed", closed_at__isnull=False) | Q(~Q(state="closed"), closed_at__isnull=True),

@@ -221,9 +221,8 @@ def open_again(ticket: Ticket, why: str, by: User | None = None, *, at: datetime
             f"Everything ticket {locked.number} was about is paid; it opens by itself if the money goes back."
             " For anything else open a new ticket.",
         )
-    only_one = (Ticket.Kind.DELINQUENCY, Ticket.Kind.UNREACHABLE)
     running = Ticket.objects.filter(account=locked.account_id, kind=locked.kind).exclude(state=Ticket.State.CLOSED)
-    other = running.exclude(pk=locked.pk).first() if locked.kind in only_one else None
+    other = running.exclude(pk=locked.pk).first() if locked.kind in Ticket.SINGLE else None
     if other is not None:
         raise Refused("ticket_open_once", f"Ticket {other.number} is open about the same; go on there.")
     moment = at or clock.now()

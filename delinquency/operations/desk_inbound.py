@@ -44,10 +44,10 @@ def _ticket_of(message: InboundMessage, account: Account) -> Ticket | None:
     if answered is not None:
         return answered
     running = Ticket.objects.filter(account=account).exclude(state=Ticket.State.CLOSED)
-    # The one in which the customer was last written to; a ticket that only says "cannot be reached" comes last.
+    # The one in which the customer was last written to; one that is only said among staff comes last.
     newest = running.order_by("-answered_at", "-opened_at", "-pk")
     talked = newest.filter(answered_at__isnull=False).first()
-    return talked or newest.exclude(kind=Ticket.Kind.UNREACHABLE).first() or newest.first()
+    return talked or newest.exclude(kind__in=Ticket.AMONG_STAFF).first() or newest.first()
 
 
 def _answered(message: InboundMessage, account: Account) -> Ticket | None:
@@ -63,8 +63,7 @@ def _answered(message: InboundMessage, account: Account) -> Ticket | None:
     if message.received_at - ticket.closed_at > REOPENS_FOR:
         return None
     others = Ticket.objects.filter(account=account, kind=ticket.kind).exclude(state=Ticket.State.CLOSED)
-    single = ticket.kind in (Ticket.Kind.DELINQUENCY, Ticket.Kind.UNREACHABLE)
-    return (others.first() if single else None) or ticket
+    return (others.first() if ticket.kind in Ticket.SINGLE else None) or ticket
 
 
 def _is_paid(ticket: Ticket) -> bool:

@@ -79,13 +79,12 @@ def takes_answers(ticket: Ticket, now: datetime) -> bool:
     if ticket.closed_at is None:
         return True
     by_payment = ticket.closed_how == Ticket.ClosedHow.PAYMENT
-    single = ticket.kind in (Ticket.Kind.DELINQUENCY, Ticket.Kind.UNREACHABLE)
-    return not by_payment and not single and now - ticket.closed_at <= REOPENS_FOR
+    return not by_payment and ticket.kind not in Ticket.SINGLE and now - ticket.closed_at <= REOPENS_FOR
 
 
 def may_be_solved(ticket: Ticket) -> bool:
     """Tell whether a customer may close a ticket; what is unpaid is solved by paying."""
-    return not ticket.is_closed and ticket.kind not in (Ticket.Kind.DELINQUENCY, Ticket.Kind.UNREACHABLE)
+    return not ticket.is_closed and ticket.kind not in Ticket.SINGLE
 
 
 def _checked(account: Account, text: str, moment: datetime) -> str:

@@ -13,12 +13,13 @@ WORKDAYS = range(5)
 BILLING, SUPPORT = "Billing", "Support"
 QUEUES = (
     (BILLING, "Money: what is owed, paid, promised, disputed.", 480, 240, 2),
-    (SUPPORT, "Everything else: questions, and people who cannot be reached.", 240, 240, 2),
+    (SUPPORT, "Everything else: questions, people who cannot be reached, devices that do not obey.", 240, 240, 2),
 )
 ROUTES = {
     Ticket.Kind.DELINQUENCY: BILLING,
     Ticket.Kind.DISPUTE: BILLING,
     Ticket.Kind.UNREACHABLE: SUPPORT,
+    Ticket.Kind.NETWORK: SUPPORT,
     Ticket.Kind.QUESTION: SUPPORT,
     Ticket.Kind.OTHER: SUPPORT,
 }
