@@ -108,7 +108,7 @@ def test_a_veto_right_before_sending_cancels_the_order_with_its_reason(line: Ser
     task = restrict(line)
     with heard(signals.about_to_restrict, "It was paid a moment ago.") as asked:
         assert run() == {"vetoed": 1}
-    assert asked == [{"task_id": task.pk}]
+    assert asked == [{"task_ids": [task.pk]}]
     task.refresh_from_db()
     assert (task.state, task.attempts) == ("cancelled", 0)
     assert task.attempt_rows.get().detail == "It was paid a moment ago."
