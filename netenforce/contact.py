@@ -18,7 +18,7 @@ from accounts.operations import AttentionRequest, raise_attentions, resolve_atte
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 
-from .models import Device
+from .models import Device, EnforcementTask
 from .queries import OPEN_STATES
 from .rules.breaker import OPENS_AFTER, rest_after
 
@@ -62,6 +62,9 @@ def note_contact(device: Device, failure: str) -> None:
         }  # fmt: skip
         if rows.filter(failures_in_row__gte=OPENS_AFTER).update(**well):
             resolve_attentions(UNREACHABLE, [_key(device)], "the device answers again")
+            # What waits longer only because it was tried in vain goes out now as well.
+            tried = EnforcementTask.objects.filter(device=device.pk, state=EnforcementTask.State.QUEUED, attempts__gt=0)
+            tried.filter(due_at__gt=now).update(due_at=now)
         else:
             rows.update(**well)
         device.failures_in_row, device.retry_at = 0, None

@@ -148,13 +148,16 @@ def test_when_it_is_back_who_has_paid_goes_first_and_everything_flows_at_once(
     free(payer, at)
     Device.objects.update(options={})
     calls.clear()
-    # Those that were tried last wait half a minute or more between tries; a minute later all have gone out.
-    first, second = run(at), run(at + timedelta(minutes=2))
-    assert first["confirmed"] + second["confirmed"] == 31
+    # One was tried so often that it would wait for minutes, another one waits for its hour.
+    tried, waits = EnforcementTask.objects.filter(level="suspend", state="queued").order_by("pk")[:2]
+    EnforcementTask.objects.filter(pk=tried.pk).update(due_at=minutes(30), attempts=4)
+    EnforcementTask.objects.filter(pk=waits.pk).update(due_at=minutes(60), attempts=0)
+    assert run(at) == {"confirmed": 30}
     assert calls[0] == ["open"]
-    assert {len(call) for call in calls[1:]} == {6}, "no more small batches"
+    assert [len(call) for call in calls[1:]] == [6, 6, 6, 6, 5], "no more small batches"
     device.refresh_from_db()
     assert (device.failures_in_row, device.retry_at, device.failing_since_at) == (0, None, None)
+    assert run(minutes(60)) == {"confirmed": 1}
     assert SimulatedEntry.objects.count() == 30
 
 
