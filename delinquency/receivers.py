@@ -231,9 +231,9 @@ def settle_call_tasks(call_id: int, **_: Any) -> None:
 
 
 @receiver(enforcement_settled, dispatch_uid="delinquency.enforcement_settled")
-def tell_that_line_is_back(task_id: int, account_id: int, state: str, **_: Any) -> None:
+def tell_that_line_is_back(task_id: int, account_id: int, state: str, frees: bool, **_: Any) -> None:
     """Tell the customer when the device has confirmed that the line is open again; not for a payment window."""
-    if state == EnforcementTask.State.CONFIRMED and not running_windows([account_id]):
+    if frees and state == EnforcementTask.State.CONFIRMED and not running_windows([account_id]):
         tell_of_restore(task_id)
 
 

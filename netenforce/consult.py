@@ -7,7 +7,7 @@ abuse is not freed because a bill cannot be proven.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 
@@ -59,7 +59,7 @@ def _ask(pks: Sequence[int]) -> tuple[dict[int, str], dict[int, datetime]]:
         if problem and len(pks) > 1:
             # One bad account must not hold all the others of its batch.
             return _ask_one_by_one(pks)
-        answers: Answers = dict.fromkeys(pks, problem) if problem else said or {}
+        answers = cast(Answers, dict.fromkeys(pks, problem) if problem else said or {})
         for pk in pks:
             answer = answers.get(pk)
             if isinstance(answer, datetime):

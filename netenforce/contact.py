@@ -101,6 +101,16 @@ def close_breaker(device: Device) -> None:
     device.retry_at = None
 
 
+def forget_disabled() -> None:
+    """End the exceptions of devices that were disabled while they did not answer; enabled again they start anew."""
+    keys = {row.pk: _key(row) for row in Device.objects.filter(enabled=False, failures_in_row__gte=OPENS_AFTER)}
+    if keys:
+        resolve_attentions(UNREACHABLE, keys.values(), "the device was disabled")
+        Device.objects.filter(pk__in=keys, enabled=False).update(
+            failures_in_row=0, retry_at=None, failing_since_at=None, failure=""
+        )
+
+
 def breakers(device_ids: Iterable[int] | None = None) -> list[Breaker]:
     """Return the enabled devices that did not answer last time, by name; one query."""
     rows = Device.objects.filter(Q(failures_in_row__gt=0) | Q(failing_since_at__isnull=False), enabled=True)

@@ -30,7 +30,7 @@ from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Una
 from billing_project.kernel.locks import lock_rows
 
 from .consult import VETOED, consult
-from .contact import is_open, is_trial, note_contact
+from .contact import forget_disabled, is_open, is_trial, note_contact
 from .drivers.port import Change, Driver
 from .drivers.registry import driver_for
 from .drivers.turn import turn_on
@@ -66,6 +66,7 @@ def dispatch_enforcement(
         if at is not None and not clock.is_set():
             stack.enter_context(clock.at(at))
         close_windows_due()
+        forget_disabled()
         with Lanes(outcomes) as lanes:
             # Lanes begin work in this order, so restores of all devices come before restrictions of any.
             for restores in (True, False):

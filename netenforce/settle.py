@@ -20,6 +20,7 @@ from . import signals
 from .drivers.port import Held
 from .models import EnforcementAttempt, EnforcementTask, LineState
 from .rules.commands import seen
+from .rules.desired import OPEN
 
 ATTEMPTS_MAX = 5
 BACKOFF = timedelta(seconds=30)
@@ -167,8 +168,9 @@ def announce(tasks: Iterable[EnforcementTask], state: str) -> None:
     """Tell the rooms above that orders have reached an end."""
     for task in tasks:
         signals.enforcement_settled.send_robust(
-            sender=EnforcementTask, task_id=task.pk, account_id=task.line.account_id, state=str(state)
-        )
+            sender=EnforcementTask, task_id=task.pk, account_id=task.line.account_id, state=str(state),
+            frees=task.restores and task.level == OPEN,
+        )  # fmt: skip
 
 
 def attempt(task_id: int, outcome: str, *, read_back: str = "", detail: str = "") -> EnforcementAttempt:

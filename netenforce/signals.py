@@ -10,5 +10,6 @@ from django.dispatch import Signal
 about_to_restrict = Signal()
 
 # An enforcement task reached an end; sent after that was committed.
-# task_id: int, account_id: int, state: str (confirmed, parked, cancelled).
+# task_id: int, account_id: int, state: str (confirmed, parked, cancelled), frees: bool (it was to open the line: who
+# only cares for lines that are back need not look at the others).
 enforcement_settled = Signal()

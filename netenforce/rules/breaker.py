@@ -13,4 +13,4 @@ def rest_after(failures_in_row: int) -> timedelta | None:
         return None
     # The exponent is bounded: a device that is dead for a year must not make a number that no timedelta holds.
     doublings = min(failures_in_row - OPENS_AFTER, 10)
-    return min(FIRST_REST * 2**doublings, LONGEST_REST)
+    return min(FIRST_REST * (1 << doublings), LONGEST_REST)

@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Attention, Notice
 from delinquency import vetoes
-from delinquency.queries import NOTHING_OWED, OUT_OF_REACH, TOO_HARD, CutProof
+from delinquency.queries import NOTHING_OWED, OUT_OF_REACH, TOO_HARD, CutProof, cut_proofs
+from netenforce.consult import consult
 from netenforce.dispatch import dispatch_enforcement
 from netenforce.models import EnforcementAttempt, EnforcementTask, LineState, SimulatedEntry
 from netenforce.operations import place_hold
@@ -168,7 +169,7 @@ def town(count: int) -> Story:
 
 def test_one_account_that_cannot_be_judged_does_not_hold_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     story = town(3)
-    real = vetoes.cut_proofs
+    real = cut_proofs
 
     def picky(account_ids: set[int]) -> Any:
         if story.account.pk in account_ids:
@@ -181,18 +182,33 @@ def test_one_account_that_cannot_be_judged_does_not_hold_the_others(monkeypatch:
     assert (vetoed.task.line.account, vetoed.detail) == (story.account, "its policy cannot be read")
 
 
-def test_a_batch_of_any_size_is_judged_with_as_many_statements() -> None:
-    story = town(30)
+def test_a_batch_of_any_size_is_judged_and_sent_with_as_many_statements() -> None:
+    story = town(18)
+    counts = []
+    for size in (5, 13):
+        waiting = EnforcementTask.objects.filter(state="queued").order_by("pk").values("pk")[size:]
+        later = list(EnforcementTask.objects.filter(pk__in=waiting).values_list("pk", flat=True))
+        EnforcementTask.objects.filter(pk__in=later).update(state="cancelled")
+        with CaptureQueriesContext(connection) as asked:
+            assert dispatched(story, "2026-01-23 09:30") == {"confirmed": size}
+        counts.append(len(asked))
+        EnforcementTask.objects.filter(pk__in=later).update(state="queued")
+    assert counts[0] == counts[1]
+
+
+def test_a_batch_of_any_size_is_kept_back_with_as_many_statements() -> None:
+    story = town(18)
     orders = list(EnforcementTask.objects.order_by("pk").values_list("pk", flat=True))
-    assert len(orders) == 30
     lose_the_proof()
+    counts = []
     with story.now("2026-01-23 09:30"):
-        counts = []
         for pks in (orders[:5], orders[5:]):
+            EnforcementTask.objects.filter(pk__in=pks).update(state="claimed")
             with CaptureQueriesContext(connection) as asked:
-                assert len(vetoes.why_not_sent(pks)) == len(pks)
+                assert sorted(consult(pks)[0]) == sorted(pks)
             counts.append(len(asked))
     assert counts[0] == counts[1]
+    assert Attention.objects.filter(code="cut-held").count() == 18
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def run(at: datetime) -> dict[str, int]:
 
 
 def tries() -> int:
-    return EnforcementTask.objects.aggregate(sum=Sum("attempts"))["sum"]
+    return int(EnforcementTask.objects.aggregate(sum=Sum("attempts"))["sum"])
 
 
 def fail_three_times(device: Device, monkeypatch: pytest.MonkeyPatch) -> datetime:
@@ -196,6 +196,17 @@ def test_somebody_who_asks_to_check_now_goes_past_the_breaker(device: Device) ->
     assert run(minutes(1)) == {}
     contact.close_breaker(device)
     assert run(minutes(1)) == {"confirmed": 1}
+
+
+def test_a_device_that_is_disabled_needs_nobody_any_more(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    for line in lines(device, 30):
+        cut(line)
+    at = fail_three_times(device, monkeypatch)
+    Device.objects.update(enabled=False)
+    run(at)
+    assert Attention.objects.get().resolution == "the device was disabled"
+    device.refresh_from_db()
+    assert (device.failures_in_row, device.retry_at) == (0, None)
 
 
 def test_a_device_that_answers_now_and_then_is_not_left_alone(device: Device) -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NINE = instant("2026-01-21 09:00")
 PATIENCE = 60
-Apply = Callable[[Device, Any], None]
+Apply = Callable[[Device, Any], object]
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def elsewhere(work: Any) -> Any:
 
 def test_sixteen_devices_are_spoken_to_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     meeting = Barrier(16, timeout=PATIENCE)
-    before_apply(monkeypatch, lambda device, changes: meeting.wait() and None)
+    before_apply(monkeypatch, lambda device, changes: meeting.wait())
     cut(town(32))
     # Each waits until fifteen others are being spoken to as well; one after the other nobody would ever come.
     assert dispatch_enforcement() == {"confirmed": 32}
@@ -184,9 +184,12 @@ def test_on_one_device_restrictions_come_after_its_restores_and_not_at_all_if_th
 
 
 def test_a_pause_takes_hold_on_all_devices_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def press() -> None:
+        pause_everything(reason="Stop.")
+
     monkeypatch.setattr(dispatch, "BATCH", 1)
-    pressed = Barrier(4, action=lambda: pause_everything(reason="Stop.") and None, timeout=PATIENCE)
-    before_apply(monkeypatch, lambda device, changes: pressed.wait() and None)
+    pressed = Barrier(4, action=press, timeout=PATIENCE)
+    before_apply(monkeypatch, lambda device, changes: pressed.wait())
     cut(town(4, 3))
     # What is in the air on each device arrives, and nothing more.
     assert dispatch_enforcement() == {"confirmed": 4}
