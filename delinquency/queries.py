@@ -1,5 +1,6 @@
 """What other pages ask about an account's delinquency: what comes next, and what would stop it."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -7,10 +8,10 @@ from django.db import transaction
 
 from accounts.models import Account, Notice
 from accounts.outreach.fallback import out_of_reach
-from accounts.queries import notice_states
+from accounts.queries import NoticeKey, notice_states
 from billing_project.kernel import clock
+from netenforce.rules.desired import LEVELS, rank
 
-from .models import Standing
 from .reading import Position, read_positions
 from .rules.actions import Event
 from .rules.facts import Cut
@@ -22,6 +23,10 @@ NOTICE_MISSING = "The notice that must come first was not accepted."
 NOTHING_OWED = "Nothing is owed for it any more."
 # How soon it is looked again whether an unclear payment has become clear.
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
+# Something is owed, but what it asks for is milder.
+TOO_HARD = "What is owed now does not ask for so hard a restriction."
+MILDEST = LEVELS[1]
+DAYTIME = time(9), time(21)
 OUT_OF_REACH = "The billing contact cannot be reached any more, so nobody was told."
 
 
@@ -66,12 +71,24 @@ def window_opens_at(window: tuple[time, time], zone: str, now: datetime) -> date
 
 def cuts_wait_until(account_id: int) -> datetime | None:
     """Return until when an account must not be cut, because it is night where it is; None if it may be now (D6)."""
-    standing = Standing.objects.select_related("policy_version", "account").filter(account=account_id).first()
-    if standing is None:
-        return None
-    version, now = standing.policy_version, clock.now()
-    opens_at = window_opens_at((version.window_opens, version.window_closes), standing.account.timezone, now)
-    return opens_at if opens_at > now else None
+    return all_cuts_wait_until([account_id]).get(account_id)
+
+
+def all_cuts_wait_until(account_ids: Iterable[int]) -> dict[int, datetime]:
+    """Return until when each account must not be cut, of those that must not be now; one query (D6).
+
+    An account under no policy is cut in the window that a policy has if nobody sets another.
+    """
+    rows = Account.objects.filter(pk__in=list(account_ids)).values_list(
+        "pk", "timezone", "standing__policy_version__window_opens", "standing__policy_version__window_closes"
+    )
+    now = clock.now()
+    found = {}
+    for pk, zone, opens, closes in rows:
+        opens_at = window_opens_at((opens, closes) if opens and closes else DAYTIME, zone, now)
+        if opens_at > now:
+            found[pk] = opens_at
+    return found
 
 
 def _coming(event: Event) -> Coming:
@@ -86,57 +103,84 @@ def _coming(event: Event) -> Coming:
     )
 
 
-def why_not_cut(account_id: int) -> str:
-    """Return why an account must not be restricted for non-payment now; empty if it may be (I9, A30).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutProof:
+    """What can be proven about an account right before an order to cut it leaves (I9, A30).
 
-    Asked right before the order leaves for a device: something in a cut's cause must still be unpaid, the notice it
-    requires must have been accepted, and no charge may be in the air. A cut that requires none waits while the
-    billing contact is out of reach.
+    ``due`` are the levels of the restrictions in force for which something is unpaid now, each with the reason why it
+    must not be sent; empty if it may be. ``why_not_any`` stands before all of them.
     """
-    position, reason = _position_of(account_id)
-    if position is None or position.state.unsettled:
-        return reason
-    state, policy = position.state, position.policy
-    cuts = _cuts_still_due(position)
-    if not cuts:
-        return NOTHING_OWED
-    steps = {step.key: step for step in policy.steps}
-    states = notice_states([account_id])
-    unproven = []
-    for cut in cuts:
-        required = steps[cut.step_key].requires_notice if cut.step_key in steps else ""
-        anchors = [cut.anchor, f"case:{state.episode}", *(f"invoice:{key}" for key in cut.causes)]
-        if required and steps[required].action is not Do.TICKET:
-            if any(states.get((account_id, anchor, required), set()) & set(Notice.TOLD) for anchor in anchors):
-                return ""
-        else:
-            unproven.append(cut)
-    if not unproven:
-        return NOTICE_MISSING
-    return OUT_OF_REACH if out_of_reach([account_id]) else ""
+
+    due: Sequence[tuple[str, str]] = ()
+    unsettled: bool = False
+    why_not_any: str = ""
+
+    def why_not(self, level: str) -> str:
+        """Return why the account must not be restricted so hard for non-payment; empty if it may be."""
+        if self.why_not_any:
+            return self.why_not_any
+        reasons = self._reasons(level)
+        if not reasons:
+            return TOO_HARD if self.due else NOTHING_OWED
+        return "" if "" in reasons else OUT_OF_REACH if OUT_OF_REACH in reasons else NOTICE_MISSING
+
+    def why_not_again(self, level: str) -> str | datetime | None:
+        """Return why a line must not be closed again so hard after a payment window, or until when not (P07)."""
+        if self.unsettled:
+            return clock.now() + ASKED_AGAIN_AFTER
+        if self.why_not_any:
+            return self.why_not_any
+        return None if self._reasons(level) else TOO_HARD if self.due else NOTHING_OWED
+
+    def _reasons(self, level: str) -> list[str]:
+        return [reason for hard, reason in self.due if rank(hard) >= rank(level)]
 
 
-def why_not_closed_again(account_id: int) -> str | datetime | None:
+def why_not_cut(account_id: int, level: str = MILDEST) -> str:
+    """Return why an account must not be restricted so hard for non-payment now; empty if it may be (I9, A30).
+
+    Asked right before the order leaves for a device: something in the cause of a cut that is as hard must still be
+    unpaid, the notice it requires must have been accepted, and no charge may be in the air. A cut that requires none
+    waits while the billing contact is out of reach.
+    """
+    return cut_proofs([account_id])[account_id].why_not(level)
+
+
+def why_not_closed_again(account_id: int, level: str = MILDEST) -> str | datetime | None:
     """Return why a line must not be closed again after a payment window, or until when not; None if it may be (P07).
 
     That is no new cut, so it needs no new notice and no daylight. But something must still be unpaid, and while a
     payment is unclear nothing is closed.
     """
-    position, reason = _position_of(account_id)
-    if position is None:
-        return reason
-    if position.state.unsettled:
-        return clock.now() + ASKED_AGAIN_AFTER
-    return None if _cuts_still_due(position) else NOTHING_OWED
+    return cut_proofs([account_id])[account_id].why_not_again(level)
 
 
-def _position_of(account_id: int) -> tuple[Position | None, str]:
-    """Return how an account stands, and what would be said if it is under no policy or has a charge in the air."""
-    account = Account.objects.select_related("status", "company").get(pk=account_id)
-    positions = read_positions([account])
-    if not positions:
-        return None, "The account is under no policy."
-    return positions[0], "A charge of this account is not settled yet." if positions[0].state.unsettled else ""
+def cut_proofs(account_ids: Iterable[int]) -> dict[int, CutProof]:
+    """Return what can be proven about each account; the number of queries does not grow with them."""
+    accounts = list(Account.objects.select_related("status", "company").filter(pk__in=set(account_ids)))
+    positions = read_positions(accounts)
+    reached_by = notice_states(position.account.pk for position in positions)
+    deaf = out_of_reach(position.account.pk for position in positions)
+    proofs = {account.pk: CutProof(why_not_any="The account is under no policy.") for account in accounts}
+    for position in positions:
+        pk = position.account.pk
+        proofs[pk] = CutProof(
+            due=[(cut.level, _why_not_sent(cut, position, reached_by, deaf)) for cut in _cuts_still_due(position)],
+            unsettled=position.state.unsettled,
+            why_not_any="A charge of this account is not settled yet." if position.state.unsettled else "",
+        )
+    return proofs
+
+
+def _why_not_sent(cut: Cut, position: Position, reached_by: Mapping[NoticeKey, set[str]], deaf: set[int]) -> str:
+    """Return why one restriction must not be sent though something of it is unpaid; empty if it may be (A30)."""
+    account_id, steps = position.account.pk, {step.key: step for step in position.policy.steps}
+    required = steps[cut.step_key].requires_notice if cut.step_key in steps else ""
+    if not required or steps[required].action is Do.TICKET:
+        return OUT_OF_REACH if account_id in deaf else ""
+    anchors = [cut.anchor, f"case:{position.state.episode}", *(f"invoice:{key}" for key in cut.causes)]
+    told = any(reached_by.get((account_id, anchor, required), set()) & set(Notice.TOLD) for anchor in anchors)
+    return "" if told else NOTICE_MISSING
 
 
 def _cuts_still_due(position: Position) -> list[Cut]:

@@ -10,7 +10,6 @@ from django.utils.translation import gettext
 
 from accounts.models import CallRecord, FundingSource, Notice, User
 from accounts.models.outreach import Courtesy
-from accounts.operations import raise_attention
 from accounts.signals import (
     about_to_send,
     call_noted,
@@ -39,7 +38,7 @@ from invoicing.signals import (
     payment_page_opened,
     payment_recorded,
 )
-from netenforce.models import EnforcementTask, Hold
+from netenforce.models import EnforcementTask
 from netenforce.queries import running_windows
 from netenforce.signals import about_to_restrict, enforcement_settled
 
@@ -64,9 +63,9 @@ from .operations.desk_network import close_obeyed, note_parked
 from .operations.desk_shipped import ensure_desk
 from .operations.desk_unreachable import note_unreachable
 from .operations.paying import end_for_payment, open_for_payment
-from .queries import NOTICE_MISSING, OUT_OF_REACH, cuts_wait_until, why_not_closed_again, why_not_cut
 from .rules.policy import Do
 from .second_source import second_source_of
+from .vetoes import why_not_sent
 
 FEE_WAIVED = "its late fee was waived"
 
@@ -233,9 +232,9 @@ def settle_call_tasks(call_id: int, **_: Any) -> None:
 
 
 @receiver(enforcement_settled, dispatch_uid="delinquency.enforcement_settled")
-def tell_that_line_is_back(task_id: int, account_id: int, state: str, **_: Any) -> None:
+def tell_that_line_is_back(task_id: int, account_id: int, state: str, frees: bool, **_: Any) -> None:
     """Tell the customer when the device has confirmed that the line is open again; not for a payment window."""
-    if state == EnforcementTask.State.CONFIRMED and not running_windows([account_id]):
+    if frees and state == EnforcementTask.State.CONFIRMED and not running_windows([account_id]):
         tell_of_restore(task_id)
 
 
@@ -249,27 +248,9 @@ def tell_staff_whether_the_device_obeys(task_id: int, account_id: int, state: st
 
 
 @receiver(about_to_restrict, dispatch_uid="delinquency.about_to_restrict")
-def veto_cut(task_id: int, **_: Any) -> str | datetime | None:
-    """Keep back an order to cut that is not due any more, or comes at night after an outage or a pause (D9, D6, I9).
-
-    Holds with another cause are not ours to judge.
-    """
-    task = EnforcementTask.objects.select_related("line__account").get(pk=task_id)
-    holds = Hold.objects.filter(account=task.line.account_id, lifted_at__isnull=True)
-    if holds.exclude(cause=Hold.Cause.NON_PAYMENT).exists():
-        return None
-    if task.recloses:
-        return why_not_closed_again(task.line.account_id)
-    why = why_not_cut(task.line.account_id)
-    if why in (NOTICE_MISSING, OUT_OF_REACH):
-        raise_attention(
-            code="cut-held",
-            key=f"line:{task.line_id}",
-            account=task.line.account,
-            words=f"The line {task.line} of account {task.line.account.number} should be restricted, but is not: {why}"
-            " Write to the customer, or settle it by hand.",
-        )
-    return why or cuts_wait_until(task.line.account_id)
+def veto_cut(task_ids: list[int], **_: Any) -> dict[int, str | datetime]:
+    """Keep back orders to cut that are not proven due, or come at night after an outage or a pause (D9, D6, I9)."""
+    return why_not_sent(task_ids)
 
 
 @receiver(message_received, dispatch_uid="delinquency.message_received")

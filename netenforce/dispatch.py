@@ -1,8 +1,9 @@
 """Bring what is queued to the devices: claim per device, look once more, apply, read back, settle.
 
-Restores go first on every device, then restrictions. Only what a device confirmed is recorded (D10). One
-worker at a time speaks to one device, so an order cannot overtake another; a dead device stops nobody else.
-Repeating an order is harmless, since it says what a line should be and not what to do.
+Several devices are spoken to at once, and restores are begun on all of them before restrictions on any; on each device
+they go first as well. Only what a device confirmed is recorded (D10). One worker at a time speaks to one device, so an
+order cannot overtake another; a dead device stops nobody else, and after some failures it is left alone for a while
+(:mod:`netenforce.contact`). Repeating an order is harmless, since it says what a line should be and not what to do.
 
 Before each call to a device the global pause is asked for: while it is on, no line is changed, freed ones included. A
 call carries at most BATCH orders, so that a pause takes hold within seconds, and before each call that cuts the lines
@@ -16,9 +17,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from accounts.models import ServiceLine
 from accounts.queries import open_pause
@@ -28,10 +30,11 @@ from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Una
 from billing_project.kernel.locks import lock_rows
 
 from .consult import VETOED, consult
-from .contact import note_contact
+from .contact import forget_disabled, is_open, is_trial, note_contact
 from .drivers.port import Change, Driver
 from .drivers.registry import driver_for
 from .drivers.turn import turn_on
+from .lanes import Lanes
 from .models import Device, EnforcementTask
 from .operations.windows import close_windows_due
 from .queries import lists_on
@@ -42,7 +45,8 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
 BATCH = 25
-REMARK_LENGTH = 200
+# So many orders find out whether a device that was left alone is back.
+TRIAL_BATCH = 5
 
 State = EnforcementTask.State
 NOT_YET, MISMATCH, UNAVAILABLE, UNKNOWN = "not_yet", "mismatch", "unavailable", "unknown"
@@ -54,7 +58,7 @@ def dispatch_enforcement(
     """Send the network changes that are due at an instant (default: now); return how many ended how.
 
     Stops after ``seconds_max`` seconds; the rest waits for the next pass. A device in another worker's hands is waited
-    for up to ``turn_seconds``.
+    for up to ``turn_seconds``. A pass over a device that breaks off is counted as *broken*.
     """
     outcomes: Counter[str] = Counter()
     stop_at = clock.monotonic() + seconds_max if seconds_max is not None else None
@@ -62,23 +66,40 @@ def dispatch_enforcement(
         if at is not None and not clock.is_set():
             stack.enter_context(clock.at(at))
         close_windows_due()
-        dead: set[int] = set()
-        for restores in (True, False):
-            for device in waiting_devices(restores).exclude(pk__in=dead):
-                if stop_at is not None and clock.monotonic() >= stop_at:
-                    return +outcomes
-                with turn_on(device.pk, seconds_max=0 if restores else turn_seconds) as got:
-                    if got and not drain(device, restores=restores, outcomes=outcomes, stop_at=stop_at):
-                        dead.add(device.pk)
+        forget_disabled()
+        with Lanes(outcomes) as lanes:
+            # Lanes begin work in this order, so restores of all devices come before restrictions of any.
+            for restores in (True, False):
+                seconds = 0 if restores else turn_seconds
+                for device in waiting_devices(restores):
+                    lanes.start(device.pk, partial(_visit, device.pk, restores, seconds, stop_at))
     return +outcomes  # without the zeros
 
 
+def _visit(device_id: int, restores: bool, turn_seconds: float, stop_at: float | None, outcomes: Counter[str]) -> bool:
+    """Do what is due on one device when it is our turn; tell whether it may be spoken to again in this pass."""
+    if stop_at is not None and clock.monotonic() >= stop_at:
+        return True
+    with turn_on(device_id, seconds_max=turn_seconds) as got:
+        if not got:
+            return True
+        # Whoever had the turn before may have found that it does not answer, or somebody has changed it.
+        device = Device.objects.filter(pk=device_id, enabled=True).first()
+        if device is None or is_open(device):
+            return False
+        return drain(device, restores=restores, outcomes=outcomes, stop_at=stop_at)
+
+
 def waiting_devices(restores: bool) -> QuerySet[Device]:
-    """Return the enabled devices that have something to do, or a worker's remains to be cleared."""
+    """Return the enabled devices that have something to do, or a worker's remains to be cleared.
+
+    Those that are left alone for a while because they do not answer are not among them.
+    """
     open_rows = EnforcementTask.objects.filter(restores=restores)
     due = open_rows.filter(state=State.QUEUED, due_at__lte=clock.now())
     expired = open_rows.filter(state__in=[State.CLAIMED, State.SENDING], lease_until_at__lt=clock.now())
-    return Device.objects.filter(enabled=True, pk__in=(due | expired).values("device_id")).order_by("pk")
+    answering = Device.objects.filter(Q(retry_at=None) | Q(retry_at__lte=clock.now()), enabled=True)
+    return answering.filter(pk__in=(due | expired).values("device_id")).order_by("pk")
 
 
 def deliver(device: Device) -> Counter[str]:
@@ -100,7 +121,8 @@ def drain(device: Device, *, restores: bool, outcomes: Counter[str], stop_at: fl
     while not open_pause():
         if not restores and not drain(device, restores=True, outcomes=outcomes, stop_at=stop_at):
             return False
-        if not (pks := claim_due(queue, at=clock.now(), lease=LEASE, rows_max=BATCH)):
+        rows_max = min(BATCH, TRIAL_BATCH) if is_trial(device) else BATCH
+        if not (pks := claim_due(queue, at=clock.now(), lease=LEASE, rows_max=rows_max)):
             break
         vetoed, waiting = ([], []) if restores else consult(pks)
         outcomes[VETOED] += len(vetoed)
@@ -125,9 +147,7 @@ def _recover(device: Device) -> None:
         tasks = lock_rows(left.select_related("line__account", "device"))
         again = [task.pk for task in tasks if task.attempts < ATTEMPTS_MAX]
         EnforcementTask.objects.filter(pk__in=again).update(state=State.QUEUED, lease_until_at=None)
-    for task in tasks:
-        if task.attempts >= ATTEMPTS_MAX:
-            park(task, "Every worker that tried it stopped in the middle.")
+    park({task: "Every worker that tried it stopped in the middle." for task in tasks if task.pk not in set(again)})
 
 
 @transaction.atomic

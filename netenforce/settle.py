@@ -20,6 +20,7 @@ from . import signals
 from .drivers.port import Held
 from .models import EnforcementAttempt, EnforcementTask, LineState
 from .rules.commands import seen
+from .rules.desired import OPEN
 
 ATTEMPTS_MAX = 5
 BACKOFF = timedelta(seconds=30)
@@ -70,17 +71,23 @@ def settle(
         if answer.held is not None:
             late = [task.pk for task in tasks if task.pk not in ours]
             EnforcementTask.objects.filter(pk__in=late, settled_at__isnull=True).update(settled_at=clock.now())
-        confirmed = [
-            task for task, verdict in zip(tasks, verdicts, strict=True) if task.pk in ours and verdict[0] == CONFIRMED
-        ]
+        mine = [(task, verdict) for task, verdict in zip(tasks, verdicts, strict=True) if task.pk in ours]
+        confirmed = [task for task, (outcome, _, _) in mine if outcome == CONFIRMED]
         _confirm(confirmed)
+        failed = [(task, outcome, detail) for task, (outcome, _, detail) in mine if outcome != CONFIRMED]
+        hopeless = {
+            task: detail for task, outcome, detail in failed if outcome == REJECTED or task.attempts >= ATTEMPTS_MAX
+        }
+        again = [(task, outcome) for task, outcome, _ in failed if task not in hopeless]
+        _queue_again([task for task, _ in again])
+    outcomes.update(outcome for _, outcome in again)
     outcomes[SUPERSEDED] += len(tasks) - len(ours)
     outcomes[CONFIRMED] += len(confirmed)
     # After the commit: whoever listens may lock the account, and the house order is account before task.
     announce(confirmed, State.CONFIRMED)
-    for task, (outcome, _, detail) in zip(tasks, verdicts, strict=True):
-        if task.pk in ours and outcome != CONFIRMED:
-            outcomes[_again(task, outcome, detail)] += 1
+    parked = park(hopeless)
+    outcomes[PARKED] += parked
+    outcomes[SUPERSEDED] += len(hopeless) - parked
 
 
 def _verdict(task: EnforcementTask, mine: Sequence[str], answer: Answer) -> tuple[str, Held | None, str]:
@@ -116,46 +123,54 @@ def _confirm(tasks: Sequence[EnforcementTask]) -> None:
     resolve_attentions("enforcement-parked", keys, "the device confirmed it")
 
 
-def _again(task: EnforcementTask, outcome: str, detail: str) -> str:
-    """Queue an order again, later each time; park it after five tries, or at once if it can never work."""
-    if outcome == REJECTED or task.attempts >= ATTEMPTS_MAX:
-        return park(task, detail)
-    due_at = clock.now() + BACKOFF * 2 ** (task.attempts - 1)
-    sending = EnforcementTask.objects.filter(pk=task.pk, state=State.SENDING)
-    return outcome if sending.update(state=State.QUEUED, due_at=due_at, lease_until_at=None) else SUPERSEDED
+def _queue_again(tasks: Iterable[EnforcementTask]) -> None:
+    """Queue orders again, later each time; the caller has locked them."""
+    by_tries: dict[int, list[int]] = defaultdict(list)
+    for task in tasks:
+        by_tries[task.attempts].append(task.pk)
+    for tries, pks in sorted(by_tries.items()):
+        due_at = clock.now() + BACKOFF * 2 ** (tries - 1)
+        EnforcementTask.objects.filter(pk__in=pks).update(state=State.QUEUED, due_at=due_at, lease_until_at=None)
 
 
-def park(task: EnforcementTask, why: str) -> str:
-    """Give an order up and put it before the clerks; it may have been superseded a moment ago."""
-    account = task.line.account
+def park(hopeless: Mapping[EnforcementTask, str]) -> int:
+    """Give orders up, each for its reason, and put them before the clerks; return how many.
+
+    Those that were superseded a moment ago are left out.
+    """
+    if not hopeless:
+        return 0
     with transaction.atomic():
-        # The exception points at the account, so PostgreSQL locks that row too: account before task.
-        lock_rows(Account.objects.order_by(), [account.pk])
-        sending = EnforcementTask.objects.filter(pk=task.pk, state__in=[State.CLAIMED, State.SENDING])
-        if not sending.update(state=State.PARKED, settled_at=clock.now(), lease_until_at=None):
-            return SUPERSEDED
-        raise_attentions(
-            [
-                AttentionRequest(
-                    code="enforcement-parked",
-                    key=f"line:{task.line_id}:{task.device_id}",
-                    account_id=account.pk,
-                    words=f"Line {task.line} of account {account.number} could not be made"
-                    f" {task.get_level_display()!r} on device {task.device} in {task.attempts} tries: {why}"
-                    " Mend the device; reconcile then repairs the line.",
-                )
-            ]
+        # The exceptions point at the accounts, so PostgreSQL locks those rows too: account before task.
+        lock_rows(Account.objects.order_by(), {task.line.account_id for task in hopeless})
+        under_way = EnforcementTask.objects.filter(state__in=[State.CLAIMED, State.SENDING])
+        ours = {row.pk for row in lock_rows(under_way, [task.pk for task in hopeless])}
+        EnforcementTask.objects.filter(pk__in=ours).update(
+            state=State.PARKED, settled_at=clock.now(), lease_until_at=None
         )
-    announce([task], State.PARKED)
-    return PARKED
+        parked = [task for task in hopeless if task.pk in ours]
+        raise_attentions(
+            AttentionRequest(
+                code="enforcement-parked",
+                key=f"line:{task.line_id}:{task.device_id}",
+                account_id=task.line.account_id,
+                words=f"Line {task.line} of account {task.line.account.number} could not be made"
+                f" {task.get_level_display()!r} on device {task.device} in {task.attempts} tries: {hopeless[task]}"
+                " Mend the device; reconcile then repairs the line.",
+            )
+            for task in parked
+        )
+    announce(parked, State.PARKED)
+    return len(parked)
 
 
 def announce(tasks: Iterable[EnforcementTask], state: str) -> None:
     """Tell the rooms above that orders have reached an end."""
     for task in tasks:
         signals.enforcement_settled.send_robust(
-            sender=EnforcementTask, task_id=task.pk, account_id=task.line.account_id, state=str(state)
-        )
+            sender=EnforcementTask, task_id=task.pk, account_id=task.line.account_id, state=str(state),
+            frees=task.restores and task.level == OPEN,
+        )  # fmt: skip
 
 
 def attempt(task_id: int, outcome: str, *, read_back: str = "", detail: str = "") -> EnforcementAttempt:

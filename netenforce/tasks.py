@@ -10,12 +10,17 @@ from .reconcile import reconcile as compare_devices
 from .restore import restore_lines
 
 DISPATCH_SECONDS, TURN_SECONDS = 40.0, 5.0
+RESTORE_SECONDS = 40.0
 
 
 @shared_task(name="netenforce.restore", soft_time_limit=60, time_limit=90)
 def restore() -> int:
     """Free the lines that are to be freed, before anything else is done; return how many were handled."""
-    return restore_lines().total()
+    began = clock.monotonic()
+    handled = restore_lines(seconds_max=RESTORE_SECONDS).total()
+    if handled and clock.monotonic() - began >= RESTORE_SECONDS:
+        nudge("netenforce.restore")  # who came at the end of it must not wait for beat
+    return handled
 
 
 @shared_task(name="netenforce.dispatch", soft_time_limit=60, time_limit=90)

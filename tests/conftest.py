@@ -32,6 +32,8 @@ for variable in (
 ):  # fmt: skip
     os.environ[variable] = ""
 os.environ["DJANGO_SETTINGS_MODULE"] = "billing_project.settings"
+# One device after the other, on the connection of the test, unless a test says otherwise.
+os.environ["NETWORK_PARALLEL"] = "1"
 os.environ["SECRET_KEY"] = "not a secret, and only for tests; long enough for everyone"
 os.environ["FIELD_ENCRYPTION_KEY"] = "bm90IGEgc2VjcmV0LCBhbmQgb25seSBmb3IgdGVzdHM="
 

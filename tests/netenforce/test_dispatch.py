@@ -1,61 +1,25 @@
 """Bringing orders to devices: only what the device confirmed is recorded."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Attention, ServiceLine
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Rejected
 from netenforce import signals
-from netenforce.dispatch import dispatch_enforcement
 from netenforce.drivers.simulated import SimulatedDriver
 from netenforce.models import Device, EnforcementTask, LineState, SimulatedEntry
-from netenforce.operations import lift_hold, place_hold
-from tests.factories import instant, make_account, make_device, make_line
+from netenforce.operations import place_hold
+from tests.cuts import NINE, free, heard, held, restrict, run
+from tests.factories import make_account, make_device, make_line
 
 pytestmark = pytest.mark.django_db
-
-NINE = instant("2026-01-21 09:00")
-
-
-def restrict(line: ServiceLine, level: str = "throttle", at: datetime = NINE) -> EnforcementTask:
-    with clock.at(at):
-        place_hold(account_id=line.account_id, cause="non_payment", cause_key="k", level=level, why="unpaid")
-    return EnforcementTask.objects.get(line=line, state="queued")
-
-
-def free(line: ServiceLine, at: datetime = NINE) -> None:
-    with clock.at(at):
-        lift_hold(account_id=line.account_id, cause_key="k", why="paid")
-
-
-def run(at: datetime = NINE) -> dict[str, int]:
-    with clock.at(at):
-        return dict(dispatch_enforcement())
-
-
-def held() -> dict[str, str]:
-    return dict(SimulatedEntry.objects.values_list("address", "level"))
-
-
-@contextmanager
-def heard(signal: Any, answer: Any = None) -> Iterator[list[dict[str, Any]]]:
-    calls: list[dict[str, Any]] = []
-
-    def receiver(**said: Any) -> Any:
-        calls.append({key: value for key, value in said.items() if key not in ("signal", "sender")})
-        return answer() if callable(answer) else answer
-
-    signal.connect(receiver, weak=False)
-    try:
-        yield calls
-    finally:
-        signal.disconnect(receiver)
 
 
 @pytest.fixture
@@ -75,7 +39,7 @@ def test_an_order_is_applied_read_back_and_recorded(line: ServiceLine) -> None:
     state = LineState.objects.get(line=line)
     assert (state.observed_level, state.observed_at) == ("throttle", NINE)
     assert [(row.outcome, row.read_back) for row in task.attempt_rows.all()] == [("confirmed", "throttle")]
-    assert settled == [{"task_id": task.pk, "account_id": line.account_id, "state": "confirmed"}]
+    assert settled == [{"task_id": task.pk, "account_id": line.account_id, "state": "confirmed", "frees": False}]
     device = Device.objects.get()
     assert (device.last_contact_at, device.failing_since_at) == (NINE, None)
 
@@ -102,54 +66,6 @@ def test_a_restriction_waits_for_its_hour_and_a_restore_does_not(line: ServiceLi
         )
     assert run(NINE - timedelta(seconds=1)) == {}
     assert run(NINE) == {"confirmed": 1}
-
-
-def test_a_veto_right_before_sending_cancels_the_order_with_its_reason(line: ServiceLine) -> None:
-    task = restrict(line)
-    with heard(signals.about_to_restrict, "It was paid a moment ago.") as asked:
-        assert run() == {"vetoed": 1}
-    assert asked == [{"task_id": task.pk}]
-    task.refresh_from_db()
-    assert (task.state, task.attempts) == ("cancelled", 0)
-    assert task.attempt_rows.get().detail == "It was paid a moment ago."
-    assert held() == {}
-
-
-@pytest.mark.parametrize("error", [RuntimeError("the policy cannot be read"), AssertionError()])
-def test_whoever_cannot_answer_has_not_agreed(line: ServiceLine, error: Exception) -> None:
-    def fail() -> None:
-        raise error
-
-    restrict(line)
-    with heard(signals.about_to_restrict, fail):
-        assert run() == {"vetoed": 1}
-    assert held() == {}
-
-
-def test_a_restore_is_never_asked_about(line: ServiceLine) -> None:
-    restrict(line)
-    run()
-    free(line)
-    with heard(signals.about_to_restrict, "no") as asked:
-        assert run() == {"confirmed": 1}
-    assert asked == []
-
-
-def test_a_vetoed_restriction_that_is_wanted_again_is_ordered_again(line: ServiceLine) -> None:
-    restrict(line)
-    with heard(signals.about_to_restrict, "not now"):
-        run()
-    restrict(line)
-    assert run() == {"confirmed": 1}
-    assert held() != {}
-
-
-def test_after_a_veto_lifting_the_hold_sends_nothing(line: ServiceLine) -> None:
-    restrict(line)
-    with heard(signals.about_to_restrict, "paid"):
-        run()
-    free(line)
-    assert EnforcementTask.objects.filter(state="queued").count() == 0
 
 
 def test_a_device_that_pretends_is_believed_only_by_its_read_back_and_given_up_after_five_tries(
@@ -338,6 +254,34 @@ def test_a_confirmed_restore_resolves_the_exception_of_an_earlier_failure(line: 
     free(line)
     assert run() == {"confirmed": 1}
     assert not Attention.objects.filter(resolved_at=None).exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"down": True}, {"ignores": True}])
+def test_a_batch_of_any_size_takes_as_many_statements(options: dict[str, Any]) -> None:
+    counts = []
+    for number, size in enumerate((5, 25)):
+        device = make_device(f"edge-{number}", options=options)
+        for place in range(size):
+            restrict(make_line(make_account(), f"100.64.{number}.{place}", device=device))
+        with CaptureQueriesContext(connection) as asked:
+            assert sum(run().values()) == size
+        counts.append(len(asked))
+        device.enabled = False
+        device.save()
+    assert counts[0] == counts[1]
+
+
+def test_giving_up_a_batch_of_any_size_takes_as_many_statements() -> None:
+    counts = []
+    for number, size in enumerate((5, 25)):
+        device = make_device(f"edge-{number}", options={"ignores": True})
+        for place in range(size):
+            restrict(make_line(make_account(), f"100.64.{number}.{place}", device=device))
+        EnforcementTask.objects.filter(device=device).update(attempts=4)
+        with CaptureQueriesContext(connection) as asked:
+            assert run() == {"parked": size}
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
 
 
 def test_the_number_of_orders_in_a_batch_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

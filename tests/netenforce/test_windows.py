@@ -92,7 +92,7 @@ def test_closing_again_is_marked_as_no_new_cut_and_a_first_cut_is_not(line: Serv
     run()
     with heard(signals.about_to_restrict) as asked:
         run(minutes(15))
-    task = EnforcementTask.objects.get(pk=asked[0]["task_id"])
+    task = EnforcementTask.objects.get(pk=asked[0]["task_ids"][0])
     assert (task.recloses, task.restores, task.state) == (True, False, "confirmed")
     assert not EnforcementTask.objects.earliest("pk").recloses
 
