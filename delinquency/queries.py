@@ -1,9 +1,8 @@
 """What other pages ask about an account's delinquency: what comes next, and what would stop it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-
-from django.db import transaction
 
 from accounts.models import Account, Notice
 from accounts.outreach.fallback import out_of_reach
@@ -35,17 +34,16 @@ class Coming:
     invoice: str | None
     amount: str | None
     step: str | None
+    level: str  # how hard the step restricts; empty if it does not
     why: str
 
 
-def upcoming(account_id: int, until: date) -> list[Coming]:
+def upcoming(account: Account, until: date) -> list[Coming]:
     """Return what will happen to an account up to a date if nothing is paid: the same rules, ahead of time (D2).
 
     Invoices that are not issued yet are not guessed at.
     """
-    with transaction.atomic():
-        account = Account.objects.select_related("status", "company").get(pk=account_id)
-        positions = read_positions([account])
+    positions = read_positions([account])
     if not positions:
         return []
     position = positions[0]
@@ -53,7 +51,8 @@ def upcoming(account_id: int, until: date) -> list[Coming]:
     state = position.state
     past = advance(state, position.facts, position.policy, (now, LOOK), after=position.after)
     events = advance(state, [], position.policy, (datetime.combine(until, time.max), LOOK), after=(now, LOOK))
-    return [_coming(event) for event in (*past, *events) if event.shown and event.at > now]
+    levels = {step.key: str(step.level) for step in position.policy.steps if step.action is Do.RESTRICT}
+    return [_coming(event, levels) for event in (*past, *events) if event.shown and event.at > now]
 
 
 def window_opens_at(window: tuple[time, time], zone: str, now: datetime) -> datetime:
@@ -74,7 +73,7 @@ def cuts_wait_until(account_id: int) -> datetime | None:
     return opens_at if opens_at > now else None
 
 
-def _coming(event: Event) -> Coming:
+def _coming(event: Event, levels: Mapping[str, str]) -> Coming:
     return Coming(
         on=event.on,
         local_at=event.at,
@@ -82,6 +81,7 @@ def _coming(event: Event) -> Coming:
         invoice=event.number,
         amount=None if event.amount is None else str(event.amount),
         step=event.step_key,
+        level=levels.get(event.step_key or "", ""),
         why=event.why,
     )
 
