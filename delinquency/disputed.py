@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
+
+from django.db.models import Sum
 
 from accounts.models import Account
 from billing_project.kernel import clock
-from invoicing.models import Invoice
+from invoicing.models import Invoice, LedgerEntry
 from invoicing.queries import open_invoices
 
 from .glance import holding_back
@@ -77,6 +80,14 @@ def running_of(account: Account) -> list[Dispute]:
     """Return the disputes of an account that nobody has decided yet, the oldest first."""
     rows = Dispute.objects.filter(account=account, state__in=Dispute.RUNNING).select_related("invoice", "ticket")
     return list(rows.order_by("opened_at", "pk"))
+
+
+def taken_off(dispute: Dispute) -> Decimal:
+    """Return what credit notes have taken off a disputed invoice since the dispute was opened."""
+    given = LedgerEntry.objects.filter(
+        invoice=dispute.invoice_id, kind=LedgerEntry.Kind.CREDIT_NOTE, recorded_at__gte=dispute.opened_at
+    )
+    return -(given.aggregate(all=Sum("amount"))["all"] or Decimal("0.00"))
 
 
 def days_open(dispute: Dispute) -> int:

@@ -1,10 +1,12 @@
 """One account at a glance: read for the account page, the ticket page and the portal's status box. Writes nothing."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from django.db.models import F
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -13,11 +15,11 @@ from accounts.queries import funding_sources_by_rank
 from billing_project.kernel import clock
 from invoicing.models import Invoice
 from invoicing.queries import Position, account_position
-from netenforce.models import LineState
 from netenforce.models.hold import LEVEL_ORDER, Level
+from netenforce.rules.desired import Held
 
 from . import queries
-from .models import Case, InvoiceStanding, PolicyStep, Standing, StepRun
+from .models import Case, InvoiceStanding, Standing, StepRun
 
 ZERO = Decimal("0.00")
 CENT = Decimal("0.01")
@@ -70,16 +72,12 @@ LEVEL_WORDS: dict[str, str | Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line: what it should be, and what its device last said."""
+    """A line on one of its devices: what it should be, and what that device last said."""
 
     name: str
     desired: str
     observed: str
-
-    @property
-    def agrees(self) -> bool:
-        """Tell whether the device has confirmed what it should be."""
-        return self.desired == self.observed
+    agrees: bool = True  # whether the device has confirmed what it should be
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,23 +187,39 @@ def glance(account: Account) -> Glance:
         .first()
     )
     position = account_position(account.pk)
-    states = {state.line_id: state for state in LineState.objects.filter(line__account=account)}
-    lines = tuple(
-        Line(str(line), states[line.pk].desired_level, states[line.pk].observed_level)
-        if line.pk in states
-        else Line(str(line), Level.OPEN, Level.OPEN)
-        for line in account.service_lines.order_by("pk")
-    )
     return Glance(
         account=account,
         position=position,
         standing=standing,
         case=Case.objects.filter(account=account).exclude(stage=Case.Stage.CLOSED).first(),
         restore=restoring_amount(position, holding_back(account.pk, standing), standing),
-        lines=lines,
+        lines=_lines(account),
         sources=tuple(funding_sources_by_rank([account.pk]).get(account.pk, {}).values()),
         today=clock.today(account.timezone),
     )
+
+
+def _lines(account: Account) -> tuple[Line, ...]:
+    """Return each line once for every device that has a say in it, named after it where there are several; one query.
+
+    Which list a device holds it in belongs to what it should be, as far as the device tells (D10).
+    """
+    rows = list(
+        account.service_lines.order_by("pk", "network_states__device__name").annotate(
+            device=F("network_states__device__name"),
+            wanted=F("network_states__desired_level"), wanted_list=F("network_states__desired_list"),
+            seen=F("network_states__observed_level"), seen_list=F("network_states__observed_list"),
+        )
+    )  # fmt: skip
+    times = Counter(line.pk for line in rows)
+    return tuple(
+        Line(f"{line} on {line.device or 'no device'}" if times[line.pk] > 1 else str(line), line.wanted, line.seen,
+             Held(level=line.seen, list_name=line.seen_list).agrees(
+                 Held(level=line.wanted, list_name=line.wanted_list)))
+        if line.wanted is not None
+        else Line(str(line), Level.OPEN, Level.OPEN)
+        for line in rows
+    )  # fmt: skip
 
 
 def restoring_amount(position: Position, holding_back: set[int], standing: Standing | None) -> Decimal:
@@ -238,15 +252,11 @@ def upcoming(account: Account, standing: Standing | None, *, most: int = 6) -> l
     if standing is None:
         return []
     until = clock.today(account.timezone) + timedelta(days=AHEAD_DAYS)
-    coming = sorted(queries.upcoming(account.pk, until), key=lambda row: row.local_at)[:most]
-    levels: dict[str, str] = {}
-    if any(row.kind == "restricted" for row in coming):
-        steps = PolicyStep.objects.filter(version_id=standing.policy_version_id, action=PolicyStep.Action.RESTRICT)
-        levels = dict(steps.values_list("key", "level"))
+    coming = sorted(queries.upcoming(account, until), key=lambda row: row.local_at)[:most]
     return [
         Step(
             at=row.local_at, kind=row.kind, words=EVENT_WORDS.get(row.kind, row.kind),
-            level=LEVEL_WORDS.get(levels.get(row.step or "", ""), "") if row.kind == "restricted" else "",
+            level=LEVEL_WORDS.get(row.level, "") if row.kind == "restricted" else "",
             amount=Decimal(row.amount) if row.amount is not None else None, number=row.invoice, why=row.why,
         )
         for row in coming

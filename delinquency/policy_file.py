@@ -14,7 +14,12 @@ from .rules.policy import CHARGE_TIME, CHECK_TIME, Do, Policy, Step
 
 def policies_of(version_ids: Iterable[int]) -> dict[int, Policy]:
     """Return the policies of versions, in three queries, with today's exclusions (A11)."""
-    versions = list(PolicyVersion.objects.filter(pk__in=set(version_ids)).select_related("policy"))
+    return policies_from(PolicyVersion.objects.filter(pk__in=set(version_ids)).select_related("policy"))
+
+
+def policies_from(rows: Iterable[PolicyVersion]) -> dict[int, Policy]:
+    """Return the policies of versions that are read already, their names too, in two queries."""
+    versions = list({row.pk: row for row in rows}.values())
     steps: dict[int, list[PolicyStep]] = defaultdict(list)
     for row in PolicyStep.objects.filter(version__in=versions).order_by("position", "pk"):
         steps[row.version_id].append(row)

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from django.db import transaction
-
 from accounts.models import Account, Notice
 from accounts.outreach.fallback import out_of_reach
 from accounts.queries import NoticeKey, notice_states
@@ -40,17 +38,16 @@ class Coming:
     invoice: str | None
     amount: str | None
     step: str | None
+    level: str  # how hard the step restricts; empty if it does not
     why: str
 
 
-def upcoming(account_id: int, until: date) -> list[Coming]:
+def upcoming(account: Account, until: date) -> list[Coming]:
     """Return what will happen to an account up to a date if nothing is paid: the same rules, ahead of time (D2).
 
     Invoices that are not issued yet are not guessed at.
     """
-    with transaction.atomic():
-        account = Account.objects.select_related("status", "company").get(pk=account_id)
-        positions = read_positions([account])
+    positions = read_positions([account])
     if not positions:
         return []
     position = positions[0]
@@ -58,7 +55,8 @@ def upcoming(account_id: int, until: date) -> list[Coming]:
     state = position.state
     past = advance(state, position.facts, position.policy, (now, LOOK), after=position.after)
     events = advance(state, [], position.policy, (datetime.combine(until, time.max), LOOK), after=(now, LOOK))
-    return [_coming(event) for event in (*past, *events) if event.shown and event.at > now]
+    levels = {step.key: str(step.level) for step in position.policy.steps if step.action is Do.RESTRICT}
+    return [_coming(event, levels) for event in (*past, *events) if event.shown and event.at > now]
 
 
 def window_opens_at(window: tuple[time, time], zone: str, now: datetime) -> datetime:
@@ -91,7 +89,7 @@ def all_cuts_wait_until(account_ids: Iterable[int]) -> dict[int, datetime]:
     return found
 
 
-def _coming(event: Event) -> Coming:
+def _coming(event: Event, levels: Mapping[str, str]) -> Coming:
     return Coming(
         on=event.on,
         local_at=event.at,
@@ -99,6 +97,7 @@ def _coming(event: Event) -> Coming:
         invoice=event.number,
         amount=None if event.amount is None else str(event.amount),
         step=event.step_key,
+        level=levels.get(event.step_key or "", ""),
         why=event.why,
     )
 

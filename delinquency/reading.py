@@ -20,7 +20,7 @@ from invoicing.queries import accounts_with_unsettled
 from invoicing.rules.allocation import Fact, Issued
 
 from .models import Case, GraceGrant, InvoiceStanding, PolicyVersion, Standing, StepRun, Ticket
-from .policy_file import policies_of
+from .policy_file import policies_from
 from .rules.facts import AccountState, Cut, Grant, InvoiceState, Proof
 from .rules.outlook import Moment
 from .rules.policy import Do, Policy
@@ -68,8 +68,8 @@ def read_positions(accounts: Sequence[Account], *, instead: Policy | None = None
     by_id = {account.pk: account for account in accounts}
     positions: dict[int, Position] = {}
     bill_days = dict(BillingParameters.objects.filter(account__in=by_id).values_list("account_id", "bill_day"))
-    standings = list(Standing.objects.filter(account__in=by_id).select_related("policy_version"))
-    policies = policies_of(standing.policy_version_id for standing in standings)
+    standings = list(Standing.objects.filter(account__in=by_id).select_related("policy_version__policy"))
+    policies = policies_from(standing.policy_version for standing in standings)
     for standing in standings:
         account = by_id[standing.account_id]
         after = (

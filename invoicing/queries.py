@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import Q, Sum
+from django.db.models import BooleanField, Exists, ExpressionWrapper, Q, Sum
 
 from billing_project.kernel import clock
 
@@ -140,15 +140,22 @@ def accounts_with_unsettled(account_ids: Iterable[int]) -> set[int]:
     A payment page that is merely open counts as long as a payment window would last, and as often in a day. While the
     gateway does not answer, those count as well of which nobody can tell whether they have paid.
     """
-    ids = set(account_ids)
-    asked = PaymentAttempt.objects.filter(account_id__in=ids, state__in=PaymentAttempt.ASKED)
-    rows = list(asked.order_by().values_list("account_id", "state", "page_id"))
-    looked_at = {pk for pk, state, page_id in rows if page_id and state == PaymentAttempt.State.SENDING}
-    in_the_air = {pk for pk, state, page_id in rows if not page_id or state != PaymentAttempt.State.SENDING}
-    found = in_the_air | _protected_by_pages(looked_at - in_the_air)
-    if not GatewayPoll.objects.filter(blind_since_at__isnull=False).exists():
-        return found
-    return found | (accounts_in_doubt() & ids)
+    blind = GatewayPoll.objects.filter(blind_since_at__isnull=False)
+    opened = Q(state=PaymentAttempt.State.SENDING) & ~Q(page_id="")
+    rows = (
+        PaymentAttempt.objects.filter(account_id__in=set(account_ids))
+        .annotate(in_doubt=_is(_in_doubt() & Q(Exists(blind))), looked_at=_is(opened))
+        .filter(Q(state__in=PaymentAttempt.ASKED) | Q(in_doubt=True))
+    )
+    looked_at: set[int] = set()
+    in_the_air: set[int] = set()
+    for pk, in_doubt, is_open in rows.order_by().values_list("account_id", "in_doubt", "looked_at"):
+        (looked_at if is_open and not in_doubt else in_the_air).add(pk)
+    return in_the_air | _protected_by_pages(looked_at - in_the_air)
+
+
+def _is(condition: Q) -> "ExpressionWrapper[Q]":
+    return ExpressionWrapper(condition, output_field=BooleanField())
 
 
 def _protected_by_pages(account_ids: set[int]) -> set[int]:
@@ -169,6 +176,10 @@ def accounts_in_doubt() -> set[int]:
 
     Those are the ones that it was asked to charge in the last days and did not, as far as we know.
     """
-    rows = PaymentAttempt.objects.filter(attempts__gt=0, created_at__gte=clock.now() - IN_DOUBT_FOR)
-    rows = rows.exclude(state=PaymentAttempt.State.DONE).order_by()
+    rows = PaymentAttempt.objects.filter(_in_doubt()).order_by()
     return set(rows.values_list("account_id", flat=True).distinct())
+
+
+def _in_doubt() -> Q:
+    lately = Q(attempts__gt=0, created_at__gte=clock.now() - IN_DOUBT_FOR)
+    return lately & ~Q(state=PaymentAttempt.State.DONE)

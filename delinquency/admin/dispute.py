@@ -29,7 +29,7 @@ from accounts.admin.base import (
 )
 from accounts.admin.confirm import confirm_one
 from accounts.models import Account
-from delinquency.disputed import days_open, hold_of
+from delinquency.disputed import days_open, hold_of, taken_off
 from delinquency.models import Dispute
 from delinquency.models.dispute import TEXT_LENGTH_MAX
 from delinquency.operations import disputes
@@ -59,9 +59,9 @@ class AcceptForm(DecideForm):
     field_order = ("amount", "reason")
     amount = forms.DecimalField(
         label="Take off", required=False, max_digits=12, decimal_places=2,
-        validators=[MinValueValidator(Decimal("0.00"))],
-        help_text="By a credit note. Blank: all that is unpaid. 0.00: nothing more, as where a second person has"
-        " approved a credit note. What is left is due by the invoice's own due date.",
+        validators=[MinValueValidator(Decimal("0.01"), "Nothing would be taken off. Has it been taken off already? Then"
+                                      " go back and press “Close, taken off already”.")],
+        help_text="By a credit note. Blank: all that is unpaid. What is left is due by the invoice's own due date.",
     )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ class DisputeAdmin(HistoryAdmin):
     list_filter = ("state", "by_customer", "account__company")
     search_fields = ("invoice__number", "account__number", "account__name", "text")
     date_hierarchy = "opened_on"
-    actions_detail = ("confirm", "accept", "reject", "withdraw")
+    actions_detail = ("confirm", "accept", "settled", "reject", "withdraw")
     empty_words = "Nobody disputes anything. Customers do it in the portal; for a caller press “Dispute” on an invoice."
     empty_link = ("Invoices", "admin:invoicing_invoice_changelist")
     fields = (
@@ -121,9 +121,13 @@ class DisputeAdmin(HistoryAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only what fits the dispute's state."""
         found: list[Any] = super().get_actions_detail(request, object_id)
-        state = Dispute.objects.filter(pk=number_of(object_id)).values_list("state", flat=True).first()
-        fits = {"asked": {"confirm", "accept", "reject", "withdraw"}, "open": {"accept", "reject", "withdraw"}}
-        return [button for button in found if button.path in fits.get(str(state), set())]
+        row = Dispute.objects.filter(pk=number_of(object_id)).first()
+        if row is None or not row.runs:
+            return []
+        fits = {"accept", "reject", "withdraw"}
+        fits |= {"confirm"} if row.state == Dispute.State.ASKED else set()
+        fits |= {"settled"} if taken_off(row) else set()
+        return [button for button in found if button.path in fits]
 
     def has_credit_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may decide disputes and take money off invoices."""
@@ -229,6 +233,24 @@ class DisputeAdmin(HistoryAdmin):
             words=lambda row: (
                 f"The customer is right. {row.invoice.remaining:,.2f} of {row.invoice.number} is unpaid. The invoice"
                 " does not count as seriously late (A27), and the customer is written to."
+            ),
+            carry_out=carry_out, facts=_facts,
+        )  # fmt: skip
+
+    @action(description="Close, taken off already", icon="task_alt", permissions=["operate"])
+    def settled(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, and accept what credit notes have taken off since it was opened."""
+
+        def carry_out(row: Dispute, data: dict[str, Any]) -> str:
+            done, told = disputes.close_settled_dispute(row, data["reason"], staff_user(request))
+            return f"Accepted; {done.credited:,.2f} had been taken off.{'' if told else NO_LETTER}"
+
+        return confirm_one(
+            self, request, object_id, title="Close, taken off already", submit="Close it", form_class=DecideForm,
+            words=lambda row: (
+                f"The customer is right, and {taken_off(row):,.2f} has been taken off {row.invoice.number} since the"
+                f" dispute was opened: nothing more is. {row.invoice.remaining:,.2f} is unpaid and goes on with its own"
+                " due date. The invoice does not count as seriously late (A27), and the customer is written to."
             ),
             carry_out=carry_out, facts=_facts,
         )  # fmt: skip

@@ -120,7 +120,7 @@ class AccountPage(
         cut = LineState.objects.filter(line__account=OuterRef("pk")).exclude(desired_level="open")
         unseen = LineState.objects.filter(line__account=OuterRef("pk")).exclude(desired_level=F("observed_level"))
         rows: QuerySet[Account] = super().get_queryset(request)
-        return rows.annotate(
+        return rows.select_related("status", "account_type", "company").annotate(
             balance_amount=Coalesce(Subquery(owed.values("x"), output_field=MONEY), Decimal(0), output_field=MONEY),
             late_amount=Subquery(late.values("x"), output_field=MONEY),
             delinquent_since=F("standing__delinquent_since"), flagged_on=F("standing__flagged_on"),
@@ -135,11 +135,14 @@ class AccountPage(
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         """Add the panel and the story."""
-        account = self.get_object(request, object_id)
-        found: dict[str, Any] = {}
+        response = super().change_view(request, object_id, form_url, extra_context)
+        context = getattr(response, "context_data", None) or {}
+        account = context.get("original")
+        if account and request.method == "POST":  # what the form refused stands in the row that it was tried on
+            account = self.get_object(request, object_id)
         if account:
-            found = {"panel": account_panel(account, user=request.user, back=request.path), "own_page": True}
-        return super().change_view(request, object_id, form_url, {**found, **(extra_context or {})})
+            context |= {"panel": account_panel(account, user=request.user, back=request.path), "own_page": True}
+        return response
 
     @admin.display(description="balance")
     def balance(self, account: Any) -> SafeString | str:

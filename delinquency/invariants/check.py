@@ -11,6 +11,7 @@ class Check:
     what: str
     mend: str
     sql: str
+    together: str = ""  # checks with the same word are asked in one query
 
 
 @dataclass(frozen=True, slots=True)

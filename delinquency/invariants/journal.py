@@ -15,6 +15,7 @@ def _untold(what: str, where: str, rows: str, event: str) -> Check:
         FROM {rows} JOIN accounts_account a ON a.id = x.account_id
         WHERE {event.format(told="FROM delinquency_event e WHERE e.account_id = x.account_id AND e.rule <> ''")}
         ORDER BY a.number""",  # noqa: S608 - put together from what is written here
+        together="journal",
     )
 
 

@@ -64,6 +64,7 @@ HELD_FOR_NOTHING = Check(
                         AND greatest(e.recorded_at, e.effective_at)
                             > %(at)s::timestamptz - interval '5 minutes')
     ORDER BY a.number""",
+    together="holds",
 )
 
 HELD_IN_DISPUTE = Check(
@@ -78,6 +79,7 @@ HELD_IN_DISPUTE = Check(
                       WHERE t.account_id = a.id AND t.delinquent_on IS NOT NULL AND i.state = 'open'
                         AND i.remaining >= {_THRESHOLD} AND NOT i.frozen)
     ORDER BY a.number""",
+    together="holds",
 )
 
 HELD_IN_GRACE = Check(
@@ -97,6 +99,7 @@ HELD_IN_GRACE = Check(
                ELSE g.lift_now AND g.until_on > (%(at)s::timestamptz AT TIME ZONE a.timezone)::date
                     AND g.granted_at < %(at)s::timestamptz - interval '5 minutes' END
     ORDER BY a.number""",
+    together="holds",
 )
 
 # A payment page that is merely open protects for a while only; what was done on it counts from when it became unclear.
@@ -110,6 +113,7 @@ HELD_WHILE_CHARGING = Check(
                   WHERE t.account_id = a.id AND t.state IN ('sending', 'unknown', 'pending')
                     AND CASE WHEN t.page_id = '' THEN t.created_at ELSE t.unclear_at END <= h.placed_at)
     ORDER BY a.number""",
+    together="holds",
 )
 
 # An exclusion that was added after the restriction does not undo it (A11).
@@ -129,6 +133,7 @@ HELD_ON_EXCLUDED_DAY = Check(
                                     WHERE o.id = x.id AND o.history_type = '+'
                                       AND o.history_date < h.placed_at)))
     ORDER BY a.number""",
+    together="holds",
 )
 
 # What counts is the device: a hold whose notice is still on its way waits there.
@@ -148,6 +153,7 @@ HELD_WITHOUT_NOTICE = Check(
                       WHERE q.account_id = a.id AND q.step_key = p.requires_notice AND q.action = 'ticket'
                         AND q.outcome = 'done')
     ORDER BY a.number""",
+    together="holds",
 )
 
 # The simulated device knows a line by its addresses, or else by its RADIUS user. A line with an order under
@@ -169,11 +175,11 @@ DEVICE_DIFFERS = Check(
            || coalesce(e.level, 'open') || ' and should be ' || coalesce(n.desired_level, 'open')
     FROM known k JOIN netenforce_device d ON d.id = k.device_id
     JOIN accounts_serviceline l ON l.id = k.line_id JOIN accounts_account a ON a.id = l.account_id
-    LEFT JOIN netenforce_linestate n ON n.line_id = k.line_id
+    LEFT JOIN netenforce_linestate n ON n.line_id = k.line_id AND n.device_id = k.device_id
     LEFT JOIN netenforce_simulatedentry e ON e.device_id = k.device_id AND e.address = k.address
     WHERE coalesce(e.level, 'open') <> coalesce(n.desired_level, 'open')
       AND NOT EXISTS (SELECT FROM netenforce_enforcementtask t
-                      WHERE t.line_id = k.line_id
+                      WHERE t.line_id = k.line_id AND t.device_id = k.device_id
                         AND (t.state IN ('queued', 'claimed', 'sending')
                              OR t.state IN ('parked', 'cancelled') AND t.generation = n.generation))
     ORDER BY d.name, k.address""",

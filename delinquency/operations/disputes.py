@@ -22,7 +22,7 @@ from billing_project.kernel.texts import mask_cards, storable
 from invoicing.models import Invoice, PaymentAttempt, ReasonCode
 from invoicing.operations.adjust import credit_note, freeze_invoice
 
-from ..disputed import hold_of, lift_until
+from ..disputed import hold_of, lift_until, taken_off
 from ..models import Dispute, GraceGrant, InvoiceStanding, Ticket, TicketComment
 from ..models.dispute import TEXT_LENGTH_MAX
 from ..plain_words import long_day, sum_of
@@ -145,9 +145,8 @@ def accept_dispute(
     """Agree with the customer: take an amount (default: all that is unpaid) off the invoice, and go on with the rest.
 
     The invoice does not count as seriously late (A27). Returns the dispute, and whether the customer could be written
-    to. An amount of 0 takes nothing off, as where a second person has approved a credit note before. Raises Refused
-    without a reason, for an amount below 0 or above what is unpaid, and for one above the limit of whoever decides
-    (SEC-21); StaleState if it is decided.
+    to. Raises Refused without a reason, for an amount that is not above 0 or is above what is unpaid, and for one above
+    the limit of whoever decides (SEC-21); StaleState if it is decided.
     """
     moment = at or clock.now()
     reason = _reason(why)
@@ -156,27 +155,43 @@ def accept_dispute(
     invoice = locked.invoice
     left = invoice.remaining
     off = left if amount is None else amount
-    if not 0 <= off <= left:
+    if off <= 0:
+        raise Refused(
+            "bad_amount",
+            f"{off:,.2f} takes nothing off invoice {invoice.number}. If what was wrong has been taken off already, press"
+            " “Close, taken off already”; if the invoice is right, press “Reject”.",
+        )
+    if off > left:
         raise Refused(
             "bad_amount", f"{off:,.2f} cannot be taken off: {left:,.2f} of invoice {invoice.number} is unpaid."
         )
-    if off:
-        invoice = credit_note(invoice=invoice, amount=off, reason=reason, by=by, code=ReasonCode.DISPUTE_UPHELD)
-        locked.credited = off
-    standing = InvoiceStanding.objects.filter(invoice=invoice, not_counted_why="").first()
-    if standing is not None:
-        do_not_count(standing, f"the dispute was accepted: {reason}", by, at=moment)
-    _decide(locked, reason, by, moment, "credited")
-    reassess(locked.account_id, at=moment)
-    currency = locked.account.company.currency
-    with _language_of(locked):
-        facts = {"number": invoice.number, "sum": sum_of(off, currency), "left": sum_of(left - off, currency)}
-        told = _("You are right about invoice %(number)s.") % facts
-        if off:
-            told += " " + _("%(sum)s are taken off it.") % facts
-        if left > off:
-            told += " " + _("%(left)s of it are still to be paid.") % facts
-    return locked, _tell(locked, f"{told}\n\n{reason}", by, over=True)
+    invoice = credit_note(invoice=invoice, amount=off, reason=reason, by=by, code=ReasonCode.DISPUTE_UPHELD)
+    return locked, _agree(locked, invoice, off, reason, by, moment)
+
+
+@transaction.atomic
+def close_settled_dispute(
+    dispute: Dispute, why: str, by: User, *, at: datetime | None = None
+) -> tuple[Dispute, bool]:
+    """Agree with the customer where credit notes since the dispute have taken off already what was wrong.
+
+    Such as one above the limit of whoever decides, which a second person has approved (SEC-21). Nothing more is taken
+    off; the invoice does not count as seriously late (A27). Returns the dispute, and whether the customer could be
+    written to. Raises Refused without a reason, and while no credit note has been given since it was opened; StaleState
+    if it is decided.
+    """
+    moment = at or clock.now()
+    reason = _reason(why)
+    locked = _locked(dispute, moment)
+    _move(locked, State.UPHELD)
+    off = taken_off(locked)
+    if off <= 0:
+        raise Refused(
+            "nothing_taken_off",
+            f"No credit note has been given on invoice {locked.invoice.number} since {locked.opened_on}. Press “Accept”"
+            " to give one, or “Reject” if the invoice is right.",
+        )
+    return locked, _agree(locked, locked.invoice, off, reason, by, moment)
 
 
 @transaction.atomic
@@ -316,6 +331,26 @@ def _decide(dispute: Dispute, why: str, by: User | None, moment: datetime, *more
     dispute.decided_at, dispute.decided_by, dispute.decided_why = moment, by, why
     _save(dispute, why or dispute.get_state_display(), by, "state", "decided_at", "decided_by", "decided_why", *more)
     freeze_invoice(invoice=dispute.invoice, frozen=False)
+
+
+def _agree(dispute: Dispute, invoice: Invoice, off: Decimal, reason: str, by: User, moment: datetime) -> bool:
+    """Decide for the customer, and tell what is taken off and what is left; tell whether a letter goes out."""
+    dispute.credited = off
+    standing = InvoiceStanding.objects.filter(invoice=invoice, not_counted_why="").first()
+    if standing is not None:
+        do_not_count(standing, f"the dispute was accepted: {reason}", by, at=moment)
+    _decide(dispute, reason, by, moment, "credited")
+    reassess(dispute.account_id, at=moment)
+    currency = dispute.account.company.currency
+    with _language_of(dispute):
+        facts = {
+            "number": invoice.number, "sum": sum_of(off, currency), "left": sum_of(invoice.remaining, currency),
+        }  # fmt: skip
+        told = _("You are right about invoice %(number)s.") % facts
+        told += " " + _("%(sum)s are taken off it.") % facts
+        if invoice.remaining:
+            told += " " + _("%(left)s of it are still to be paid.") % facts
+    return _tell(dispute, f"{told}\n\n{reason}", by, over=True)
 
 
 def _language_of(dispute: Dispute) -> translation.override:

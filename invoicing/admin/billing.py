@@ -188,3 +188,8 @@ class BillingParametersInline(EditableStacked):
     can_delete = False
     max_num = 0
     verbose_name_plural = "billing"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BillingParameters]:
+        """Read the billing default they began with in the same query."""
+        rows: QuerySet[BillingParameters] = super().get_queryset(request)
+        return rows.select_related("billing_default")

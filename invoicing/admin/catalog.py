@@ -116,3 +116,8 @@ class SubscriptionInline(EditableTabular):
     autocomplete_fields = ("item", "discount")
     can_delete = False
     verbose_name_plural = "subscriptions"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
+        """Read what each is a subscription of in the same query, as its row is headed with it."""
+        rows: QuerySet[Subscription] = super().get_queryset(request)
+        return rows.select_related("item")

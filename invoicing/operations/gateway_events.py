@@ -25,7 +25,10 @@ LEASE = timedelta(minutes=2)
 # Few at a time: the gateway is asked about each, and other workers may take the next ones meanwhile.
 ROWS_MAX = 5
 # How long to wait after each try that failed; the last one again and again, until it is given up after about two days.
-BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6))
+BACKOFF = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6))
+# An account that somebody else holds is free again in a moment: so often it is tried again in the same pass, as whoever
+# has paid must not wait for the next one.
+AT_ONCE_MAX = 2
 UNHANDLED, SILENT = "report-unhandled", "reports-silent"
 # A report needs a moment to arrive: a charge of the last minutes proves no silence.
 ARRIVES_WITHIN = timedelta(minutes=10)
@@ -117,7 +120,9 @@ def _process(pk: int, at: datetime) -> int:
     GatewayEvent.objects.filter(pk=pk).update(tries=F("tries") + 1, due_at=at + put_off)
     try:
         outcome = _handle(event, at)
-    except (PortError, StaleState) as error:
+    except StaleState as error:
+        return _put_off(event, f"waits: {error}", at, at_once=event.tries < AT_ONCE_MAX)
+    except PortError as error:
         return _put_off(event, f"waits: {error}", at)
     except Exception as error:
         logger.exception("report %s cannot be handled", event.event_id)
@@ -144,11 +149,11 @@ def _handle(event: GatewayEvent, at: datetime) -> str:
     return "of no use here"
 
 
-def _put_off(event: GatewayEvent, why: str, at: datetime) -> int:
+def _put_off(event: GatewayEvent, why: str, at: datetime, *, at_once: bool = False) -> int:
     last = event.tries + 1 >= GatewayEvent.TRIES_MAX
     GatewayEvent.objects.filter(pk=event.pk).update(
         state=State.PARKED if last else State.QUEUED, handled_at=at if last else None, lease_until_at=None,
-        outcome=why[:300],
+        outcome=why[:300], **({"due_at": at} if at_once else {}),
     )  # fmt: skip
     if last:
         raise_attention(

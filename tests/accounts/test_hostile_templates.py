@@ -124,7 +124,7 @@ def test_a_written_attack_is_refused_at_its_place_and_tells_nothing(text: str) -
     said = _rendered(text)
     assert not [secret for secret in _secrets() if secret in said]
     assert len(said) <= sandbox.SIZE_MAX + 1
-    assert _ways_out(text) < LIMIT or _ways_out(text) < LIMIT, "slow twice"
+    assert _ways_out(text) < LIMIT
 
 
 _WORDS = st.sampled_from(
@@ -160,7 +160,7 @@ _PIECES = st.one_of(
 @examples(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(_PIECES, max_size=15).map("".join))
 def test_five_hundred_made_up_texts_call_nothing_tell_nothing_and_take_no_time(text: str) -> None:
-    assert _ways_out(text) < LIMIT or _ways_out(text) < LIMIT, "slow twice"
+    assert _ways_out(text) < LIMIT
     said = _rendered(text)
     assert not [secret for secret in _secrets() if secret in said]
     assert "__main__" not in said

@@ -12,8 +12,10 @@ from django.urls import reverse
 
 from accounts.models import Account, User
 from billing_project.kernel import clock
+from delinquency.glance import glance
 from delinquency.models import PolicyVersion, Ticket
 from invoicing.models import Invoice, Payment
+from netenforce.models import Device, LineState
 from tests.backoffice import (
     NOON,
     broken_pages,
@@ -106,7 +108,34 @@ def test_the_account_page_answers_at_a_glance_in_few_queries() -> None:
         "60.00 is unpaid.",
     ):
         assert words in page, words
-    assert queries_for(client, url) <= 60
+    assert queries_for(client, url) <= 50
+
+
+def test_a_line_on_two_devices_is_shown_once_for_each_as_each_says_itself() -> None:
+    account = make_customer("10001", make_version())
+    line = account.service_lines.get()
+    LineState.objects.filter(line=line).delete()
+    for name, wanted, seen, seen_list in (
+        ("core", "throttle", "throttle", "slow"), ("edge", "throttle", "throttle", "other"),
+        ("old", "open", "open", ""),
+    ):  # fmt: skip
+        LineState.objects.create(
+            line=line, device=Device.objects.create(name=name), desired_level=wanted, observed_level=seen,
+            desired_list="slow" if wanted != "open" else "", observed_list=seen_list,
+        )  # fmt: skip
+    rows = [(row.name.partition(" on ")[2], row.desired, row.agrees) for row in glance(account).lines]
+    assert rows == [("core", "throttle", True), ("edge", "throttle", False), ("old", "open", True)]
+    assert glance(account).worst == "throttle"
+
+
+def test_what_the_form_refused_is_not_told_of_the_account_above_it() -> None:
+    client, account = staff_client(), make_customer("10001", make_version())
+    account.name = "Ada Byron"
+    account.save()
+    url = reverse("admin:accounts_account_change", args=[account.pk])
+    page = client.post(url, {"number": "10001", "name": "", "timezone": "Nowhere"})
+    assert page.status_code == 200
+    assert page.context_data["panel"].at.account.name == "Ada Byron"
 
 
 def test_a_payment_taken_at_the_desk_pays_the_oldest_invoice() -> None:

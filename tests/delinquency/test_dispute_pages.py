@@ -17,6 +17,7 @@ from billing_project.kernel import clock
 from delinquency.models import Dispute
 from delinquency.operations.disputes import dispute_in_portal
 from invoicing.models import Invoice, MoneyLimit
+from invoicing.operations.adjust import credit_note
 from tests.backoffice import NOON, make_customer, make_invoice, make_version
 from tests.factories import make_staff
 from tests.portal import come_in
@@ -247,6 +248,20 @@ def test_a_clerk_accepts_with_a_credit_note(account: Account) -> None:
     assert (dispute.state, dispute.credited, Invoice.objects.get().remaining) == ("upheld", Decimal(40), Decimal(60))
 
 
+def test_what_was_taken_off_already_is_closed_by_a_button_of_its_own(account: Account) -> None:
+    dispute = disputed(account)
+    client = at_desk(*SUPPORT, "credit_invoice")
+    asked = client.post(button(dispute, "accept"), {"reason": "It came back.", "amount": "0.00"})
+    assert "Close, taken off already" in text(asked)
+    assert button(dispute, "settled") not in client.get(change(dispute)).content.decode()
+    credit_note(invoice=Invoice.objects.get(), amount=Decimal(30), reason="approved", code="dispute_upheld")
+    assert button(dispute, "settled") in client.get(change(dispute)).content.decode()
+    assert "30.00 has been taken off" in text(client.get(button(dispute, "settled")))
+    assert client.post(button(dispute, "settled"), {"reason": "It came back."}).status_code == 303
+    dispute.refresh_from_db()
+    assert (dispute.state, dispute.credited, Invoice.objects.get().remaining) == ("upheld", Decimal(30), Decimal(70))
+
+
 def test_the_page_offers_only_what_fits(account: Account) -> None:
     dispute, client = disputed(account), at_desk()
     shown = client.get(change(dispute)).content.decode()
@@ -260,7 +275,7 @@ def test_whoever_may_not_decide_sees_and_does_nothing(account: Account) -> None:
     dispute = disputed(account)
     client = at_desk("view_dispute", "view_invoice", "view_account")
     assert client.get(change(dispute)).status_code == 200
-    for name in ("confirm", "accept", "reject", "withdraw"):
+    for name in ("confirm", "accept", "settled", "reject", "withdraw"):
         assert client.post(button(dispute, name), {"reason": "x"}).status_code == 403
     invoice = Invoice.objects.get()
     assert client.post(reverse("admin:invoicing_invoice_dispute", args=[invoice.pk]), {"text": "x"}).status_code == 403

@@ -18,6 +18,7 @@ from delinquency.models import Dispute, InvoiceStanding, Standing, StepRun, Tick
 from delinquency.operations import reassess
 from delinquency.operations.disputes import (
     accept_dispute,
+    close_settled_dispute,
     confirm_dispute,
     dispute_in_portal,
     open_dispute,
@@ -25,7 +26,7 @@ from delinquency.operations.disputes import (
     withdraw_dispute,
 )
 from invoicing.models import Invoice, LedgerEntry, MoneyLimit
-from invoicing.operations.adjust import freeze_invoice
+from invoicing.operations.adjust import credit_note, freeze_invoice
 from netenforce.models import Hold
 from tests.factories import make_staff
 from tests.worlds import Story, sonar
@@ -228,13 +229,38 @@ def test_accepting_the_whole_ends_everything(slowed: Story, sandy: User) -> None
     assert ("2026-01-22", "account_cured") in slowed.story("account_cured")
 
 
-@pytest.mark.parametrize("amount", ["-1.00", "100.01"])
+@pytest.mark.parametrize("amount", ["-1.00", "0.00", "100.01"])
 def test_no_more_is_taken_off_than_is_unpaid(story: Story, sandy: User, amount: str) -> None:
     dispute = says(story, "2026-01-18 10:00")
     with pytest.raises(Refused) as refused, story.now("2026-01-20 10:00"):
         accept_dispute(dispute, "The router came back.", sandy, amount=Decimal(amount))
     assert refused.value.code == "bad_amount"
     assert bill().frozen
+
+
+def test_accepting_nothing_is_refused_with_what_to_press_instead(story: Story, sandy: User) -> None:
+    dispute = says(story, "2026-01-18 10:00")
+    with pytest.raises(Refused, match="press “Close, taken off already”"), story.now("2026-01-20 10:00"):
+        accept_dispute(dispute, "The router came back.", sandy, amount=Decimal(0))
+
+
+def test_what_a_second_person_took_off_before_closes_the_dispute_and_nothing_more_is_taken_off(
+    story: Story, sandy: User
+) -> None:
+    dispute = says(story, "2026-01-18 10:00")
+    with story.now("2026-01-19 10:00"):
+        with pytest.raises(Refused, match="No credit note has been given") as refused:
+            close_settled_dispute(dispute, "The router came back.", sandy)
+        assert refused.value.code == "nothing_taken_off"
+        credit_note(invoice=bill(), amount=Decimal("40.00"), reason="approved", by=sandy, code="dispute_upheld")
+    with story.now("2026-01-20 10:00"):
+        done, told = close_settled_dispute(dispute, "The router came back.", sandy)
+    assert (done.state, done.credited, told) == ("upheld", Decimal(40), True)
+    assert (bill().remaining, bill().frozen) == (Decimal(60), False)
+    assert LedgerEntry.objects.filter(kind="credit_note").count() == 1
+    text = Notice.objects.get(step_key="reply").context["reply_text"]
+    assert "40.00 USD are taken off it. 60.00 USD of it are still to be paid." in text
+    assert "dispute was accepted" in InvoiceStanding.objects.get(invoice=bill()).not_counted_why
 
 
 def test_an_invoice_that_holds_service_back_is_only_asked_about_and_nothing_is_lifted(slowed: Story) -> None:

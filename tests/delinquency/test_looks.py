@@ -128,7 +128,7 @@ def test_upcoming_tells_the_dates_ahead_without_writing() -> None:
     story.days("2026-01-01", "2026-01-17")
     before = everything()
     with story.now("2026-01-17 12:00"):
-        coming = upcoming(story.account.pk, date(2026, 2, 1))
+        coming = upcoming(story.account, date(2026, 2, 1))
     assert [(str(c.on), c.kind) for c in coming if c.kind in ("account_delinquent", "restricted", "status_switch")] == [
         ("2026-01-21", "account_delinquent"),
         ("2026-01-21", "restricted"),

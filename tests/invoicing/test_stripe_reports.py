@@ -13,6 +13,7 @@ from django.test import Client, override_settings
 
 from accounts.models import Account, Attention, FundingSource
 from billing_project.kernel import clock
+from billing_project.kernel.errors import StaleState
 from billing_project.kernel.nudge import Nudge
 from invoicing import tasks
 from invoicing.gateways import stripe_client
@@ -296,6 +297,30 @@ def test_while_stripe_is_down_reports_wait_and_are_handled_after(fake: stripe_fa
     with clock.at(clock.now() + timedelta(minutes=2)):
         assert handle() == 1
     assert states(account) == ["done"]
+
+
+def test_a_report_on_an_account_in_use_is_tried_again_in_the_same_pass_and_then_put_off(
+    fake: stripe_fake.Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charge(account := owing("pm_hang"))
+    deliver(fake.events())
+    bring, busy = gateway_events.reconcile.bring_up_to_date, [1, 1]
+
+    def in_use(*args: Any) -> str:
+        if busy:
+            busy.pop()
+            raise StaleState("This account has been in use by another task.")
+        return bring(*args)
+
+    monkeypatch.setattr(gateway_events.reconcile, "bring_up_to_date", in_use)
+    assert handle() == 1
+    assert (states(account), GatewayEvent.objects.get().tries) == (["done"], 3)
+    GatewayEvent.objects.update(state="queued", tries=0, due_at=clock.now(), handled_at=None)
+    busy.extend([1] * 9)
+    assert handle() == 0
+    event = GatewayEvent.objects.get()
+    assert (event.state, event.tries) == ("queued", 3)
+    assert event.due_at > clock.now()
 
 
 def test_a_report_that_cannot_be_handled_is_given_up_after_days_and_shown(
