@@ -5,10 +5,11 @@ from typing import Any
 
 from billing_project.kernel.errors import Refused
 
+from .nftables_options import parse_options as nftables
 from .routeros_options import parse_options as routeros
 
 # Each reads the options of one kind of device, and raises Refused("bad_options").
-READERS: Mapping[str, Callable[[Any], object]] = {"routeros": routeros}
+READERS: Mapping[str, Callable[[Any], object]] = {"routeros": routeros, "nftables": nftables}
 
 
 def check_options(driver: str, options: Any) -> None:

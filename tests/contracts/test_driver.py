@@ -1,5 +1,6 @@
 """What every driver must do, run on each adapter; a new driver adds its bench here."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,19 @@ import pytest
 from django.conf import settings
 
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
+from netenforce.drivers.nftables import NftablesDriver
+from netenforce.drivers.nftables_wire import PROGRAM
 from netenforce.drivers.port import Change, Driver
 from netenforce.drivers.registry import driver_for
 from netenforce.drivers.routeros import RouterOSDriver
 from netenforce.drivers.simulated import SimulatedDriver
 from netenforce.models import Device
+from netenforce.rules.lists import ListView
+from netenforce.rules.nftables_options import parse_options
+from netenforce.rules.nftables_ruleset import ruleset
 from tests.devices import all_of, some_of
+from tests.peers import nft_rig, nft_sshd
+from tests.peers.nft_fakes import stand_before
 from tests.peers.routeros_fake import running
 from tests.peers.routeros_fake_books import EVERYTHING
 
@@ -60,7 +68,54 @@ def routeros(folder: Path) -> Iterator[Bench]:
         yield Bench(RouterOSDriver(), device, other, fail)
 
 
-@pytest.fixture(params=[simulated, routeros], ids=["simulated", "routeros"])
+def nftables(folder: Path) -> Iterator[Bench]:
+    if why := nft_rig.lacking():
+        pytest.skip(why)
+    before = os.environ["PATH"]
+    programs = stand_before(folder / "bin", "")
+    with nft_rig.namespace() as near, nft_rig.namespace() as far:
+        device, other = (linux_device(name, folder, inside) for name, inside in (("bench", near), ("other", far)))
+
+        def fail(how: str) -> None:
+            device.options["namespace"] = "gone" if how == "down" else near
+            stand_before(programs, how if how != "down" else "")
+
+        os.environ["PATH"] = f"{programs}:{before}"
+        try:
+            yield Bench(NftablesDriver(), device, other, fail)
+        finally:
+            os.environ["PATH"] = before
+
+
+def nftables_ssh(folder: Path) -> Iterator[Bench]:
+    if why := nft_rig.lacking() or nft_sshd.lacking():
+        pytest.skip(why)
+    with nft_rig.namespace() as near, nft_rig.namespace() as far, nft_sshd.serving(folder) as server:
+        device, other = (linux_device(name, folder, inside) for name, inside in (("bench", near), ("other", far)))
+        for one in (device, other):
+            one.host, one.port, one.username, one.secret = "127.0.0.1", server.port, server.user, server.private_key
+            one.options |= {"via": "ssh", "ssh": {"known_host": server.host_key}, "timeout_seconds": 3}
+
+        def fail(how: str) -> None:
+            device.port = 1 if how == "down" else server.port
+            stand_before(server.programs, how if how != "down" else "")
+
+        yield Bench(NftablesDriver(), device, other, fail)
+
+
+def linux_device(name: str, folder: Path, namespace: str) -> Device:
+    """Return a device in a namespace, with the ruleset of three lists loaded."""
+    options = {"garden": {"hosts": ["192.0.2.80"]}, "namespace": namespace, "timeout_seconds": 1}
+    lists = [ListView(name=list_name, level=level) for level, list_name in LISTS.items()]
+    file = folder / f"{name}.sh"
+    file.write_text(ruleset(name, lists, parse_options(options), program=PROGRAM))
+    nft_rig.inside(namespace, "sh", str(file), "load")
+    return Device.objects.create(name=name, driver="nftables", options=options)
+
+
+@pytest.fixture(
+    params=[simulated, routeros, nftables, nftables_ssh], ids=["simulated", "routeros", "nftables", "nftables-ssh"]
+)
 def bench(request: pytest.FixtureRequest, db: None, tmp_path: Path) -> Iterator[Bench]:
     yield from request.param(tmp_path)
 
