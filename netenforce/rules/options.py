@@ -6,9 +6,10 @@ from typing import Any
 from billing_project.kernel.errors import Refused
 
 from .routeros_options import parse_options as routeros
+from .webhook_options import parse_options as webhook
 
 # Each reads the options of one kind of device, and raises Refused("bad_options").
-READERS: Mapping[str, Callable[[Any], object]] = {"routeros": routeros}
+READERS: Mapping[str, Callable[[Any], object]] = {"routeros": routeros, "webhook": webhook}
 
 
 def check_options(driver: str, options: Any) -> None:

@@ -12,8 +12,11 @@ from netenforce.drivers.port import Change, Driver
 from netenforce.drivers.registry import driver_for
 from netenforce.drivers.routeros import RouterOSDriver
 from netenforce.drivers.simulated import SimulatedDriver
+from netenforce.drivers.webhook import WebhookDriver
 from netenforce.models import Device
 from tests.devices import all_of, some_of
+from tests.faults.servers import free_port
+from tests.peers import webhook_fake
 from tests.peers.routeros_fake import running
 from tests.peers.routeros_fake_books import EVERYTHING
 
@@ -60,7 +63,23 @@ def routeros(folder: Path) -> Iterator[Bench]:
         yield Bench(RouterOSDriver(), device, other, fail)
 
 
-@pytest.fixture(params=[simulated, routeros], ids=["simulated", "routeros"])
+def webhook(_: Path) -> Iterator[Bench]:
+    with webhook_fake.running() as fake, webhook_fake.running() as second:
+        device, other = (
+            Device.objects.create(
+                name=name, driver="webhook", secret=webhook_fake.SECRET, options={"url": program.url}
+            )
+            for name, program in (("bench", fake), ("other", second))
+        )  # fmt: skip
+
+        def fail(how: str) -> None:
+            fake.fault = {"lost_answer": "drop_after"}.get(how, how)
+            device.options = {"url": f"http://127.0.0.1:{free_port()}/" if how == "down" else fake.url}
+
+        yield Bench(WebhookDriver(), device, other, fail)
+
+
+@pytest.fixture(params=[simulated, routeros, webhook], ids=["simulated", "routeros", "webhook"])
 def bench(request: pytest.FixtureRequest, db: None, tmp_path: Path) -> Iterator[Bench]:
     yield from request.param(tmp_path)
 
