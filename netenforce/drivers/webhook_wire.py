@@ -55,6 +55,8 @@ def post(name: str, options: Options, headers: Mapping[str, str], body: bytes) -
         content = response.read(ANSWER_BYTES_MAX + 1)
         if len(content) > ANSWER_BYTES_MAX:
             raise Lost(f"{name} answered more than {ANSWER_BYTES_MAX // 1024} KiB; it was not read to the end.")
+        if response.length:
+            raise Lost(f"{name}: the connection broke in the middle of the answer.")
         return Answer(status=response.status, headers=dict(response.getheaders()), body=content)
     except TimeoutError:
         raise Lost(f"{name} did not answer within {options.timeout_seconds} s.") from None
@@ -62,7 +64,7 @@ def post(name: str, options: Options, headers: Mapping[str, str], body: bytes) -
         raise Lost(f"{name}: the connection broke, or the answer was no HTTP ({type(error).__name__}).") from None
     finally:
         connection.close()
-        line.close()
+        line.hang_up()
 
 
 class _Line:
@@ -94,7 +96,10 @@ class _Line:
         self._sock.settimeout(left)
 
     def close(self) -> None:
-        """Hang up; it may be gone already."""
+        """Do nothing: the connection is given up here as soon as the head of an answer is there, its body not yet."""
+
+    def hang_up(self) -> None:
+        """End the connection; it may be gone already."""
         try:
             self._sock.close()
         except OSError as error:

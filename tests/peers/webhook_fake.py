@@ -18,6 +18,7 @@
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -115,7 +116,7 @@ class _Handler(PeerHandler):
             return
         super().handle()
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the server's name for it
         fake = self.server.fake
         fake.paths.append(self.path)
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -135,7 +136,7 @@ class _Handler(PeerHandler):
         else:
             self.send_content(status, content, **headers)
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802
         self.server.fake.paths.append("GET " + self.path)
         self.send_content(200, b"{}")
 
@@ -146,9 +147,11 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def running(**fields: Any) -> Iterator[WebhookFake]:
+def running(*, tls: ssl.SSLContext | None = None, **fields: Any) -> Iterator[WebhookFake]:
     """Run a program in threads of this process."""
     server = _Server(("127.0.0.1", 0), _Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     fake = server.fake = WebhookFake(**fields)
     fake.port = server.server_address[1]
     fake.url = f"http://127.0.0.1:{fake.port}/billing?site=1"
