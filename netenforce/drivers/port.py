@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from netenforce.models import Device
 from netenforce.rules.desired import NOTHING, Held
 
-__all__ = ["NOTHING", "Capabilities", "Change", "Driver", "Held", "Inventory", "Probe"]
+__all__ = ["NOTHING", "Bindable", "Capabilities", "Change", "Driver", "Held", "Inventory", "Probe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,4 +93,13 @@ class Driver(Protocol):
 
     def adopt(self, device: Device, addresses: Iterable[str]) -> None:
         """Take over the entries of these addresses that others made, so that they are ours from now on."""
+        ...
+
+
+@runtime_checkable
+class Bindable(Protocol):
+    """A driver whose capabilities depend on the options of the device."""
+
+    def bound_to(self, device: Device) -> Driver:
+        """Return the driver with the capabilities that it has on this device."""
         ...

@@ -11,12 +11,13 @@ from django.utils.module_loading import import_string
 from billing_project.kernel.errors import Refused
 from netenforce.models import Device
 
-from .port import Driver
+from .port import Bindable, Driver
 
 BUILT_IN = {
     "simulated": "netenforce.drivers.simulated.SimulatedDriver",
     "routeros": "netenforce.drivers.routeros.RouterOSDriver",
     "nftables": "netenforce.drivers.nftables.NftablesDriver",
+    "webhook": "netenforce.drivers.webhook.WebhookDriver",
 }
 
 
@@ -34,7 +35,9 @@ def driver_for(device: Device) -> Driver:
             f"Device {device.name}: this version has no driver for {device.get_driver_display()};"
             f" it has {', '.join(available())}. Choose one of these, or disable the device.",
         )
-    return _made(path)
+    driver = _made(path)
+    # Where the options of a device decide by what it knows a line, the driver makes itself fit.
+    return driver.bound_to(device) if isinstance(driver, Bindable) else driver
 
 
 @lru_cache(maxsize=16)

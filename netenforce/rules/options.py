@@ -7,9 +7,10 @@ from billing_project.kernel.errors import Refused
 
 from .nftables_options import parse_options as nftables
 from .routeros_options import parse_options as routeros
+from .webhook_options import parse_options as webhook
 
 # Each reads the options of one kind of device, and raises Refused("bad_options").
-READERS: Mapping[str, Callable[[Any], object]] = {"routeros": routeros, "nftables": nftables}
+READERS: Mapping[str, Callable[[Any], object]] = {"routeros": routeros, "nftables": nftables, "webhook": webhook}
 
 
 def check_options(driver: str, options: Any) -> None:

@@ -15,12 +15,14 @@ from netenforce.drivers.port import Change, Driver
 from netenforce.drivers.registry import driver_for
 from netenforce.drivers.routeros import RouterOSDriver
 from netenforce.drivers.simulated import SimulatedDriver
+from netenforce.drivers.webhook import WebhookDriver
 from netenforce.models import Device
 from netenforce.rules.lists import ListView
 from netenforce.rules.nftables_options import parse_options
 from netenforce.rules.nftables_ruleset import ruleset
 from tests.devices import all_of, some_of
-from tests.peers import nft_rig, nft_sshd
+from tests.faults.servers import free_port
+from tests.peers import nft_rig, nft_sshd, webhook_fake
 from tests.peers.nft_fakes import stand_before
 from tests.peers.routeros_fake import running
 from tests.peers.routeros_fake_books import EVERYTHING
@@ -113,8 +115,25 @@ def linux_device(name: str, folder: Path, namespace: str) -> Device:
     return Device.objects.create(name=name, driver="nftables", options=options)
 
 
+def webhook(_: Path) -> Iterator[Bench]:
+    with webhook_fake.running() as fake, webhook_fake.running() as second:
+        device, other = (
+            Device.objects.create(
+                name=name, driver="webhook", secret=webhook_fake.SECRET, options={"url": program.url}
+            )
+            for name, program in (("bench", fake), ("other", second))
+        )  # fmt: skip
+
+        def fail(how: str) -> None:
+            fake.fault = {"lost_answer": "drop_after"}.get(how, how)
+            device.options = {"url": f"http://127.0.0.1:{free_port()}/" if how == "down" else fake.url}
+
+        yield Bench(WebhookDriver(), device, other, fail)
+
+
 @pytest.fixture(
-    params=[simulated, routeros, nftables, nftables_ssh], ids=["simulated", "routeros", "nftables", "nftables-ssh"]
+    params=[simulated, routeros, nftables, nftables_ssh, webhook],
+    ids=["simulated", "routeros", "nftables", "nftables-ssh", "webhook"],
 )
 def bench(request: pytest.FixtureRequest, db: None, tmp_path: Path) -> Iterator[Bench]:
     yield from request.param(tmp_path)
