@@ -16,6 +16,7 @@ from .port import Driver
 BUILT_IN = {
     "simulated": "netenforce.drivers.simulated.SimulatedDriver",
     "routeros": "netenforce.drivers.routeros.RouterOSDriver",
+    "radius": "netenforce.drivers.radius.RadiusDriver",
 }
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from billing_project.kernel.errors import Refused
 
+from .radius_options import parse_options as radius
 from .routeros_options import parse_options as routeros
 
 # Each reads the options of one kind of device, and raises Refused("bad_options").
-READERS: Mapping[str, Callable[[Any], object]] = {"routeros": routeros}
+READERS: Mapping[str, Callable[[Any], object]] = {"routeros": routeros, "radius": radius}
 
 
 def check_options(driver: str, options: Any) -> None:
