@@ -18,6 +18,7 @@ BUILT_IN = {
     "routeros": "netenforce.drivers.routeros.RouterOSDriver",
     "nftables": "netenforce.drivers.nftables.NftablesDriver",
     "webhook": "netenforce.drivers.webhook.WebhookDriver",
+    "radius": "netenforce.drivers.radius.RadiusDriver",
 }
 
 

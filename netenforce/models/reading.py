@@ -47,13 +47,19 @@ class DeviceReading(models.Model):
 class RadiusAnswer(models.Model):
     """The RADIUS client's word on a running session: the group that it confirmed for it.
 
-    The tables on the operator's side tell only what the next log-in gets.
+    The tables on the operator's side tell only what the next log-in gets. A row without a session tells what we wrote
+    into them last, when, and what they said before: a session that began earlier has that.
     """
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="radius_answers")
     username = models.CharField(max_length=64)
-    session_id = models.CharField(max_length=64)
+    session_id = models.CharField(
+        max_length=64, blank=True, help_text="As accounting knows it (its unique id); blank: the rows of the tables."
+    )
     list_name = models.CharField(max_length=60, blank=True, help_text="Blank: its own groups, not restricted.")
+    before_list = models.CharField(
+        max_length=60, blank=True, db_default="", help_text="What the rows said before; only where no session is named."
+    )
     at = models.DateTimeField(default=clock.now)
 
     class Meta:

@@ -6,11 +6,17 @@ from typing import Any
 from billing_project.kernel.errors import Refused
 
 from .nftables_options import parse_options as nftables
+from .radius_options import parse_options as radius
 from .routeros_options import parse_options as routeros
 from .webhook_options import parse_options as webhook
 
 # Each reads the options of one kind of device, and raises Refused("bad_options").
-READERS: Mapping[str, Callable[[Any], object]] = {"routeros": routeros, "nftables": nftables, "webhook": webhook}
+READERS: Mapping[str, Callable[[Any], object]] = {
+    "routeros": routeros,
+    "nftables": nftables,
+    "radius": radius,
+    "webhook": webhook,
+}
 
 
 def check_options(driver: str, options: Any) -> None:
