@@ -33,6 +33,7 @@ from .drivers.port import Change, Driver
 from .drivers.registry import driver_for
 from .drivers.turn import turn_on
 from .models import Device, EnforcementTask
+from .operations.by_hand import lift_holds_due
 from .operations.windows import close_windows_due
 from .queries import lists_on
 from .rules.commands import addresses
@@ -62,6 +63,7 @@ def dispatch_enforcement(
         if at is not None and not clock.is_set():
             stack.enter_context(clock.at(at))
         close_windows_due()
+        lift_holds_due()
         dead: set[int] = set()
         for restores in (True, False):
             for device in waiting_devices(restores).exclude(pk__in=dead):

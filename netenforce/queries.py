@@ -30,14 +30,27 @@ def running_windows(account_ids: Iterable[int]) -> dict[int, PaymentWindow]:
 
 
 def counting_holds(account_ids: Iterable[int]) -> dict[int, list[Hold]]:
-    """Return the active holds that restrict lines now: for non-payment, none while a payment window runs (P07)."""
-    open_for_payment = running_windows(account_ids)
+    """Return the active holds that restrict lines now; while a payment window runs, some rest (P07)."""
+    wanted = list(account_ids)
+    windows = running_windows(wanted)
     return {
-        account_id: [
-            hold for hold in holds if hold.cause != Hold.Cause.NON_PAYMENT or account_id not in open_for_payment
-        ]
-        for account_id, holds in active_holds(account_ids).items()
+        account_id: [hold for hold in holds if not rests(hold, windows.get(account_id))]
+        for account_id, holds in active_holds(wanted).items()
     }
+
+
+def rests(hold: Hold, window: PaymentWindow | None) -> bool:
+    """Tell whether a hold does not restrict while a window runs.
+
+    In a window for a payment that is what paying ends: holds for non-payment, and those of a status that was switched
+    for money owed, since otherwise the page of the bank does not load (P07, S31). A status that somebody set by hand
+    stays as it is when money comes (A19), so its hold does not rest. A release by staff lets all rest but what was
+    restricted for abuse or at the customer's request.
+    """
+    if window is None:
+        return False
+    by_hand = (Hold.Cause.ABUSE, Hold.Cause.REQUEST)
+    return hold.over_money or (window.kind == PaymentWindow.Kind.RELEASE and hold.cause not in by_hand)
 
 
 def line_states(account_ids: Iterable[int]) -> dict[int, list[LineState]]:
