@@ -95,7 +95,7 @@ def change_holds(
     """
     if any(rank(wish.level) == 0 for wish in placed):
         raise ValueError("a hold cannot be placed at level open; lift it instead")
-    account_ids = sorted({wish.account_id for wish in (*placed, *lifted)} | set(looked_at))
+    account_ids = sorted({wish.account_id for wish in placed} | {wish.account_id for wish in lifted} | set(looked_at))
     if not account_ids:
         return
     lock_rows(Account.objects.order_by(), account_ids)

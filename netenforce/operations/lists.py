@@ -18,11 +18,13 @@ from billing_project.kernel.errors import StaleState
 from billing_project.kernel.locks import lock_rows
 
 from .. import signals
-from ..models import Device, Hold, LineState
-from ..queries import all_lists, counting_holds
+from ..models import Device, EnforcementTask, Hold, LineState
+from ..queries import OPEN_STATES, all_lists, counting_holds
 from ..rules.desired import OPEN
+from ..rules.list_words import OWN_SPEED
 from ..rules.lists import ListView, Standing, carried, choose, takes
 from .holds import LiftHold, PlaceHold, change_holds
+from .lines import requeue
 
 logger = logging.getLogger(__name__)
 
@@ -78,15 +80,27 @@ def follow_accounts(
     """
     ids = sorted(set(account_ids))
     lists = all_lists()
-    if not ids or not (any(_looks_at_accounts(one) for one in lists) or _held(ids)):
-        return 0
-    return _follow(ids, lists, at, over_money)
+    concerned = any(_looks_at_accounts(one) for one in lists) or bool(_held(ids))
+    return _follow(ids, lists, at, over_money) if ids and concerned else 0
+
+
+@transaction.atomic
+def follow_new_lines(account_ids: Iterable[int]) -> int:
+    """Bring lines that were just written in bulk in line with the holds on their accounts, and with the lists.
+
+    Returns how many holds were placed, changed or lifted.
+    """
+    lists = all_lists()
+    held = Hold.objects.filter(lifted_at__isnull=True).values("account_id")
+    rows = Account.objects.filter(taken_by(lists) | Q(pk__in=held), pk__in=list(account_ids))
+    ids = sorted(rows.values_list("pk", flat=True))
+    return _follow(ids, lists, None, None) if ids else 0
 
 
 def _follow(ids: list[int], lists: Sequence[ListView], at: datetime | None, over_money: Collection[int] | None) -> int:
     accounts = lock_rows(Account.objects.select_related("status", "account_type").order_by(), ids)
     held = _held(ids)
-    for_money = set(over_money) if over_money is not None else _over_money(ids)
+    for_money = frozenset(over_money) if over_money is not None else _over_money(ids)
     placed: list[PlaceHold] = []
     lifted: list[LiftHold] = []
     for account in accounts:
@@ -126,6 +140,27 @@ def follow_everybody(tick: Callable[[int], None] | None = None) -> int:
         if tick is not None:
             tick(len(chunk))
     return len(astray)
+
+
+@transaction.atomic
+def tell_speed(key: int) -> int:
+    """Order the lines of a list once more on devices that are told its speed; return how many lines there are.
+
+    It is no cut: such a line stays in its list, and lines with an order under way are left to that.
+    """
+    one = next((row for row in all_lists() if row.key == key), None)
+    told = Device.objects.exclude(driver__in=OWN_SPEED).filter(enabled=True)
+    ordered = 0
+    for device in told if one is not None else ():
+        assert one is not None
+        name = next((row.name for row in carried([one], device.pk, device.options)), "")
+        inside = LineState.objects.filter(
+            device=device, desired_level=one.level, desired_list=name, observed_level=one.level
+        )
+        lock_rows(Account.objects.order_by(), inside.values_list("line__account_id", flat=True))
+        busy = EnforcementTask.objects.filter(device=device, state__in=OPEN_STATES).values("line_id")
+        ordered += len(requeue(inside.exclude(line_id__in=busy), why=f"The speed of list {one.name} was changed."))
+    return ordered
 
 
 def accounts_astray() -> list[int]:
@@ -192,12 +227,12 @@ def _held(account_ids: Iterable[int] | None) -> dict[int, dict[str, Hold]]:
     return found
 
 
-def _over_money(account_ids: list[int]) -> set[int]:
+def _over_money(account_ids: list[int]) -> frozenset[int]:
     """Ask the rooms above which of the accounts got their status for money owed, so that paying gives it back."""
     found: set[int] = set()
     for _, answer in signals.status_for_money_wanted.send(sender=Account, account_ids=account_ids):
         found |= set(answer or ())
-    return found
+    return frozenset(found)
 
 
 def _standing(account: Account, causes: frozenset[str] = frozenset()) -> Standing:
