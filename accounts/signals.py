@@ -53,3 +53,7 @@ reachable = Signal()
 
 # A call was made or received. call_id: int, account_id: int. Sent in the transaction that noted it.
 call_noted = Signal()
+
+# Addresses are about to be entered for a line. prefixes: list[str]. A receiver may return a text: why no line can have
+# one of them, and how to mend it.
+about_to_take_addresses = Signal()

@@ -42,6 +42,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     # Forget the gateway's reports of more than 90 days ago.
     "invoicing.purge_events": {"task": "invoicing.purge_events", "schedule": crontab(minute="40", hour="3")},
     "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},
+    # Follow address lists whose bell was lost after a change.
+    "netenforce.follow_lists": {"task": "netenforce.follow_lists", "schedule": schedule(5 * MINUTE)},
     # Read the devices back and repair what has drifted.
     "netenforce.reconcile": {"task": "netenforce.reconcile", "schedule": schedule(5 * MINUTE)},
 }

@@ -12,7 +12,7 @@ from accounts.models import Account, ServiceLine
 from accounts.models.service_line import lines_overlapping
 from billing_project.kernel import clock
 from invoicing.models import PaymentAttempt
-from netenforce.models import Hold, LineState, PaymentWindow
+from netenforce.models import LineState, PaymentWindow
 from netenforce.queries import active_holds, running_windows
 from netenforce.rules.desired import OPEN, hardest
 
@@ -68,7 +68,7 @@ def arrival_from(address: Address | None) -> Arrival | None:
     states = LineState.objects.filter(line__in=lines).values_list("observed_level", flat=True)
     return Arrival(
         account=account, line=lines[0], level=hardest(hold.level for hold in holds), seen_level=hardest(states),
-        for_money=bool(holds) and all(hold.cause == Hold.Cause.NON_PAYMENT for hold in holds),
+        for_money=bool(holds) and all(hold.over_money for hold in holds),
         window=window if window is not None and window.closes_at > clock.now() else None,
     )  # fmt: skip
 

@@ -90,7 +90,7 @@ def line_news(account: Account, at: Glance, since: datetime | None) -> LineNews:
         return LineNews("held")
     if at.worst != OPEN:
         rows = Hold.objects.filter(account=account, lifted_at__isnull=True)
-        return LineNews("other" if rows.exclude(cause=Hold.Cause.NON_PAYMENT).exists() else "soon")
+        return LineNews("soon" if all(hold.over_money for hold in rows) else "other")
     tasks = EnforcementTask.objects.filter(line__account=account, level=OPEN).order_by("-pk")
     if at.worst_seen != OPEN:
         task = tasks.first()

@@ -40,7 +40,7 @@ from invoicing.signals import (
 )
 from netenforce.models import EnforcementTask
 from netenforce.queries import running_windows
-from netenforce.signals import about_to_restrict, enforcement_settled
+from netenforce.signals import about_to_restrict, enforcement_settled, status_for_money_wanted
 
 from . import previewing
 from .models import Case, InvoiceStanding, Standing, StepRun
@@ -201,6 +201,13 @@ def forget_switch(account_id: int, by_delinquency: bool, **_: Any) -> None:
         standing.save()
     StepRun.objects.filter(account=account_id, action=Do.STATUS_SWITCH, in_force=True).update(in_force=False)
     look_again([account_id])
+
+
+@receiver(status_for_money_wanted, dispatch_uid="delinquency.status_for_money")
+def name_switched(account_ids: list[int], **_: Any) -> set[int]:
+    """Name the accounts whose status was switched for what they owe, and not by hand since (A19)."""
+    switched = Standing.objects.filter(account__in=account_ids, switched_on__isnull=False)
+    return set(switched.values_list("account_id", flat=True))
 
 
 @receiver(about_to_send, dispatch_uid="delinquency.about_to_send")

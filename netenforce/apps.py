@@ -15,7 +15,8 @@ class NetenforceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the check of the drivers, and write the shipped rows after each migration."""
+        """Register the check of the drivers, connect the receivers, and write the shipped rows after each migration."""
+        from . import receivers  # noqa: F401  (models must be loaded first)
         from .drivers.registry import check_drivers  # models must be loaded first
 
         register(check_drivers)

@@ -36,6 +36,7 @@ from .drivers.registry import driver_for
 from .drivers.turn import turn_on
 from .lanes import Lanes
 from .models import Device, EnforcementTask
+from .operations.by_hand import lift_holds_due
 from .operations.windows import close_windows_due
 from .queries import lists_on
 from .rules.commands import addresses
@@ -66,6 +67,7 @@ def dispatch_enforcement(
         if at is not None and not clock.is_set():
             stack.enter_context(clock.at(at))
         close_windows_due()
+        lift_holds_due()
         forget_disabled()
         with Lanes(outcomes) as lanes:
             # Lanes begin work in this order, so restores of all devices come before restrictions of any.

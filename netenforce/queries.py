@@ -4,10 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
-from .models import AddressList, Device, EnforcementTask, Hold, LineState, PaymentWindow
-from .rules.desired import hardest
+from accounts.models.service_line import lines_overlapping
+from accounts.rules.prefixes import holds, network_of
+
+from .models import AddressList, Device, EnforcementTask, Hold, LinePlacement, LineState, PaymentWindow
+from .rules.desired import OPEN, hardest
+from .rules.list_words import DeviceView, Finding, findings
 from .rules.lists import ListView, carried
 
 OPEN_STATES = (EnforcementTask.State.QUEUED, EnforcementTask.State.CLAIMED, EnforcementTask.State.SENDING)
@@ -30,14 +34,27 @@ def running_windows(account_ids: Iterable[int]) -> dict[int, PaymentWindow]:
 
 
 def counting_holds(account_ids: Iterable[int]) -> dict[int, list[Hold]]:
-    """Return the active holds that restrict lines now: for non-payment, none while a payment window runs (P07)."""
-    open_for_payment = running_windows(account_ids)
+    """Return the active holds that restrict lines now; while a payment window runs, some rest (P07)."""
+    wanted = list(account_ids)
+    windows = running_windows(wanted)
     return {
-        account_id: [
-            hold for hold in holds if hold.cause != Hold.Cause.NON_PAYMENT or account_id not in open_for_payment
-        ]
-        for account_id, holds in active_holds(account_ids).items()
+        account_id: [hold for hold in holds if not rests(hold, windows.get(account_id))]
+        for account_id, holds in active_holds(wanted).items()
     }
+
+
+def rests(hold: Hold, window: PaymentWindow | None) -> bool:
+    """Tell whether a hold does not restrict while a window runs.
+
+    In a window for a payment that is what paying ends: holds for non-payment, and those of a status that was switched
+    for money owed, since otherwise the page of the bank does not load (P07, S31). A status that somebody set by hand
+    stays as it is when money comes (A19), so its hold does not rest. A release by staff lets all rest but what was
+    restricted for abuse or at the customer's request.
+    """
+    if window is None:
+        return False
+    by_hand = (Hold.Cause.ABUSE, Hold.Cause.REQUEST)
+    return hold.over_money or (window.kind == PaymentWindow.Kind.RELEASE and hold.cause not in by_hand)
 
 
 def line_states(account_ids: Iterable[int]) -> dict[int, list[LineState]]:
@@ -82,6 +99,66 @@ def all_lists() -> tuple[ListView, ...]:
 def lists_on(device: Device) -> tuple[ListView, ...]:
     """Return the address lists that a device carries, under the names it knows them by, first ones first."""
     return carried(all_lists(), device.pk, device.options)
+
+
+def why_a_devices_own(prefixes: Iterable[str], devices: Iterable[Device] | None = None) -> str:
+    """Return why no line may have these addresses: a device is reached there; empty if none is.
+
+    Restricting such a line would cut us off from the device, and with it everybody who is restricted on it.
+    """
+    wanted = list(prefixes)
+    for device in Device.objects.exclude(host="").order_by("name") if devices is None else devices:
+        inside = next((prefix for prefix in wanted if holds(prefix, device.host)), None)
+        if inside is not None:
+            return (
+                f"{inside} is or holds the address of device {device.name} ({device.host}); a line there would cut us"
+                " off from it. Mend the line's address, or the device's."
+            )
+    return ""
+
+
+def why_host_taken(host: str) -> str:
+    """Return why a device cannot be at an address: a customer's line has it; empty for names, and where none has."""
+    network = network_of(host.strip("[]"))
+    line = next(iter(lines_overlapping([str(network)])), None) if network is not None else None
+    if line is None:
+        return ""
+    return (
+        f"{host} lies within {line}, a line of account {line.account.number}: restricting that line would cut us off"
+        " from the device. Mend one of the two."
+    )
+
+
+def why_not_switched_off(device: Device) -> str:
+    """Return why a device must not be switched off or removed: lines on it are restricted; empty if none is."""
+    placed = LinePlacement.objects.filter(device=device, line=OuterRef("line"))
+    states = LineState.objects.filter(Exists(placed), device=device)
+    held = states.exclude(desired_level=OPEN, observed_level=OPEN).count()
+    if not held:
+        return ""
+    lines = "1 line that is" if held == 1 else f"{held:,} lines that are"
+    return (
+        f"{device.name} has {lines} restricted, and nobody could free them there any more. Put them on another device"
+        " first, or wait until they are free."
+    )
+
+
+def device_views() -> tuple[DeviceView, ...]:
+    """Return the enabled devices as far as lists are concerned, in one query."""
+    placed = LinePlacement.objects.filter(device=OuterRef("pk"))
+    rows = Device.objects.filter(enabled=True).annotate(has_lines=Exists(placed)).order_by("name")
+    return tuple(
+        DeviceView(
+            key=row.pk, name=row.name, driver=row.driver, has_lines=row.has_lines,
+            options=row.options if isinstance(row.options, dict) else {},
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def list_findings() -> tuple[Finding, ...]:
+    """Return what is wrong with the address lists as they are, in two queries."""
+    return findings(all_lists(), device_views())
 
 
 def _keys(path: str) -> ArrayAgg:

@@ -13,3 +13,7 @@ about_to_restrict = Signal()
 # task_id: int, account_id: int, state: str (confirmed, parked, cancelled), frees: bool (it was to open the line: who
 # only cares for lines that are back need not look at the others).
 enforcement_settled = Signal()
+
+# Which of these accounts got their status for money that is owed, so that paying gives the old one back (S31, A19).
+# account_ids: list[int]. A receiver returns a set of them.
+status_for_money_wanted = Signal()

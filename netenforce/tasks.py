@@ -6,6 +6,7 @@ from billing_project.kernel import clock
 from billing_project.kernel.nudge import nudge
 
 from .dispatch import dispatch_enforcement
+from .operations.lists import follow_everybody
 from .reconcile import reconcile as compare_devices
 from .restore import restore_lines
 
@@ -38,3 +39,9 @@ def dispatch() -> int:
 def reconcile() -> int:
     """Compare all devices with what they should hold, repair them, and return how much had drifted."""
     return sum(report.drifted for report in compare_devices())
+
+
+@shared_task(name="netenforce.follow_lists", soft_time_limit=240, time_limit=300)
+def follow_lists() -> int:
+    """Bring the accounts that an address list newly takes, leaves or moves in line; return how many there were."""
+    return follow_everybody()

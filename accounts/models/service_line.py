@@ -1,25 +1,49 @@
 """The customer's line: what a network device knows them by."""
 
-import ipaddress
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models.functions import Cast, NullIf
+from django.db.models.lookups import GreaterThanOrEqual
 from simple_history.models import HistoricalRecords
 
+from .. import signals
+from ..rules.prefixes import SHORTEST, holds, why_no_line
 from .account import Account
 
 
-def validate_prefix(text: str) -> None:
+def validate_prefix(text: str, version: int | None = None) -> None:
     """Refuse what is not one address or one customer's prefix (never a whole network); raises ValidationError."""
-    try:
-        network = ipaddress.ip_network(text, strict=True)
-    except ValueError as error:
-        raise ValidationError(f"{text!r} is not an IP address or prefix: {error}.") from error
-    shortest = 24 if network.version == 4 else 48
-    if network.prefixlen < shortest:
-        raise ValidationError(f"{text!r} is wider than one customer's line (/{shortest} at most).")
+    words = why_no_line(text, version)
+    host = urlsplit(settings.PUBLIC_BASE_URL).hostname or ""
+    if not words and holds(text, host):
+        words = f"{text!r} is the address of our own portal ({host}), which every customer must reach."
+    if words:
+        raise ValidationError(words, code="no_line")
+
+
+def validate_ipv4(text: str) -> None:
+    """Refuse what cannot be the IPv4 address or prefix of a line; raises ValidationError."""
+    validate_prefix(text, 4)
+
+
+def validate_ipv6(text: str) -> None:
+    """Refuse what cannot be the IPv6 address or prefix of a line; raises ValidationError."""
+    validate_prefix(text, 6)
+
+
+def _network(field: str) -> Cast:
+    """Return a column as PostgreSQL's own type for networks; nothing for a blank."""
+    return Cast(NullIf(field, models.Value("")), models.GenericIPAddressField())
+
+
+def _at_least(field: str, bits: int) -> GreaterThanOrEqual:
+    length = models.Func(_network(field), function="masklen", output_field=models.IntegerField())
+    return GreaterThanOrEqual(length, bits)
 
 
 class ServiceLine(models.Model):
@@ -30,13 +54,13 @@ class ServiceLine(models.Model):
     ipv4 = models.CharField(
         max_length=18,
         blank=True,
-        validators=[validate_prefix],
+        validators=[validate_ipv4],
         help_text="Address or prefix, such as 100.64.3.7 or 203.0.113.8/29.",
     )
     ipv6 = models.CharField(
         max_length=43,
         blank=True,
-        validators=[validate_prefix],
+        validators=[validate_ipv6],
         help_text="Address or prefix, such as 2001:db8:17::/56.",
     )
     radius_username = models.CharField(
@@ -52,14 +76,22 @@ class ServiceLine(models.Model):
             models.UniqueConstraint(
                 fields=["radius_username"], condition=~models.Q(radius_username=""), name="line_radius_username_once"
             ),
+            models.CheckConstraint(condition=_at_least("ipv4", SHORTEST[4]), name="line_ipv4_one_customers"),
+            models.CheckConstraint(condition=_at_least("ipv6", SHORTEST[6]), name="line_ipv6_one_customers"),
         ]
 
     def __str__(self) -> str:
         return self.ipv4 or self.ipv6 or self.radius_username or self.label
 
     def clean(self) -> None:
-        """Refuse addresses that lie inside another line's, or around them; raises ValidationError."""
-        others = [line for line in lines_overlapping([self.ipv4, self.ipv6]) if line.pk != self.pk]
+        """Refuse addresses that overlap with another line's, or are one of our devices'; raises ValidationError."""
+        wanted = [text for text in (self.ipv4, self.ipv6) if text and not why_no_line(text)]
+        if not wanted:
+            return
+        for _, words in signals.about_to_take_addresses.send(sender=ServiceLine, prefixes=wanted):
+            if words:
+                raise ValidationError(words, code="not_a_customers")
+        others = [line for line in lines_overlapping(wanted) if line.pk != self.pk]
         if others:
             other = others[0]
             raise ValidationError(

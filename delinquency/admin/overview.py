@@ -21,6 +21,7 @@ from invoicing.admin.billing import BillingParametersInline
 from invoicing.admin.catalog import SubscriptionInline
 from invoicing.admin.lateness import past_due
 from invoicing.models import Invoice, LedgerEntry
+from netenforce.admin.hold import RestrictAction
 from netenforce.models import LineState
 
 from .buttons import FittingButtons
@@ -83,6 +84,7 @@ class AccountPage(
     GraceActions,
     ReachActions,
     FlagActions,
+    RestrictAction,
     WhatIfMixin,
     NewTicketButton,
     TillActions,
@@ -98,8 +100,9 @@ class AccountPage(
     actions = (*AccountAdmin.actions, "move_chosen")
     actions_detail = (
         "record_payment", "waive_fee", "grace", "promise", "undo_grace", "pay_link", "log_call",
-        {"title": "More", "items": ["new_ticket", "dispute_invoice", "change_status", "what_if", "move_version",
-                                    "returned", "look_again", "unflag", "unpark", "close_links", "close"]},
+        {"title": "More", "items": ["new_ticket", "dispute_invoice", "restrict_line", "change_status", "what_if",
+                                    "move_version", "returned", "look_again", "unflag", "unpark", "close_links",
+                                    "close"]},
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
 

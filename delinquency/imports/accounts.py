@@ -11,15 +11,17 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from accounts.models import Account, AccountStatus, AccountType, Company, Contact, ServiceLine
-from accounts.models.service_line import validate_prefix
+from accounts.models.service_line import validate_ipv4
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.operations.standings import ensure_standings, look_again
 from invoicing.models import BillingDefault, CatalogItem
 from netenforce.models import Device
+from netenforce.operations.lists import follow_new_lines
+from netenforce.queries import why_a_devices_own
 
 from . import accounts_write
-from .reader import Row, Sheet, read_sheet, refuse_twice
+from .reader import Row, Sheet, read_sheet, refuse_twice, some_names
 from .report import Report, run_import
 
 REQUIRED = (
@@ -50,7 +52,7 @@ class AccountRow:
     ipv4: str | None
     radius_username: str | None
     monthly_charge: Decimal | None
-    device: Device | None
+    devices: tuple[Device, ...]
 
     @property
     def has_line(self) -> bool:
@@ -82,6 +84,7 @@ def _work(sheet: Sheet, report: Report) -> None:
         refuse_twice(sheet.rows, column)
     _refuse_taken(rows)
     _refuse_overlaps(rows)
+    _refuse_our_own(rows)
     if sheet.problems:
         return
     existing = accounts_write.load_existing([row.number for row in rows])
@@ -92,6 +95,8 @@ def _work(sheet: Sheet, report: Report) -> None:
     if sheet.problems:
         return
     ensure_standings([*created, *changed])
+    # Lists may take new accounts by their status, and a new line may belong to an account that is restricted.
+    follow_new_lines([*created, *changed])
     look_again([*created, *changed])
     report.created, report.updated = len(created), len(changed)
     report.unchanged = len(rows) - len(created) - len(changed)
@@ -129,7 +134,7 @@ def _read(row: Row, known: _Known) -> AccountRow | None:
     ipv4 = _ipv4(row) if row.has("ipv4") else None
     radius = row.text("radius_username", longest=64) if row.has("radius_username") else None
     charge = _charge(row) if row.has("monthly_charge") else None
-    device = None if row.blank("device") else row.one_of("device", known.devices, "device")
+    devices = _devices(row, known.devices)
     if not row.blank("device") and not (ipv4 or radius):
         row.refuse("device", "needs a line; give its ipv4 or radius_username too.")
     if row.bad or status is None or default is None or bill_day is None:
@@ -138,7 +143,7 @@ def _read(row: Row, known: _Known) -> AccountRow | None:
         row=row, number=number, name=name, status=status, billing_default=default, timezone=zone,
         bill_day=bill_day, next_bill_on=next_bill_on, contact_name=contact_name, email=email, phone=phone,
         address=address, ipv4=ipv4,
-        radius_username=radius, monthly_charge=charge, device=device,
+        radius_username=radius, monthly_charge=charge, devices=devices,
     )  # fmt: skip
 
 
@@ -195,16 +200,30 @@ def _ipv4(row: Row) -> str:
     if not text:
         return ""
     try:
-        validate_prefix(text)
-        if ":" in text:
-            raise ValidationError("That is an IPv6 address.")
+        validate_ipv4(text)
     except ValidationError as error:
         row.refuse(
             "ipv4",
-            f"cannot be a line: {' '.join(error.messages)} Write it like 100.64.3.7 or 203.0.113.8/29.",
+            f"cannot be a line: {' '.join(error.messages)} Write one like 100.64.3.7 or 203.0.113.8/29.",
         )
     # One address is written one way, so that the same line is not taken twice.
     return text.removesuffix("/32")
+
+
+def _devices(row: Row, known: Mapping[str, Device]) -> tuple[Device, ...]:
+    """Return the devices that the line is on: one name, or several with semicolons; none if the file does not say."""
+    cell = row.cells.get("device", "").strip()
+    # A name may hold a semicolon itself.
+    names = [cell] if cell in known else [part.strip() for part in cell.split(";") if part.strip()]
+    found = []
+    for name in dict.fromkeys(names):
+        if name in known:
+            found.append(known[name])
+        elif len(names) == 1:
+            row.one_of("device", known, "device")
+        else:
+            row.refuse("device", f"names {name!r}, which is no device; use {some_names(known)}.")
+    return tuple(found)
 
 
 def _charge(row: Row) -> Decimal:
@@ -240,6 +259,15 @@ def _refuse_overlaps(rows: list[AccountRow]) -> None:
                 row.row.refuse("ipv4", f"overlaps with {other[0]} of account {other[1]}; mend one of the two.")
         else:
             cover = (network, number)
+
+
+def _refuse_our_own(rows: list[AccountRow]) -> None:
+    """Note addresses at which one of our devices is reached: restricted, they would cut us off from it."""
+    devices = list(Device.objects.exclude(host="").order_by("name"))
+    for row in rows:
+        words = why_a_devices_own([row.ipv4] if row.ipv4 else [], devices)
+        if words:
+            row.row.refuse("ipv4", f"cannot be a line: {words}")
 
 
 def _monthly_charge() -> CatalogItem:

@@ -16,7 +16,7 @@ from billing_project.kernel.locks import lock_rows
 from invoicing.models import BillingParameters, CatalogItem, Invoice, Subscription
 from invoicing.operations.terms import Start, start_billing_many
 from netenforce.models import LinePlacement
-from netenforce.operations import place_line
+from netenforce.operations.lines import place_on
 
 if TYPE_CHECKING:
     from .accounts import AccountRow
@@ -35,7 +35,7 @@ class Existing:
     contacts: dict[int, Contact] = field(default_factory=dict)
     parameters: dict[int, BillingParameters] = field(default_factory=dict)
     lines: dict[int, list[ServiceLine]] = field(default_factory=lambda: defaultdict(list))
-    placements: dict[int, LinePlacement] = field(default_factory=dict)  # by line id
+    device_ids: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))  # by line id
     statuses_said: dict[int, int] = field(default_factory=dict)
     dates_said: dict[int, date | None] = field(default_factory=dict)
     billed_until: dict[int, date] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def load_existing(numbers: Collection[str]) -> Existing:
     for line in ServiceLine.objects.filter(account_id__in=ids).order_by("pk"):
         found.lines[line.account_id].append(line)
     for placement in LinePlacement.objects.filter(line__account_id__in=ids):
-        found.placements[placement.line_id] = placement
+        found.device_ids[placement.line_id].add(placement.device_id)
     history: Any = Account.history
     said = history.filter(id__in=ids, history_change_reason__in=_FIRST_SAID).order_by("history_id")
     found.statuses_said = dict(said.values_list("id", "status_id"))
@@ -127,7 +127,7 @@ def _add_lines(pairs: Sequence[tuple[Account, AccountRow]]) -> None:
         for account, row in pairs
     ]
     insert_with_history(lines, reason=IMPORTED)
-    placed = [(line, row.device) for line, (_, row) in zip(lines, pairs, strict=True) if row.device is not None]
+    placed = [(line, device) for line, (_, row) in zip(lines, pairs, strict=True) for device in row.devices]
     insert_with_history([LinePlacement(line=line, device=device) for line, device in placed], reason=IMPORTED)
 
 
@@ -220,7 +220,7 @@ def _next_bill_on_said(row: AccountRow, found: BillingParameters, existing: Exis
 
 
 def _update_lines(rows: Sequence[AccountRow], existing: Existing) -> set[int]:
-    changed, fresh, placed, moved = [], [], [], []
+    changed, fresh, placed = [], [], []
     for row in rows:
         account = existing.accounts[row.number]
         lines = existing.lines.get(account.pk, [])
@@ -238,22 +238,15 @@ def _update_lines(rows: Sequence[AccountRow], existing: Existing) -> set[int]:
         line = same[0] if len(lines) > 1 else lines[0]
         if _differs(line, {"ipv4": row.ipv4, "radius_username": row.radius_username}):
             changed.append(line)
-        placement = existing.placements.get(line.pk)
-        if row.device is None or (placement is not None and placement.device_id == row.device.pk):
-            continue
-        if placement is None:
-            placed.append(LinePlacement(line=line, device=row.device))
-        else:
-            placement.device = row.device
-            moved.append(placement)
-    by_line = {line.pk: line.account_id for lines in existing.lines.values() for line in lines}
+        if row.devices and {device.pk for device in row.devices} != existing.device_ids[line.pk]:
+            placed.append((line, row.devices))
     touched = {line.account_id for line in changed} | {account.pk for account, _ in fresh}
-    touched |= {by_line[placement.line_id] for placement in (*placed, *moved)}
+    touched |= {line.account_id for line, _ in placed}
     update_with_history(changed, ["ipv4", "radius_username"], reason=DETAILS)
     _add_lines(fresh)
-    # One by one through the network room: a line that should be restricted is ordered so on its new device.
-    for placement in (*placed, *moved):
-        place_line(placement.line, placement.device)
+    # One by one through the network room: a line that should be restricted is ordered so on its new devices.
+    for line, devices in placed:
+        place_on(line, devices)
     return touched
 
 

@@ -22,7 +22,7 @@ from invoicing.operations.chargeable import ChargeAttemptOrder
 from invoicing.operations.charges import ChargeOrder, add_charges
 from invoicing.operations.collect import queue_charges
 from invoicing.operations.terms import credit_restricted_days
-from netenforce.operations import LiftHold, PlaceHold, change_holds
+from netenforce.operations import LiftHold, PlaceHold, change_holds, follow_accounts
 
 from ..models import CallTask, Case, Event, InvoiceStanding, Standing, StepRun, Ticket, TicketComment
 from ..ticketing import answer_due_at, hours_of, queue_for
@@ -171,6 +171,8 @@ class Effects:
         # Last: whatever the above announced about these accounts has been taken into account here.
         update_rows(self.standings, (*STANDING_FIELDS, *CURSOR_FIELDS))
         update_with_history(self.standings_changed, (*STANDING_FIELDS, *CURSOR_FIELDS), reason="followed its policy")
+        # The standing says now whether a status was switched for money, which address lists want to know (S21, P07).
+        follow_accounts(change.account.pk for change in self.statuses if change.status is not None)
 
     def _write_statuses(self) -> None:
         for change in self.statuses:

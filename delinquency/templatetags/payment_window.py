@@ -8,7 +8,6 @@ from django import template
 from accounts.models import Account
 from billing_project.kernel import clock
 from delinquency.operations.paying import no_window_for
-from netenforce.models import Hold
 from netenforce.operations.windows import window_length
 from netenforce.queries import active_holds, running_windows
 
@@ -31,7 +30,7 @@ def payment_window(account: Account) -> WindowWords:
     if running is not None:
         return WindowWords(until=clock.local(running.closes_at, account.timezone))
     holds = active_holds([account.pk]).get(account.pk, [])
-    if not any(hold.cause == Hold.Cause.NON_PAYMENT for hold in holds):
+    if not any(hold.over_money for hold in holds):
         return WindowWords()
     refusal = no_window_for(account)
     if refusal is not None:

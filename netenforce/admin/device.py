@@ -1,4 +1,4 @@
-"""Devices, address lists, and which line is on which device."""
+"""Devices: how they are reached, whether they answer, and the lines on them."""
 
 from typing import Any, ClassVar
 
@@ -18,13 +18,13 @@ from accounts.admin.base import (
     WARN,
     HistoryAdmin,
     ReadOnlyAdmin,
-    admin_link,
     badge,
     local_time,
 )
 from billing_project.kernel.errors import Refused
-from netenforce.models import AddressList, Device, LinePlacement, LineState, SimulatedEntry
+from netenforce.models import Device, LinePlacement, LineState, SimulatedEntry
 from netenforce.models.hold import Level
+from netenforce.queries import why_host_taken, why_not_switched_off
 from netenforce.rules.options import check_options
 
 LEVEL_TONES = {Level.OPEN: GOOD, Level.THROTTLE: WARN, Level.WALLED_GARDEN: BAD, Level.SUSPEND: BAD}
@@ -63,6 +63,22 @@ class DeviceForm(forms.ModelForm[Device]):
         except Refused as refusal:
             raise forms.ValidationError(refusal.words, refusal.code) from refusal
         return options
+
+    def clean_host(self) -> str:
+        """Refuse an address that a customer's line has."""
+        host: str = self.cleaned_data.get("host") or ""
+        words = why_host_taken(host)
+        if words:
+            raise forms.ValidationError(words, "host_is_a_line")
+        return host
+
+    def clean_enabled(self) -> bool:
+        """Refuse to switch a device off while lines on it are restricted: nobody could free them there."""
+        enabled: bool = self.cleaned_data["enabled"]
+        words = "" if enabled or self.instance.pk is None else why_not_switched_off(self.instance)
+        if words:
+            raise forms.ValidationError(words, "lines_restricted")
+        return enabled
 
     def save(self, commit: bool = True) -> Device:
         """Keep the stored secret unless a new one was entered."""
@@ -168,24 +184,6 @@ def device_lines(device_id: str) -> dict[str, Any]:
     return {"rows": rows, "strangers": list(memory.values()), "most": SHOWN_LINES_MAX}
 
 
-@admin.register(LinePlacement)
-class LinePlacementAdmin(HistoryAdmin):
-    """Which device a line is enforced on."""
-
-    list_display = ("line", "account_shown", "device")
-    list_select_related = ("line__account", "device")
-    list_filter = ("device",)
-    search_fields = ("line__ipv4", "line__ipv6", "line__radius_username", "line__account__number")
-    autocomplete_fields = ("line", "device")
-    may_delete = True
-    empty_words = "Place lines on devices; a line without a device is never slowed or opened."
-
-    @admin.display(description="account", ordering="line__account__number")
-    def account_shown(self, placement: LinePlacement) -> SafeString | str:
-        """Return the account as a link."""
-        return admin_link(placement.line.account)
-
-
 @admin.register(SimulatedEntry)
 class SimulatedEntryAdmin(ReadOnlyAdmin):
     """The simulated devices' own memory."""
@@ -205,12 +203,3 @@ class SimulatedEntryAdmin(ReadOnlyAdmin):
     def since(self, entry: SimulatedEntry) -> SafeString | str:
         """Return since when it is there."""
         return local_time(entry.since_at)
-
-
-@admin.register(AddressList)
-class AddressListAdmin(HistoryAdmin):
-    """What a device does to the lines at one level."""
-
-    list_display = ("name", "level", "rate_down_kbit", "rate_up_kbit")
-    search_fields = ("name",)
-    empty_words = "Add one list for each level: slowed, payment page only, suspended."

@@ -1,4 +1,4 @@
-"""Holds, line states, and the queued network changes with their attempts."""
+"""Line states, and the queued network changes with their attempts."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ from accounts.admin.confirm import confirm_pass
 from accounts.models import Account
 from billing_project.kernel import clock
 from netenforce.dispatch import dispatch_enforcement
-from netenforce.models import EnforcementAttempt, EnforcementTask, Hold, LineState, PaymentWindow
+from netenforce.models import EnforcementAttempt, EnforcementTask, LineState, PaymentWindow
 
 from .device import level_badge
 from .window import OpenWindowButton, window_badge
@@ -111,72 +111,14 @@ class EnforcementTaskAdmin(ReadOnlyAdmin):
         )  # fmt: skip
 
 
-class InForceFilter(admin.SimpleListFilter):
-    """Holds in force, or lifted ones."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
-        """Name the choices."""
-        return [("active", "in force"), ("lifted", "lifted")]
-
-    def queryset(self, _request: HttpRequest, rows: QuerySet[Hold]) -> QuerySet[Hold]:
-        """Narrow the list."""
-        if self.value() in ("active", "lifted"):
-            return rows.filter(lifted_at__isnull=self.value() == "active")
-        return rows
-
-
-@admin.register(Hold)
-class HoldAdmin(OpenWindowButton, ReadOnlyAdmin):
-    """Reasons to restrict an account's lines; lifting one leaves the others."""
-
-    list_display = ("account_shown", "level_shown", "cause", "why", "placed", "state")
-    list_select_related = ("account",)
-    list_filter = (InForceFilter, "level", "cause")
-    search_fields = ("account__number", "account__name", "why")
-    date_hierarchy = "placed_at"
-    empty_words = "Nobody's line is held back."
-    readonly_fields = ("account_shown", "level_shown", "placed", "state")
-    actions_detail = ("open_payment_window",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Hold]:
-        """Read the running payment windows along."""
-        rows: QuerySet[Hold] = super().get_queryset(request)
-        return rows.prefetch_related(_open_windows("account__payment_windows"))
-
-    @admin.display(description="account", ordering="account__number")
-    def account_shown(self, hold: Hold) -> SafeString | str:
-        """Return the account as a link."""
-        return admin_link(hold.account)
-
-    @admin.display(description="level", ordering="level")
-    def level_shown(self, hold: Hold) -> SafeString:
-        """Return how hard it restricts."""
-        return level_badge(hold.level)
-
-    @admin.display(description="placed", ordering="placed_at")
-    def placed(self, hold: Hold) -> SafeString | str:
-        """Return since when, in the account's time."""
-        return local_time(hold.placed_at, hold.account.timezone)
-
-    @admin.display(description="state", ordering="lifted_at")
-    def state(self, hold: Hold) -> SafeString:
-        """Tell whether it is in force, and until when it rests for a payment."""
-        if hold.lifted_at:
-            return badge("lifted", QUIET)
-        resting = hold.cause == Hold.Cause.NON_PAYMENT and _windows(hold.account)
-        return format_html("{} {}", badge("in force", WARN), resting or "")
-
-
-def _windows(account: Account) -> SafeString | str:
+def windows_of(account: Account) -> SafeString | str:
     """Return the account's payment window, from what the list has read ahead."""
     running = [window for window in account.payment_windows.all() if window.ended_at is None]
     return window_badge(running[0] if running else None, account.timezone)
 
 
-def _open_windows(path: str) -> Prefetch[Any]:
+def open_windows(path: str) -> Prefetch[Any]:
+    """Return how to read the running payment windows of a list's accounts ahead."""
     return Prefetch(path, PaymentWindow.objects.filter(ended_at__isnull=True))
 
 
@@ -221,7 +163,7 @@ class LineStateAdmin(OpenWindowButton, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[LineState]:
         """Read the running payment windows along."""
         rows: QuerySet[LineState] = super().get_queryset(request)
-        return rows.prefetch_related(_open_windows("line__account__payment_windows"))
+        return rows.prefetch_related(open_windows("line__account__payment_windows"))
 
     def account_of(self, row: LineState) -> Account:
         """Return the account whose lines are opened."""
@@ -235,7 +177,7 @@ class LineStateAdmin(OpenWindowButton, ReadOnlyAdmin):
     @admin.display(description="should be", ordering="desired_level")
     def desired(self, state: LineState) -> SafeString:
         """Return what the line should be, and until when it is open for a payment."""
-        return format_html("{} {}", level_badge(state.desired_level), _windows(state.line.account))
+        return format_html("{} {}", level_badge(state.desired_level), windows_of(state.line.account))
 
     @admin.display(description="seen as", ordering="observed_level")
     def observed(self, state: LineState) -> SafeString:

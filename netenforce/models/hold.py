@@ -1,5 +1,6 @@
 """Holds on an account's lines, and the state of each line that follows from them."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -34,8 +35,19 @@ class Hold(models.Model):
     level = models.CharField(max_length=16, choices=[c for c in Level.choices if c[0] != "open"])
     why = models.CharField(max_length=300)
     placed_at = models.DateTimeField(default=clock.now)
+    placed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    until_at = models.DateTimeField(null=True, blank=True, help_text="It lifts by itself then; blank: only by hand.")
+    paying_ends = models.BooleanField(
+        default=False, db_default=False,
+        help_text="The status was switched for money that is owed, so paying ends this as well.",
+    )  # fmt: skip
     lifted_at = models.DateTimeField(null=True, blank=True)
     lifted_why = models.CharField(max_length=300, blank=True)
+    lifted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
 
     class Meta:
         ordering = ("-placed_at", "-pk")
@@ -47,11 +59,28 @@ class Hold(models.Model):
                 condition=Q(lifted_at__isnull=True) | Q(lifted_at__gte=models.F("placed_at")),
                 name="hold_lifted_after_placed",
             ),
+            models.CheckConstraint(
+                condition=Q(until_at__isnull=True) | Q(until_at__gt=models.F("placed_at")),
+                name="hold_until_after_placed",
+            ),
+            models.CheckConstraint(
+                condition=Q(paying_ends=False) | Q(cause="status"), name="hold_paying_ends_status_only"
+            ),
         ]
-        indexes = [models.Index(fields=["account"], condition=Q(lifted_at__isnull=True), name="hold_active")]
+        indexes = [
+            models.Index(fields=["account"], condition=Q(lifted_at__isnull=True), name="hold_active"),
+            models.Index(
+                fields=["until_at"], condition=Q(lifted_at__isnull=True, until_at__isnull=False), name="hold_to_end"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_level_display()}: {self.why}"
+
+    @property
+    def over_money(self) -> bool:
+        """Tell whether paying what is owed ends it: then it rests while a payment window runs (P07)."""
+        return self.cause == self.Cause.NON_PAYMENT or self.paying_ends
 
 
 class LineState(models.Model):

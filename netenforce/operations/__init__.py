@@ -2,6 +2,7 @@
 
 from .holds import LiftHold, PlaceHold, change_holds, lift_hold, place_hold
 from .lines import ensure_basics, place_line, requeue
+from .lists import follow_accounts
 from .windows import close_windows_due, end_window, open_window
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "close_windows_due",
     "end_window",
     "ensure_basics",
+    "follow_accounts",
     "lift_hold",
     "open_window",
     "place_hold",

@@ -34,6 +34,9 @@ class PlaceHold:
     why: str
     at: datetime | None = None
     not_before: datetime | None = None
+    until_at: datetime | None = None
+    paying_ends: bool = False
+    by_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class LiftHold:
     cause_key: str
     why: str
     at: datetime | None = None
+    by_id: int | None = None
 
 
 def place_hold(
@@ -81,14 +85,17 @@ def lift_hold(*, account_id: int, cause_key: str, why: str, at: datetime | None 
 
 
 @transaction.atomic
-def change_holds(*, placed: Sequence[PlaceHold] = (), lifted: Sequence[LiftHold] = ()) -> None:
+def change_holds(
+    *, placed: Sequence[PlaceHold] = (), lifted: Sequence[LiftHold] = (), looked_at: Iterable[int] = ()
+) -> None:
     """Place and lift many holds, lifts first; the number of queries does not grow with them.
 
+    The lines of the accounts that are only ``looked_at`` are brought in line with their holds and lists as well.
     Raises ValueError if a level does not exist. The accounts' rows are locked, in key order.
     """
     if any(rank(wish.level) == 0 for wish in placed):
         raise ValueError("a hold cannot be placed at level open; lift it instead")
-    account_ids = sorted({wish.account_id for wish in placed} | {wish.account_id for wish in lifted})
+    account_ids = sorted({wish.account_id for wish in placed} | {wish.account_id for wish in lifted} | set(looked_at))
     if not account_ids:
         return
     lock_rows(Account.objects.order_by(), account_ids)
@@ -104,9 +111,9 @@ def _lift(active: dict[tuple[int, str], Hold], lifted: Sequence[LiftHold]) -> No
         hold = active.pop((wish.account_id, wish.cause_key), None)
         if hold is not None:
             hold.lifted_at = max(wish.at or clock.now(), hold.placed_at)
-            hold.lifted_why = wish.why[:WHY_LENGTH]
+            hold.lifted_why, hold.lifted_by_id = wish.why[:WHY_LENGTH], wish.by_id
             ended.append(hold)
-    update_rows(ended, ["lifted_at", "lifted_why"])
+    update_rows(ended, ["lifted_at", "lifted_why", "lifted_by"])
 
 
 def _place(active: dict[tuple[int, str], Hold], placed: Sequence[PlaceHold]) -> None:
@@ -122,14 +129,17 @@ def _place(active: dict[tuple[int, str], Hold], placed: Sequence[PlaceHold]) -> 
                 level=wish.level,
                 why=wish.why[:WHY_LENGTH],
                 placed_at=wish.at or clock.now(),
+                until_at=wish.until_at,
+                paying_ends=wish.paying_ends,
+                placed_by_id=wish.by_id,
             )
             fresh.append(hold)
-        elif hold.level != wish.level:
-            hold.level, hold.why = wish.level, wish.why[:WHY_LENGTH]
+        elif (hold.level, hold.paying_ends) != (wish.level, wish.paying_ends):
+            hold.level, hold.why, hold.paying_ends = wish.level, wish.why[:WHY_LENGTH], wish.paying_ends
             if hold.pk is not None:
                 changed.append(hold)
     copy_rows(Hold, fresh)
-    update_rows(changed, ["level", "why"])
+    update_rows(changed, ["level", "why", "paying_ends"])
 
 
 def _targets(account_ids: Iterable[int], placed: Sequence[PlaceHold], lifted: Sequence[LiftHold]) -> dict[int, Target]:

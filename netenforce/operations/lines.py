@@ -9,10 +9,11 @@ from accounts.models import Account, ServiceLine, User
 from accounts.operations import resolve_attentions
 from billing_project.kernel import clock
 from billing_project.kernel.bulk import copy_rows, update_rows
+from billing_project.kernel.errors import Refused
 from billing_project.kernel.locks import lock_row, lock_rows
 
 from ..models import AddressList, Device, EnforcementTask, LinePlacement, LineState
-from ..queries import counting_holds
+from ..queries import counting_holds, why_a_devices_own
 from ..rules.desired import OPEN, hardest, rank
 from .orders import WHY_LENGTH, Target, retarget, wake
 
@@ -31,7 +32,14 @@ def place_line(line: ServiceLine, device: Device, *, by: User | None = None) -> 
 
 @transaction.atomic
 def place_on(line: ServiceLine, devices: Iterable[Device], *, by: User | None = None) -> None:
-    """Put a line on these devices and take it off all others; what it should be is ordered on each at once."""
+    """Put a line on these devices and take it off all others; what it should be is ordered on each at once.
+
+    Raises Refused where `why_not_placed` says so.
+    """
+    devices = list(devices)
+    refusal = why_not_placed(line, devices)
+    if refusal is not None:
+        raise refusal
     lock_row(Account.objects.order_by(), line.account_id)
     wanted = {device.pk: device for device in devices}
     placements = {row.device_id: row for row in LinePlacement.objects.filter(line=line)}
@@ -59,6 +67,12 @@ def place_on(line: ServiceLine, devices: Iterable[Device], *, by: User | None = 
         causes=frozenset(hold.cause for hold in counting if hold.level == level),
     )  # fmt: skip
     retarget({line.account_id: target})
+
+
+def why_not_placed(line: ServiceLine, devices: Iterable[Device]) -> Refused | None:
+    """Return why a line cannot be on these devices: it would cut us off from one of them; None if it can."""
+    words = why_a_devices_own([text for text in (line.ipv4, line.ipv6) if text], devices)
+    return Refused("line_is_device", words) if words else None
 
 
 def _with_author(row: LinePlacement, by: User | None) -> LinePlacement:

@@ -19,7 +19,7 @@ from billing_project.kernel.locks import lock_rows
 from billing_project.kernel.nudge import nudge
 
 from ..models import Device, EnforcementTask, LineState
-from ..queries import OPEN_STATES, all_lists
+from ..queries import OPEN_STATES, all_lists, why_a_devices_own
 from ..rules.desired import NOTHING, OPEN, Held, rank
 from ..rules.lists import ListView, Standing, carried, choose
 from ..rules.supersede import Pending, decide
@@ -51,7 +51,7 @@ class _Outcome:
     tasks: list[EnforcementTask] = field(default_factory=list)
     ended: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     left_behind: list[int] = field(default_factory=list)
-    homeless: list[AttentionRequest] = field(default_factory=list)
+    attention: list[AttentionRequest] = field(default_factory=list)
     settled_keys: list[str] = field(default_factory=list)
 
 
@@ -85,6 +85,8 @@ def retarget(targets: Mapping[int, Target]) -> None:
     outcome = _Outcome()
     for place in _places(lines, targets):
         target = targets[place.line.account_id]
+        if place.device is not None and place.wanted.level != OPEN:
+            _spare_ourselves(place, outcome)
         known = _desired(place.state)
         # One that was vetoed waits for the next decision to restrict; it is not repeated by whatever else changes.
         refused_before = place.vetoed and target.placed and place.pending is None
@@ -188,12 +190,29 @@ def _retarget_line(place: _Place, target: Target, outcome: _Outcome) -> None:
         )  # fmt: skip
 
 
+def _spare_ourselves(place: _Place, outcome: _Outcome) -> None:
+    """Leave a line open where restricting it would cut us off from the very device that is to free it again."""
+    assert place.device is not None
+    words = why_a_devices_own([text for text in (place.line.ipv4, place.line.ipv6) if text], [place.device])
+    if words:
+        place.wanted = NOTHING
+        outcome.attention.append(
+            AttentionRequest(
+                code="line-is-device",
+                key=f"line:{place.line.pk}:{place.device.pk}",
+                account_id=place.line.account_id,
+                words=f"Line {place.line} of account {place.line.account.number} should be restricted, but is not:"
+                f" {words}",
+            )
+        )
+
+
 def _note_homeless(line: ServiceLine, target: Target, outcome: _Outcome) -> None:
     """Tell the clerks about a line that should be restricted and is on no device."""
     if target.level == OPEN:
         outcome.settled_keys.append(f"line:{line.pk}")
         return
-    outcome.homeless.append(
+    outcome.attention.append(
         AttentionRequest(
             code="line-without-device",
             key=f"line:{line.pk}",
@@ -214,7 +233,7 @@ def _write(outcome: _Outcome) -> None:
         # Of these nobody knows yet what they did: their worker, or the next confirmed order, settles them.
         EnforcementTask.objects.filter(pk__in=outcome.left_behind).update(settled_at=None)
     copy_rows(EnforcementTask, outcome.tasks)
-    raise_attentions(outcome.homeless)
+    raise_attentions(outcome.attention)
     if outcome.settled_keys:
         resolve_attentions("line-without-device", outcome.settled_keys, "the restriction ended")
     wake([task for task in outcome.tasks if task.due_at <= now])

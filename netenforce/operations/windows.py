@@ -1,9 +1,9 @@
 """Open a payment window and end it: minutes of full access in which the bank's own pages load (P07).
 
-A window lets the holds for non-payment rest, and no others; the holds stay as they are. A slowed line gets one as well,
-since a bank's confirmation page that loads for minutes is given up. When a window ends, its lines go back to what
-they were. That is no new cut: it may go out at any hour. Nothing needs to be remembered by a worker for it: every pass
-of the dispatcher first ends what is over.
+A window lets the holds that paying ends rest, and no others (queries.rests); the holds stay as they are. A slowed line
+gets one as well, since a bank's confirmation page that loads for minutes is given up. When a window ends, its lines go
+back to what they were. That is no new cut: it may go out at any hour. Nothing needs to be remembered by a worker for
+it: every pass of the dispatcher first ends what is over.
 """
 
 import logging
@@ -21,7 +21,7 @@ from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row
 
-from ..models import EnforcementTask, Hold, LineState, PaymentWindow
+from ..models import EnforcementTask, LineState, PaymentWindow
 from ..queries import OPEN_STATES, active_holds, counting_holds
 from ..rules.desired import OPEN, hardest
 from .orders import WHY_LENGTH, Target, retarget
@@ -43,9 +43,9 @@ def window_length() -> timedelta:
 def why_no_window(account: Account, *, scope: str) -> Refused | None:
     """Return why a customer's press of Pay would open no window now; None if it would, or one runs already."""
     holds = active_holds([account.pk]).get(account.pk, [])
-    if not any(hold.cause == Hold.Cause.NON_PAYMENT for hold in holds):
+    if not any(hold.over_money for hold in holds):
         return Refused("not_restricted", _("The line is not limited over money, so there is nothing to open."))
-    if any(hold.cause != Hold.Cause.NON_PAYMENT for hold in holds):
+    if not all(hold.over_money for hold in holds):
         return Refused(
             "held_otherwise", _("The line is limited for another reason as well, which paying does not end.")
         )

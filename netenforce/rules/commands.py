@@ -3,7 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from accounts.rules.prefixes import why_no_line
+
 from .desired import NOTHING, OPEN, Held, rank
+
+# The fields of a line that are addresses, and of which kind.
+VERSIONS = {"ipv4": 4, "ipv6": 6}
 
 # Groups of a line's fields; the first group of which the line has something is how the device knows it.
 Identifiers = Sequence[Sequence[str]]
@@ -45,12 +50,19 @@ def diff(desired: Mapping[str, Held], observed: Mapping[str, Held]) -> Drift:
 
 
 def addresses(fields: Mapping[str, str], identifiers: Identifiers) -> tuple[str, ...]:
-    """Return the addresses by which a device knows a line; none if it cannot know it."""
+    """Return the addresses by which a device knows a line, as the line writes them; none if it cannot know it.
+
+    What cannot be one customer's (a whole network, a multicast group) is never told to a device, whoever entered it.
+    """
     for group in identifiers:
-        found = tuple(fields[name] for name in group if fields.get(name))
+        found = tuple(fields[name] for name in group if fields.get(name) and not _no_line(name, fields[name]))
         if found:
             return found
     return ()
+
+
+def _no_line(name: str, text: str) -> bool:
+    return name in VERSIONS and bool(why_no_line(text, VERSIONS[name]))
 
 
 def seen(line_addresses: Sequence[str], read: Mapping[str, Held], wanted: Held) -> Held:

@@ -60,3 +60,8 @@ def meets(account: Standing, one: ListView) -> bool:
         and (not one.account_type_ids or account.account_type_id in one.account_type_ids)
         and (not one.cause or one.cause in account.causes)
     )
+
+
+def takes(account: Standing, one: ListView) -> bool:
+    """Tell whether a list restricts an account by its status or type alone; one without either takes nobody."""
+    return one.by_account and bool(one.status_ids or one.account_type_ids) and meets(account, one)

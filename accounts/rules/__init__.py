@@ -1,0 +1,1 @@
+"""Pure rules of the accounts room: no database, no clock."""
