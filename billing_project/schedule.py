@@ -41,6 +41,9 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     # Forget the gateway's reports of more than 90 days ago.
     "invoicing.purge_events": {"task": "invoicing.purge_events", "schedule": crontab(minute="40", hour="3")},
     "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},
+    # Notice a device that was started anew, and who has paid and is blocked still.
+    "netenforce.watch": {"task": "netenforce.watch", "schedule": schedule(MINUTE)},
+    "netenforce.raise_alarms": {"task": "netenforce.raise_alarms", "schedule": schedule(MINUTE)},
     # Read the devices back and repair what has drifted.
     "netenforce.reconcile": {"task": "netenforce.reconcile", "schedule": schedule(5 * MINUTE)},
 }
