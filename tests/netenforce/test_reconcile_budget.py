@@ -15,7 +15,7 @@ from netenforce import signals
 from netenforce.dispatch import dispatch_enforcement
 from netenforce.models import Device, DeviceReading, EnforcementTask, LineState, SimulatedEntry
 from netenforce.operations import lift_hold, place_hold
-from netenforce.reconcile import DeviceReport, compare_device, forget_readings, reconcile
+from netenforce.reconcile import DeviceReport, compare_device, forget_readings
 from netenforce.watching import compared_lately
 from tests.factories import instant, make_account, make_device, make_line
 
