@@ -44,6 +44,9 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "netenforce.dispatch": {"task": "netenforce.dispatch", "schedule": schedule(MINUTE)},
     # Follow address lists whose bell was lost after a change.
     "netenforce.follow_lists": {"task": "netenforce.follow_lists", "schedule": schedule(5 * MINUTE)},
+    # Notice a device that was started anew, and who has paid and is blocked still.
+    "netenforce.watch": {"task": "netenforce.watch", "schedule": schedule(MINUTE)},
+    "netenforce.raise_alarms": {"task": "netenforce.raise_alarms", "schedule": schedule(MINUTE)},
     # Read the devices back and repair what has drifted.
     "netenforce.reconcile": {"task": "netenforce.reconcile", "schedule": schedule(5 * MINUTE)},
 }

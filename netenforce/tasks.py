@@ -1,14 +1,18 @@
 """Doors of the network room for Celery."""
 
 from celery import shared_task
+from django.db.models import QuerySet
 
 from billing_project.kernel import clock
 from billing_project.kernel.nudge import nudge
 
+from .alarms import raise_alarms
 from .dispatch import dispatch_enforcement
+from .models import Device, DeviceReading
 from .operations.lists import follow_everybody
-from .reconcile import reconcile as compare_devices
+from .reconcile import compare_device
 from .restore import restore_lines
+from .watching import compared_lately, due_devices, look_at
 
 DISPATCH_SECONDS, TURN_SECONDS = 40.0, 5.0
 RESTORE_SECONDS = 40.0
@@ -35,10 +39,45 @@ def dispatch() -> int:
     return handled
 
 
-@shared_task(name="netenforce.reconcile", soft_time_limit=240, time_limit=300)
+@shared_task(name="netenforce.reconcile", soft_time_limit=60, time_limit=90)
 def reconcile() -> int:
-    """Compare all devices with what they should hold, repair them, and return how much had drifted."""
-    return sum(report.drifted for report in compare_devices())
+    """Have each device compared by a task of its own, so that none waits for another; return how many."""
+    return _for_each("netenforce.reconcile_device", due_devices())
+
+
+@shared_task(name="netenforce.reconcile_device", soft_time_limit=240, time_limit=300)
+def reconcile_device(device_id: int) -> int:
+    """Compare one device with what it should hold, repair it, and return how much had drifted."""
+    return sum(
+        compare_device(device, trigger=DeviceReading.Trigger.CLOCK, turn_seconds=TURN_SECONDS).drifted
+        for device in due_devices().filter(pk=device_id)
+        if not compared_lately(device)
+    )
+
+
+@shared_task(name="netenforce.watch", soft_time_limit=50, time_limit=60)
+def watch() -> int:
+    """Have each device asked whether it was started anew, by a task of its own; return how many."""
+    return _for_each("netenforce.watch_device", due_devices())
+
+
+@shared_task(name="netenforce.watch_device", soft_time_limit=240, time_limit=300)
+def watch_device(device_id: int) -> bool:
+    """Ask one device how long it runs, and compare it at once if it was started anew; tell whether it was."""
+    return any(look_at(device) for device in due_devices().filter(pk=device_id))
+
+
+@shared_task(name="netenforce.raise_alarms", soft_time_limit=50, time_limit=60)
+def tell_alarms() -> int:
+    """Put before the clerks whose line is blocked and should not be, or is not and should be; return how many."""
+    return raise_alarms()
+
+
+def _for_each(task: str, devices: QuerySet[Device]) -> int:
+    keys = list(devices.order_by("pk").values_list("pk", flat=True))
+    for key in keys:
+        nudge(task, key)
+    return len(keys)
 
 
 @shared_task(name="netenforce.follow_lists", soft_time_limit=240, time_limit=300)

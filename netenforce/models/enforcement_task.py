@@ -29,7 +29,8 @@ class EnforcementTask(models.Model):
     recloses = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="It closes a line again after a payment window: no new cut, so at any hour (P07).",
+        help_text="It closes a line again after a payment window, or after a device lost it: no new cut, so at any"
+        " hour (P07, R-12).",
     )
     generation = models.PositiveIntegerField()
     why = models.CharField(max_length=300)

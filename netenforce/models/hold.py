@@ -99,6 +99,13 @@ class LineState(models.Model):
     observed_level = models.CharField(max_length=16, choices=Level.choices, default=Level.OPEN)
     observed_list = models.CharField(max_length=80, blank=True)
     observed_at = models.DateTimeField(null=True, blank=True)
+    observed_since_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a comparison first found it so; blank: as the last order left it."
+    )
+    earlier_level = models.CharField(
+        max_length=16, blank=True, default="", choices=Level.choices, help_text="What it was seen to be before that."
+    )
+    earlier_at = models.DateTimeField(null=True, blank=True, help_text="When it was last seen to be that.")
     remark = models.CharField(
         max_length=200, blank=True, help_text="What the device added, such as at the next log-in."
     )

@@ -1,6 +1,6 @@
 """Put a line on devices, order once more what lines should be, and the rows that ship with the program."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -81,8 +81,11 @@ def _with_author(row: LinePlacement, by: User | None) -> LinePlacement:
     return row
 
 
-def requeue(states: QuerySet[LineState], *, why: str) -> list[EnforcementTask]:
-    """Order once more what idle lines should be; the accounts' rows must be locked by the caller."""
+def requeue(states: QuerySet[LineState], *, why: str, restored: Collection[int] = ()) -> list[EnforcementTask]:
+    """Order once more what idle lines should be; the accounts' rows must be locked by the caller.
+
+    To restrict the lines whose keys are in ``restored`` is no new cut: a device has just lost what it held.
+    """
     fresh = []
     locked = lock_rows(states.filter(device__isnull=False).select_related("line", "device"))
     # An order that closes a line again after a payment window stays one when it is repeated.
@@ -90,6 +93,7 @@ def requeue(states: QuerySet[LineState], *, why: str) -> list[EnforcementTask]:
     reclosing = set(before.values_list("line_id", "device_id", "generation", "level"))
     for state in locked:
         again = (state.line_id, state.device_id, state.generation, state.desired_level) in reclosing
+        again = again or state.line_id in restored
         state.generation += 1
         restores = rank(state.desired_level) < rank(state.observed_level) or state.desired_level == OPEN
         fresh.append((state, EnforcementTask(

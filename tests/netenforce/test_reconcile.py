@@ -10,6 +10,7 @@ from django.core.management import call_command
 from accounts.models import ServiceLine
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
+from billing_project.kernel.nudge import recorded
 from netenforce import signals
 from netenforce.dispatch import dispatch_enforcement
 from netenforce.models import Device, EnforcementTask, LineState, SimulatedEntry
@@ -189,13 +190,17 @@ def test_the_dispatch_command_counts_by_outcome(town: Device, capsys: pytest.Cap
     assert capsys.readouterr().out == "notices: nothing due\n"
 
 
-def test_the_tasks_are_doors_to_all_this(town: Device) -> None:
-    from netenforce.tasks import dispatch
+def test_the_tasks_are_doors_to_all_this(town: Device, django_capture_on_commit_callbacks: Any) -> None:
+    from netenforce.tasks import dispatch, reconcile_device
     from netenforce.tasks import reconcile as door
 
     spoil(town)
-    with clock.at(NINE):
-        assert door() == 4
+    with clock.at(NINE + timedelta(minutes=5)):
+        with recorded() as nudges, django_capture_on_commit_callbacks(execute=True):
+            assert door() == 1
+        assert nudges == [("netenforce.reconcile_device", (town.pk,))]
+        assert reconcile_device(town.pk) == 4
+        assert reconcile_device(town.pk) == 0, "a comparison that waited in a long queue is not made again"
         restrict(ServiceLine.objects.get(ipv4="100.64.0.4"))
         assert dispatch() == 1
 

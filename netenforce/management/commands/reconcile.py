@@ -29,6 +29,8 @@ class Command(command.Command):
             "devices": [asdict(report) | {"drifted": report.drifted} for report in reports],
             "drifted": sum(report.drifted for report in reports),
             "repaired": sum(report.repaired for report in reports),
+            "foreign": sum(len(report.foreign) for report in reports),
+            "left": sum(report.left for report in reports),
         }
         return command.Answer(
             document,
@@ -41,7 +43,8 @@ class Command(command.Command):
 def _lines(report: DeviceReport) -> Iterator[str]:
     classes = {"missing": report.missing, "extra": report.extra, "stale": report.stale, "foreign": report.foreign}
     found = ", ".join(f"{len(held)} {name}" for name, held in classes.items() if held or name != "foreign")
-    yield f"{report.device}: {found}, {report.pending} under way; {report.repaired} repaired"
+    left = f", {report.left} left for the next comparison" if report.left else ""
+    yield f"{report.device}: {found}, {report.pending} under way; {report.repaired} repaired{left}"
     for name, held in classes.items():
         for address, level in held.items():
             yield f"  {name} {address} {level}"
