@@ -32,3 +32,8 @@ def devices_named(name: str | None) -> Iterable[Device]:
             f"There is no enabled device named {name!r}; 'reconcile' alone lists all of them.",
         )
     return found
+
+
+def close_breaker(device: Device) -> None:
+    """Forget the failures in a row: the device is asked again at once, whoever left it in peace."""
+    Device.objects.filter(pk=device.pk).update(failures_in_row=0, retry_at=None)

@@ -30,12 +30,10 @@ def running_windows(account_ids: Iterable[int]) -> dict[int, PaymentWindow]:
 
 
 def counting_holds(account_ids: Iterable[int]) -> dict[int, list[Hold]]:
-    """Return the active holds that restrict lines now: for non-payment, none while a payment window runs (P07)."""
-    open_for_payment = running_windows(account_ids)
+    """Return the active holds that restrict lines now: none over money while a window or a release runs (P07)."""
+    windows = running_windows(account_ids)
     return {
-        account_id: [
-            hold for hold in holds if hold.cause != Hold.Cause.NON_PAYMENT or account_id not in open_for_payment
-        ]
+        account_id: [hold for hold in holds if account_id not in windows or not windows[account_id].rests(hold.cause)]
         for account_id, holds in active_holds(account_ids).items()
     }
 

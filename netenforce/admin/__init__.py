@@ -1,5 +1,5 @@
 """The back office's screens of the network room, a module per section."""
 
-from . import device, enforcement, reading, window
+from . import device, enforcement, line, reading, window
 
-__all__ = ["device", "enforcement", "reading", "window"]
+__all__ = ["device", "enforcement", "line", "reading", "window"]

@@ -1,4 +1,7 @@
-"""Payment windows: minutes of full access in which a customer pays, so that the bank's own pages load (P07)."""
+"""Payment windows: minutes of full access in which a customer pays, so that the bank's own pages load (P07).
+
+A release is one of hours that staff give as a courtesy.
+"""
 
 from django.conf import settings
 from django.db import models
@@ -6,20 +9,28 @@ from django.db.models import F, Q
 
 from billing_project.kernel import clock
 
+from .hold import Hold
+
 
 class PaymentWindow(models.Model):
-    """A time in which holds for non-payment do not restrict an account's lines; it ends by itself."""
+    """A time in which holds over money do not restrict an account's lines; it ends by itself."""
 
     class Ended(models.TextChoices):
         RAN_OUT = "ran_out", "its time was over"
         PAID = "paid", "paid"
         LEFT = "left", "the payment page was left"
         BY_HAND = "by_hand", "closed by staff"
+        FREED = "freed", "nothing is held back any more"
 
     class Kind(models.TextChoices):
         PAYMENT = "payment", "for a payment"
         RELEASE = "release", "released by staff"
 
+    # Which holds do not count while one runs. Abuse and the customer's own wish are not about money.
+    RESTING = {
+        Kind.PAYMENT: frozenset({Hold.Cause.NON_PAYMENT}),
+        Kind.RELEASE: frozenset({Hold.Cause.NON_PAYMENT, Hold.Cause.STATUS, Hold.Cause.FOUND}),
+    }
     # Those who come back to pay go on with the minutes that are left.
     RESUMED = (Ended.PAID, Ended.LEFT)
 
@@ -61,4 +72,9 @@ class PaymentWindow(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"payment window of {self.opened_at:%Y-%m-%d %H:%M} UTC"
+        name = "release" if self.kind == self.Kind.RELEASE else "payment window"
+        return f"{name} of {self.opened_at:%Y-%m-%d %H:%M} UTC"
+
+    def rests(self, cause: str) -> bool:
+        """Tell whether a hold of this cause does not count while the window runs."""
+        return cause in self.RESTING[self.Kind(self.kind)]
