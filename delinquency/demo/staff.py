@@ -10,6 +10,8 @@ from django.utils.module_loading import import_string
 
 from accounts.models import User
 from invoicing.models import MoneyLimit
+from netenforce.models import ReleaseLimit
+from netenforce.operations.releases import SENSIBLE
 
 ROOMS = ("accounts", "invoicing", "netenforce", "delinquency")
 # What only an administrator changes is not named; money, notices, events and history are never changed at all.
@@ -59,6 +61,8 @@ def hire() -> User:
         MoneyLimit.objects.get_or_create(
             group=group, defaults={"waive_max": waive, "write_off_max": write_off, "refund_max": refund}
         )
+        hours, times = SENSIBLE[name]
+        ReleaseLimit.objects.get_or_create(group=group, defaults={"hours_max": hours, "releases_a_month": times})
     for username, first, last, group_name in STAFF:
         user = User(
             username=username, first_name=first, last_name=last, email=f"{username}@valley-fibre.example",

@@ -1,5 +1,5 @@
 """The back office's screens of the network room, a module per section."""
 
-from . import device, enforcement, hold, lists, placement, reading, window
+from . import device, enforcement, hold, line, lists, placement, reading, window
 
-__all__ = ["device", "enforcement", "hold", "lists", "placement", "reading", "window"]
+__all__ = ["device", "enforcement", "hold", "line", "lists", "placement", "reading", "window"]

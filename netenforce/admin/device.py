@@ -1,10 +1,10 @@
-"""Devices: how they are reached, whether they answer, and the lines on them."""
+"""Devices, address lists, and which line is on which device."""
 
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -20,24 +20,19 @@ from accounts.admin.base import (
     ReadOnlyAdmin,
     badge,
     local_time,
+    number_of,
 )
 from billing_project.kernel.errors import Refused
 from netenforce.models import Device, LinePlacement, LineState, SimulatedEntry
-from netenforce.models.hold import Level
 from netenforce.queries import why_host_taken, why_not_switched_off
 from netenforce.rules.options import check_options
 
-LEVEL_TONES = {Level.OPEN: GOOD, Level.THROTTLE: WARN, Level.WALLED_GARDEN: BAD, Level.SUSPEND: BAD}
-SHOWN_LINES_MAX = 500
+from .device_lines import DIFFERS_STATE, drift_of, lines_of
+from .device_views import DeviceViews
+from .device_words import breaker_of, capabilities_of, drivers_help, duration
+from .levels import level_badge
 
-
-def level_badge(level: str) -> SafeString:
-    """Return how hard a line is restricted, in words and colour."""
-    known = level in Level.values
-    return badge(
-        Level(level).label if known else level or "not there",
-        LEVEL_TONES.get(Level(level), QUIET) if known else QUIET,
-    )
+__all__ = ["level_badge"]
 
 
 class DeviceForm(forms.ModelForm[Device]):
@@ -54,6 +49,17 @@ class DeviceForm(forms.ModelForm[Device]):
     class Meta:
         model = Device
         exclude: ClassVar[list[str]] = ["secret"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Let the limit of a comparison be left blank."""
+        super().__init__(*args, **kwargs)
+        if "repairs_max" in self.fields:
+            self.fields["repairs_max"].required = False
+
+    def clean_repairs_max(self) -> int:
+        """Return the limit; blank is the usual one."""
+        given = self.cleaned_data.get("repairs_max")
+        return int(given if given is not None else Device._meta.get_field("repairs_max").default)
 
     def clean_options(self) -> Any:
         """Refuse options that this kind of device does not have, with the way to mend them."""
@@ -88,24 +94,27 @@ class DeviceForm(forms.ModelForm[Device]):
 
 
 @admin.register(Device)
-class DeviceAdmin(HistoryAdmin):
+class DeviceAdmin(DeviceViews, HistoryAdmin):
     """Routers and RADIUS servers that can slow or block a line."""
 
     form = DeviceForm
-    list_display = ("name", "driver", "host", "health", "contact", "lines_total", "lines_differ")
+    list_display = ("name", "driver", "host", "health", "contact", "breaker", "lines_total", "lines_differ")
     list_filter = ("driver", "enabled", ("failing_since_at", admin.EmptyFieldListFilter))
     search_fields = ("name", "host")
-    empty_words = "Add a device; a simulated one needs nothing but a name. Then place lines on it."
+    empty_words = "Add a device; a simulated one needs nothing but a name. Then test it, and place lines on it."
     fieldsets = (
-        (None, {"fields": ("name", "driver", "enabled", "health", "contact")}),
-        ("How to reach it", {"fields": ("host", "port", "username", "new_secret", "options")}),
+        (None, {"fields": ("name", "driver", "enabled", "repairs_max")}),
+        (
+            "How to reach it",
+            {"fields": ("host", "port", "username", "new_secret", "options"), "description": drivers_help()},
+        ),
     )
-    readonly_fields = ("health", "contact")
+    change_form_outer_before_template = "admin/device.html"
     change_form_outer_after_template = "admin/device_lines.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
         """Count the lines, and those whose device has not confirmed what they should be."""
-        states = LineState.objects.filter(device=OuterRef("pk")).exclude(desired_level=F("observed_level"))
+        states = LineState.objects.filter(DIFFERS_STATE, device=OuterRef("pk"))
         rows: QuerySet[Device] = super().get_queryset(request)
         return rows.annotate(
             lines_total=_count(LinePlacement.objects.filter(device=OuterRef("pk"))),
@@ -119,8 +128,17 @@ class DeviceAdmin(HistoryAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Add the lines of the device: what they should be beside what the device says."""
-        found = {"device_lines": device_lines(object_id)} if object_id.isdigit() else {}
+        """Add how the device is doing, and its lines: what they should be beside what the device says."""
+        device = self.get_object(request, object_id) if number_of(object_id) else None
+        found: dict[str, Any] = {}
+        if device is not None:
+            found = {
+                "device": device, "health": self.health(device), "contact": self.contact(device),
+                "breaker": breaker_of(device), "abilities": capabilities_of(device),
+                "uptime": duration(device.uptime_seconds), "probed": local_time(device.probed_at),
+                "may_operate": self.has_operate_permission(request, device),
+                "device_lines": lines_of(device, request.GET.dict()), "drift": drift_of(device),
+            }  # fmt: skip
         return super().change_view(request, object_id, form_url, {**found, **(extra_context or {})})
 
     @admin.display(description="health", ordering="failing_since_at")
@@ -138,6 +156,12 @@ class DeviceAdmin(HistoryAdmin):
         """Return when it last answered."""
         return local_time(device.last_contact_at)
 
+    @admin.display(description="breaker", ordering="retry_at")
+    def breaker(self, device: Device) -> SafeString | str:
+        """Tell whether it is left in peace after failures."""
+        found = breaker_of(device)
+        return badge(found.words, BAD) if found.is_open else ""
+
     @admin.display(description="lines", ordering="lines_total")
     def lines_total(self, device: Any) -> int:
         """Return how many lines are on it."""
@@ -153,35 +177,6 @@ def _count(rows: QuerySet[Any]) -> Coalesce:
     """Count rows by a subquery, so that one count does not multiply another."""
     counted = rows.order_by().values("device").annotate(total=Count("pk")).values("total")
     return Coalesce(Subquery(counted), 0)
-
-
-def device_lines(device_id: str) -> dict[str, Any]:
-    """Return what each line of a device should be, what it was last seen as, and the simulated device's own memory."""
-    placed = (
-        LinePlacement.objects.filter(device_id=device_id)
-        .select_related("line__account")
-        .order_by("line__ipv4", "line_id")[:SHOWN_LINES_MAX]
-    )
-    memory = {
-        entry.address: entry for entry in SimulatedEntry.objects.filter(device_id=device_id)[: SHOWN_LINES_MAX * 2]
-    }
-    states = {state.line_id: state for state in LineState.objects.filter(device_id=device_id)}
-    rows = []
-    for placement in placed:
-        line = placement.line
-        state = states.get(line.pk)
-        entries = [memory.pop(address) for address in (line.ipv4, line.ipv6, line.radius_username) if address in memory]
-        rows.append(
-            {
-                "line": line, "account": line.account,
-                "desired": level_badge(state.desired_level if state else Level.OPEN),
-                "observed": level_badge(state.observed_level if state else Level.OPEN),
-                "seen": local_time(state.observed_at, line.account.timezone) if state else "",
-                "entries": entries,
-                "differs": bool(state and state.desired_level != state.observed_level),
-            }
-        )  # fmt: skip
-    return {"rows": rows, "strangers": list(memory.values()), "most": SHOWN_LINES_MAX}
 
 
 @admin.register(SimulatedEntry)

@@ -1,4 +1,4 @@
-"""Payment windows: the list, and the clerk's buttons that open one and close it (P07)."""
+"""Payment windows and releases: the list, and the clerk's buttons that open one and close it (P07)."""
 
 from typing import Any
 from uuid import uuid4
@@ -29,13 +29,19 @@ def window_badge(window: PaymentWindow | None, zone: str) -> SafeString | str:
     """Return until when a window runs, in the account's time; blank if none does."""
     if window is None or window.ended_at is not None:
         return ""
-    return badge(f"payment window until {clock.local(window.closes_at, zone):%H:%M}", GOOD)
+    until = clock.local(window.closes_at, zone)
+    if window.kind == PaymentWindow.Kind.RELEASE:
+        return badge(f"released until {until:%Y-%m-%d %H:%M}", GOOD)
+    return badge(f"payment window until {until:%H:%M}", GOOD)
 
 
 def open_by_hand(account: Account, request: HttpRequest, reason: str) -> str:
     """Open a window at a clerk's word and return what was done; raises Refused."""
     by = staff_user(request)
     window = open_window(account_id=account.pk, key=f"staff:{uuid4()}", scope="", why=reason, by=by)
+    if window.kind == PaymentWindow.Kind.RELEASE:
+        until = clock.local(window.closes_at, account.timezone)
+        return f"It is released until {until:%Y-%m-%d %H:%M} ({account.timezone}) already; that is enough to pay."
     return f"Open for a payment until {clock.local(window.closes_at, account.timezone):%H:%M} ({account.timezone})."
 
 
@@ -77,16 +83,19 @@ class RunningFilter(admin.SimpleListFilter):
 
 @admin.register(PaymentWindow)
 class PaymentWindowAdmin(ReadOnlyAdmin):
-    """Minutes of full access in which a customer pays."""
+    """Minutes of full access in which a customer pays, and hours that staff gave."""
 
-    list_display = ("account_shown", "opened", "closes", "state", "why", "opened_by")
+    list_display = ("account_shown", "kind", "opened", "closes", "state", "why", "opened_by")
     list_select_related = ("account", "opened_by")
-    list_filter = (RunningFilter, "ended_how")
+    list_filter = (RunningFilter, "kind", "ended_how")
     search_fields = ("account__number", "account__name", "why")
     date_hierarchy = "opened_at"
     actions_detail = ("close_now",)
-    empty_words = "One opens when somebody whose line is restricted presses Pay. A clerk opens one on a hold's page."
-    fields = ("account_shown", "opened", "closes", "state", "ended", "why", "opened_by", "levels_before")
+    empty_words = (
+        "One opens when somebody whose line is restricted presses Pay. Staff open one on a hold's page, and release a"
+        " line for hours on the line's page."
+    )
+    fields = ("account_shown", "kind", "opened", "closes", "state", "ended", "why", "opened_by", "levels_before")
     readonly_fields = ("account_shown", "opened", "closes", "state", "ended")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
@@ -124,14 +133,27 @@ class PaymentWindowAdmin(ReadOnlyAdmin):
     def close_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for confirmation, and end the window before its time."""
         return confirm_one(
-            self, request, object_id, title="Close the payment window", submit="Close it", danger=True,
-            words="The lines go back to what they were, unless they have been freed. A payment that is being made on"
-            " the bank's page may fail.",
+            self, request, object_id, title="Close it now", submit="Close it", danger=True, words=_close_words,
             carry_out=lambda row, _data: _close(row),
         )  # fmt: skip
 
 
+def _close_words(window: PaymentWindow) -> str:
+    if window.kind == PaymentWindow.Kind.RELEASE:
+        return (
+            "The release ends, and what is still unpaid restricts the lines again: at once if it began less than ten"
+            " minutes ago, otherwise in the account's daytime. It still counts as given."
+        )
+    return (
+        "The lines go back to what they were, unless they have been freed. A payment that is being made on the bank's"
+        " page may fail."
+    )
+
+
 def _close(window: PaymentWindow) -> str:
+    released = window.kind == PaymentWindow.Kind.RELEASE
     if end_window(window.account_id, how=PaymentWindow.Ended.BY_HAND, key=window.key) is None:
         raise Refused("window_ended", "This window has ended already.")
+    if released:
+        return "The release has ended; what is still unpaid restricts the lines again."
     return "The payment window is closed; its lines go back to what they were."

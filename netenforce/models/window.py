@@ -1,4 +1,7 @@
-"""Payment windows: minutes of full access in which a customer pays, so that the bank's own pages load (P07)."""
+"""Payment windows: minutes of full access in which a customer pays, so that the bank's own pages load (P07).
+
+A release is one of hours that staff give as a courtesy.
+"""
 
 from django.conf import settings
 from django.db import models
@@ -8,13 +11,14 @@ from billing_project.kernel import clock
 
 
 class PaymentWindow(models.Model):
-    """A time in which holds for non-payment do not restrict an account's lines; it ends by itself."""
+    """A time in which holds over money do not restrict an account's lines; it ends by itself."""
 
     class Ended(models.TextChoices):
         RAN_OUT = "ran_out", "its time was over"
         PAID = "paid", "paid"
         LEFT = "left", "the payment page was left"
         BY_HAND = "by_hand", "closed by staff"
+        FREED = "freed", "nothing is held back any more"
 
     class Kind(models.TextChoices):
         PAYMENT = "payment", "for a payment"
@@ -61,4 +65,5 @@ class PaymentWindow(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"payment window of {self.opened_at:%Y-%m-%d %H:%M} UTC"
+        name = "release" if self.kind == self.Kind.RELEASE else "payment window"
+        return f"{name} of {self.opened_at:%Y-%m-%d %H:%M} UTC"

@@ -3,6 +3,7 @@
 from .holds import LiftHold, PlaceHold, change_holds, lift_hold, place_hold
 from .lines import ensure_basics, place_line, requeue
 from .lists import follow_accounts
+from .releases import release_account
 from .windows import close_windows_due, end_window, open_window
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "open_window",
     "place_hold",
     "place_line",
+    "release_account",
     "requeue",
 ]

@@ -4,6 +4,9 @@ A window lets the holds that paying ends rest, and no others (queries.rests); th
 gets one as well, since a bank's confirmation page that loads for minutes is given up. When a window ends, its lines go
 back to what they were. That is no new cut: it may go out at any hour. Nothing needs to be remembered by a worker for
 it: every pass of the dispatcher first ends what is over.
+
+A release (:mod:`netenforce.operations.releases`) is a window of hours. When it ends its lines are cut anew, by daylight
+and with every question that a cut is asked: nobody expects the line to go at night, a day after somebody was kind.
 """
 
 import logging
@@ -12,7 +15,7 @@ from datetime import datetime, time, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Account, User
@@ -28,9 +31,11 @@ from .orders import WHY_LENGTH, Target, retarget
 
 logger = logging.getLogger(__name__)
 
-Ended = PaymentWindow.Ended
+Ended, Kind = PaymentWindow.Ended, PaymentWindow.Kind
 # Who leaves the payment page often comes back at once; until then the line is not closed under them.
 LINGER = timedelta(seconds=20)
+# A release that is taken back so soon was a mistake, and no time to get used to the line.
+TAKEN_BACK = timedelta(minutes=10)
 # A clock that was set back must not keep a window open.
 SKEW = timedelta(minutes=1)
 
@@ -54,8 +59,8 @@ def why_no_window(account: Account, *, scope: str) -> Refused | None:
     rows = PaymentWindow.objects.filter(account=account)
     if rows.filter(_goes_on(clock.now())).exists():
         return None
-    # What staff have opened does not count against the customer.
-    rows = rows.filter(opened_by__isnull=True)
+    # What staff have opened, or released, does not count against the customer.
+    rows = rows.filter(kind=Kind.PAYMENT, opened_by__isnull=True)
     today = clock.instant(datetime.combine(clock.today(account.timezone), time.min), account.timezone)
     if rows.filter(opened_at__gte=today).count() >= settings.PAYMENT_WINDOWS_A_DAY:
         return Refused("cap_day", _("The line was opened for paying as often as it can be in a day."))
@@ -81,15 +86,17 @@ def open_window(*, account_id: int, key: str, scope: str, why: str, by: User | N
         raise refusal
     # The payment in hand takes the window over: an older page that is left does not end it any more.
     window = PaymentWindow.objects.filter(_goes_on(now), account=account).order_by("-pk").first()
+    if window is not None and window.kind == Kind.RELEASE:
+        return window  # it gives all that is needed, and leaving the payment page must not end it
     if window is not None:
         window.key, window.ended_at, window.ended_how = key, None, ""
         window.save(update_fields=["key", "ended_at", "ended_how"])
     else:
         window = PaymentWindow.objects.create(
             account=account, key=key, scope=scope, why=why[:WHY_LENGTH], opened_at=now,
-            closes_at=now + window_length(), opened_by=by, levels_before=_levels_now(account),
+            closes_at=now + window_length(), opened_by=by, levels_before=levels_now(account),
         )  # fmt: skip
-    _retarget(account_id, why=f"Open for a payment until {window.closes_at:%H:%M} UTC: {why}")
+    retarget_account(account_id, why=f"Open for a payment until {window.closes_at:%H:%M} UTC: {why}")
     return window
 
 
@@ -108,10 +115,13 @@ def end_window(account_id: int, *, how: Ended, key: str = "") -> PaymentWindow |
 
 
 def close_windows_due() -> int:
-    """End all windows whose time is over, and return how many; every pass over the network's queue begins so."""
+    """End all windows whose time is over, and releases that are not needed any more; return how many.
+
+    Every pass over the network's queue begins so.
+    """
     over = Q(closes_at__lte=clock.now()) | Q(opened_at__gt=clock.now() + SKEW)
     due = PaymentWindow.objects.filter(over, ended_at__isnull=True).order_by("closes_at")
-    ended = 0
+    ended = _end_freed()
     for pk, account_id in list(due.values_list("pk", "account_id")):
         try:
             with transaction.atomic():
@@ -125,13 +135,33 @@ def close_windows_due() -> int:
     return ended
 
 
+def _end_freed() -> int:
+    """End the releases of accounts that nothing over money holds back any more: paid, or given more time."""
+    holding = Hold.objects.filter(
+        account=OuterRef("account"), lifted_at__isnull=True, cause__in=PaymentWindow.RESTING[Kind.RELEASE]
+    )
+    released = PaymentWindow.objects.filter(~Exists(holding), kind=Kind.RELEASE, ended_at__isnull=True)
+    ended = 0
+    for pk, account_id in list(released.values_list("pk", "account_id")):
+        try:
+            with transaction.atomic():
+                lock_row(Account.objects.order_by(), account_id)
+                window = released.filter(pk=pk).first()
+                if window is not None:
+                    _end(window, Ended.FREED, linger=timedelta(0))
+                    ended += 1
+        except StaleState as busy:
+            logger.info("release %d ends at the next pass: %s", pk, busy)
+    return ended
+
+
 def _goes_on(now: datetime) -> Q:
     """Return which windows a press of Pay goes on with: those that run, or were left with minutes to spare."""
     left = Q(ended_at__isnull=True) | Q(ended_how__in=PaymentWindow.RESUMED)
     return left & Q(closes_at__gt=now, opened_at__lte=now + SKEW)
 
 
-def _levels_now(account: Account) -> dict[str, str]:
+def levels_now(account: Account) -> dict[str, str]:
     """Return how each restricted line is restricted; one that is just being closed again counts as closed."""
     orders = EnforcementTask.objects.filter(line__account=account, recloses=True, state__in=OPEN_STATES)
     seen = LineState.objects.filter(line__account=account).exclude(observed_level=OPEN)
@@ -145,14 +175,18 @@ def _end(window: PaymentWindow, how: Ended, *, linger: timedelta) -> None:
     now = clock.now()
     window.ended_at, window.ended_how = max(now, window.opened_at), how
     window.save(update_fields=["ended_at", "ended_how"])
-    levels = {int(line_id): level for line_id, level in window.levels_before.items()}
-    why = f"The payment window has ended ({how.label})."
-    _retarget(window.account_id, why=why, not_before=now + linger, levels_before=levels)
+    released = window.kind == Kind.RELEASE
+    taken_back = how == Ended.BY_HAND and window.ended_at - window.opened_at <= TAKEN_BACK
+    before = window.levels_before if not released or taken_back else {}
+    levels = {int(line_id): level for line_id, level in before.items()}
+    why = f"The {'release' if released else 'payment window'} has ended ({how.label})."
+    retarget_account(window.account_id, why=why, not_before=now + linger, levels_before=levels)
 
 
-def _retarget(
+def retarget_account(
     account_id: int, *, why: str, not_before: datetime | None = None, levels_before: Mapping[int, str] | None = None
 ) -> None:
+    """Bring the lines of a locked account in line with the holds that count now."""
     counting = counting_holds([account_id]).get(account_id, [])
     level = hardest(hold.level for hold in counting)
     target = Target(
