@@ -14,6 +14,8 @@ from .rules.desired import OPEN, hardest
 from .rules.list_words import DeviceView, Finding, findings
 from .rules.lists import ListView, carried
 
+# What was restricted for these reasons is not opened by paying, nor by a release.
+NEVER_REST = (Hold.Cause.ABUSE, Hold.Cause.REQUEST)
 OPEN_STATES = (EnforcementTask.State.QUEUED, EnforcementTask.State.CLAIMED, EnforcementTask.State.SENDING)
 
 
@@ -53,8 +55,7 @@ def rests(hold: Hold, window: PaymentWindow | None) -> bool:
     """
     if window is None:
         return False
-    by_hand = (Hold.Cause.ABUSE, Hold.Cause.REQUEST)
-    return hold.over_money or (window.kind == PaymentWindow.Kind.RELEASE and hold.cause not in by_hand)
+    return hold.over_money or (window.kind == PaymentWindow.Kind.RELEASE and hold.cause not in NEVER_REST)
 
 
 def line_states(account_ids: Iterable[int]) -> dict[int, list[LineState]]:

@@ -19,7 +19,7 @@ from billing_project.kernel.errors import Refused
 from billing_project.kernel.locks import lock_row
 
 from ..models import Hold, PaymentWindow, ReleaseLimit
-from ..queries import active_holds
+from ..queries import NEVER_REST, active_holds
 from ..rules.desired import hardest, rank
 from .orders import WHY_LENGTH
 from .windows import levels_now, retarget_account
@@ -62,7 +62,7 @@ def resting_holds(account_id: int) -> tuple[list[Hold], list[Hold]]:
     rest: list[Hold] = []
     stay: list[Hold] = []
     for hold in active_holds([account_id]).get(account_id, []):
-        (rest if hold.cause in PaymentWindow.RESTING[Kind.RELEASE] else stay).append(hold)
+        (stay if hold.cause in NEVER_REST else rest).append(hold)
     return rest, stay
 
 

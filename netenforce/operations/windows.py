@@ -24,8 +24,8 @@ from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row
 
-from ..models import EnforcementTask, LineState, PaymentWindow
-from ..queries import OPEN_STATES, active_holds, counting_holds
+from ..models import EnforcementTask, Hold, LineState, PaymentWindow
+from ..queries import NEVER_REST, OPEN_STATES, active_holds, counting_holds
 from ..rules.desired import OPEN, hardest
 from .orders import WHY_LENGTH, Target, retarget
 
@@ -137,9 +137,7 @@ def close_windows_due() -> int:
 
 def _end_freed() -> int:
     """End the releases of accounts that nothing over money holds back any more: paid, or given more time."""
-    holding = Hold.objects.filter(
-        account=OuterRef("account"), lifted_at__isnull=True, cause__in=PaymentWindow.RESTING[Kind.RELEASE]
-    )
+    holding = Hold.objects.filter(account=OuterRef("account"), lifted_at__isnull=True).exclude(cause__in=NEVER_REST)
     released = PaymentWindow.objects.filter(~Exists(holding), kind=Kind.RELEASE, ended_at__isnull=True)
     ended = 0
     for pk, account_id in list(released.values_list("pk", "account_id")):

@@ -15,7 +15,7 @@ def give_limits(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('netenforce', '0004_states_know_their_device'),
+        ('netenforce', '0007_readings'),
     ]
 
     operations = [

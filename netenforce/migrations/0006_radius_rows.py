@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('netenforce', '0004_states_know_their_device'),
+        ('netenforce', '0005_lists'),
     ]
 
     operations = [
