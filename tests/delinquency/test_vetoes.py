@@ -200,9 +200,9 @@ def test_one_account_that_cannot_be_judged_does_not_hold_the_others(monkeypatch:
 
 
 def test_a_batch_of_any_size_is_judged_and_sent_with_as_many_statements() -> None:
-    story = town(18)
+    story = town(8)
     counts = []
-    for size in (5, 13):
+    for size in (2, 6):
         waiting = EnforcementTask.objects.filter(state="queued").order_by("pk").values("pk")[size:]
         later = list(EnforcementTask.objects.filter(pk__in=waiting).values_list("pk", flat=True))
         EnforcementTask.objects.filter(pk__in=later).update(state="cancelled")
@@ -214,18 +214,18 @@ def test_a_batch_of_any_size_is_judged_and_sent_with_as_many_statements() -> Non
 
 
 def test_a_batch_of_any_size_is_kept_back_with_as_many_statements() -> None:
-    story = town(18)
+    story = town(8)
     orders = list(EnforcementTask.objects.order_by("pk").values_list("pk", flat=True))
     lose_the_proof()
     counts = []
     with story.now("2026-01-23 09:30"):
-        for pks in (orders[:5], orders[5:]):
+        for pks in (orders[:2], orders[2:]):
             EnforcementTask.objects.filter(pk__in=pks).update(state="claimed")
             with CaptureQueriesContext(connection) as asked:
                 assert sorted(consult(pks)[0]) == sorted(pks)
             counts.append(len(asked))
     assert counts[0] == counts[1]
-    assert Attention.objects.filter(code="cut-held").count() == 18
+    assert Attention.objects.filter(code="cut-held").count() == 8
 
 
 @pytest.mark.parametrize(
