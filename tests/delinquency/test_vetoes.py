@@ -6,14 +6,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Attention, Notice
+from accounts.models import Account, Attention, Notice
 from delinquency import vetoes
 from delinquency.queries import NOTHING_OWED, OUT_OF_REACH, TOO_HARD, CutProof, cut_proofs
 from netenforce.consult import consult
 from netenforce.dispatch import dispatch_enforcement
-from netenforce.models import EnforcementAttempt, EnforcementTask, LineState, SimulatedEntry
+from netenforce.models import AddressList, EnforcementAttempt, EnforcementTask, LineState, SimulatedEntry
 from netenforce.operations import place_hold
-from tests.factories import make_account, make_device, make_line
+from tests.factories import make_account, make_device, make_line, make_status
 from tests.worlds import Story, sonar
 
 pytestmark = pytest.mark.django_db
@@ -133,6 +133,23 @@ def test_only_abuse_and_a_request_are_acted_on_at_night(
     assert levels() == ["walled_garden"]
 
 
+def test_a_hold_by_a_list_is_sent_only_while_the_account_belongs_into_that_list() -> None:
+    story = Story(sonar(), first_bill_on="2026-01-01")
+    make_line(story.account, "100.64.9.1", device=make_device("Edge 9"))
+    gone = make_status("Gone", activates=False)
+    by_status = AddressList.objects.create(name="Gone", level="suspend", by_account=True)
+    by_status.statuses.add(gone)
+    with story.now("2026-01-10 09:00"):
+        place_hold(
+            account_id=story.account.pk, cause="status", cause_key=f"list:{by_status.pk}", level="suspend", why="w"
+        )
+    assert dispatched(story, "2026-01-10 09:01") == {"vetoed": 1}
+    assert EnforcementAttempt.objects.get().detail == vetoes.LEFT_THE_LIST
+    Account.objects.update(status=gone)
+    EnforcementTask.objects.update(state="queued")
+    assert dispatched(story, "2026-01-10 09:02") == {"confirmed": 1}
+
+
 def test_an_account_under_no_policy_is_restricted_by_day_as_well() -> None:
     story = Story(sonar(), first_bill_on="2026-01-01")
     other = make_account()
@@ -183,9 +200,9 @@ def test_one_account_that_cannot_be_judged_does_not_hold_the_others(monkeypatch:
 
 
 def test_a_batch_of_any_size_is_judged_and_sent_with_as_many_statements() -> None:
-    story = town(18)
+    story = town(8)
     counts = []
-    for size in (5, 13):
+    for size in (2, 6):
         waiting = EnforcementTask.objects.filter(state="queued").order_by("pk").values("pk")[size:]
         later = list(EnforcementTask.objects.filter(pk__in=waiting).values_list("pk", flat=True))
         EnforcementTask.objects.filter(pk__in=later).update(state="cancelled")
@@ -197,18 +214,18 @@ def test_a_batch_of_any_size_is_judged_and_sent_with_as_many_statements() -> Non
 
 
 def test_a_batch_of_any_size_is_kept_back_with_as_many_statements() -> None:
-    story = town(18)
+    story = town(8)
     orders = list(EnforcementTask.objects.order_by("pk").values_list("pk", flat=True))
     lose_the_proof()
     counts = []
     with story.now("2026-01-23 09:30"):
-        for pks in (orders[:5], orders[5:]):
+        for pks in (orders[:2], orders[2:]):
             EnforcementTask.objects.filter(pk__in=pks).update(state="claimed")
             with CaptureQueriesContext(connection) as asked:
                 assert sorted(consult(pks)[0]) == sorted(pks)
             counts.append(len(asked))
     assert counts[0] == counts[1]
-    assert Attention.objects.filter(code="cut-held").count() == 18
+    assert Attention.objects.filter(code="cut-held").count() == 8
 
 
 @pytest.mark.parametrize(
