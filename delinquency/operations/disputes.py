@@ -158,8 +158,8 @@ def accept_dispute(
     if off <= 0:
         raise Refused(
             "bad_amount",
-            f"{off:,.2f} takes nothing off invoice {invoice.number}. If what was wrong has been taken off already, press"
-            " “Close, taken off already”; if the invoice is right, press “Reject”.",
+            f"{off:,.2f} takes nothing off invoice {invoice.number}. If what was wrong has been taken off already,"
+            " press “Close, taken off already”; if the invoice is right, press “Reject”.",
         )
     if off > left:
         raise Refused(
@@ -170,9 +170,7 @@ def accept_dispute(
 
 
 @transaction.atomic
-def close_settled_dispute(
-    dispute: Dispute, why: str, by: User, *, at: datetime | None = None
-) -> tuple[Dispute, bool]:
+def close_settled_dispute(dispute: Dispute, why: str, by: User, *, at: datetime | None = None) -> tuple[Dispute, bool]:
     """Agree with the customer where credit notes since the dispute have taken off already what was wrong.
 
     Such as one above the limit of whoever decides, which a second person has approved (SEC-21). Nothing more is taken
