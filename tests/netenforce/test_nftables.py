@@ -285,7 +285,7 @@ def test_what_is_worth_mending_is_told(edge: Device) -> None:
 def test_try_device_goes_through_every_step(edge: Device) -> None:
     steps = list(try_out(driver, edge, list(TRIAL_ADDRESSES.values())))
     assert [step for step in steps if not step.good] == []
-    assert len(steps) == 10
+    assert len(steps) == 11
 
 
 def test_twenty_thousand_members_are_replaced_at_once_and_read_back_in_a_constant_number_of_calls(

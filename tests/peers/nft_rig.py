@@ -166,6 +166,11 @@ class Rig:
         inside(self.device, "nft", "flush", "ruleset")
         self.load(ruleset)
 
+    def connections(self, source: str) -> int:
+        """Count what the device remembers of connections from an address."""
+        listed = inside(self.device, "conntrack", "-L", "-f", "ipv6" if ":" in source else "ipv4")
+        return listed.count(f"src={source} ")
+
     def connect(self, source: str, target: str, port: int = 80) -> socket.socket:
         """Open a TCP connection from an address of the customer."""
         family = socket.AF_INET6 if ":" in target else socket.AF_INET
