@@ -11,7 +11,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,9 +19,11 @@ from typing import Protocol
 from billing_project.kernel import clock
 from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
 from netenforce.models import Device
+from netenforce.rules.nftables_entries import with_connections
 from netenforce.rules.nftables_options import SSH_PORT, Options
 
 CONNECT_SECONDS = 5
+PREFIXES_MAX = 50
 NOT_FOUND, SSH_FAILED = 127, 255
 _DELETED = re.compile(r"flow entries have been (deleted|shown)")
 _SYSCTLS = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
@@ -33,6 +35,13 @@ export PATH LC_ALL
 said() { printf '\n@ %s %s\n' "$1" "$2"; }
 read -r verb table customers upstream || exit 64
 case $verb$table$customers$upstream in *[!A-Za-z0-9_.-]*) exit 64;; esac
+live() {
+    { conntrack -L -f ipv4; conntrack -L -f ipv6; } 2>/dev/null |
+        tr ' ' '\n' | sed -n -e 's/^src=//p' -e 's/^dst=//p' | sort -u
+}
+flows() {
+    conntrack -C >/dev/null && live; said flows $?
+}
 look() {
     nft -j list table inet "$table"; said table $?
     ip -j addr; said addresses $?
@@ -51,9 +60,7 @@ change() {
     fi
     [ -n "$freed" ] || return 0
     conntrack -C >/dev/null || { said flows $?; return 0; }
-    live=$({ conntrack -L -f ipv4; conntrack -L -f ipv6; } 2>/dev/null |
-        tr ' ' '\n' | sed -n -e 's/^src=//p' -e 's/^dst=//p' | sort -u)
-    { printf '%s\n' "$live"; echo .; printf '%s\n' $freed; } |
+    { live; echo .; printf '%s\n' $freed; } |
         awk '$0 == "." { on = 1; next } !on { live[$0]; next } index($0, "/") || ($0 in live)' |
         while IFS= read -r one; do
             case $one in *:*) family=ipv6;; *) family=ipv4;; esac
@@ -71,7 +78,7 @@ probe() {
         [ "$name" = - ] || { tc class show dev "$name" | head -n 20000; said "classes-$name" $?; }
     done
 }
-case $verb in look | change | probe) "$verb";; *) exit 64;; esac
+case $verb in look | change | flows | probe) "$verb";; *) exit 64;; esac
 """
 
 
@@ -139,24 +146,22 @@ class Local:
 
     def change(self, document: str, freed: Sequence[str]) -> Changed:
         """Run nft, and if that went well conntrack for each freed address that has connections."""
-        nft = Said()
         try:
-            if document:
-                nft = self._run(["nft", "-j", "-f", "-"], document)
-            return Changed(nft=nft, flows=self._flush(freed) if freed and nft.status == 0 else Said())
+            nft = self._run(["nft", "-j", "-f", "-"], document) if document else Said()
         except Late:
             raise OutcomeUnknown(f"{self.device.name} did not answer in time.") from None
+        try:
+            return Changed(nft=nft, flows=self._flush(freed) if freed and nft.status == 0 else Said())
+        except Late:
+            return Changed(nft=nft, flows=Said(status=1, err="there was no time left for it"))
 
     def _flush(self, freed: Sequence[str]) -> Said:
         listed = [self._run(["conntrack", "-L", "-f", family]) for family in ("ipv4", "ipv6")]
         failed = next((one for one in listed if one.status), None)
         if failed:
             return failed
-        live = {word[4:] for one in listed for word in one.out.split() if word.startswith(("src=", "dst="))}
         trouble = []
-        for address in freed:
-            if "/" not in address and address not in live:
-                continue
+        for address in with_connections(freed, _spoken(one.out for one in listed)):
             family = "ipv6" if ":" in address else "ipv4"
             for way in ("-s", "-d"):
                 # It ends with 1 if there was nothing to delete, which is no error.
@@ -189,6 +194,10 @@ class Remote:
 
     def change(self, document: str, freed: Sequence[str]) -> Changed:
         """Change and end old connections in one connection, so that a lost answer leaves neither undone."""
+        if sum("/" in one for one in freed) > PREFIXES_MAX:
+            # The device cannot tell which prefixes have connections; one look spares it thousands of searches.
+            live = self.look(verb="flows").get("flows", Said(status=1))
+            freed = freed if live.status else with_connections(freed, set(live.out.split()))
         try:
             said = self._call("change", "".join(f"{one}\n" for one in [*freed, "." if document else ","]) + document)
         except Late:
@@ -281,6 +290,11 @@ def sections(said: Said) -> dict[str, Said]:
         found[mark[1]] = Said(status=int(mark[2]), out=said.out[start : mark.start()], err=said.err)
         start = mark.end()
     return found
+
+
+def _spoken(listings: Iterable[str]) -> set[str]:
+    """Return every address that has a connection, from what ``conntrack -L`` prints."""
+    return {word[4:] for text in listings for word in text.split() if word.startswith(("src=", "dst="))}
 
 
 def _failed(said: Said | None) -> bool:

@@ -273,6 +273,22 @@ def still_held(wanted: Sequence[Wanted], table: Table, lists: Mapping[str, str])
     return next((one for one in _theirs(table, _list_names(lists)) if one.network in freed), None)
 
 
+def with_connections(freed: Iterable[str], live: Iterable[str]) -> list[str]:
+    """Return those of some networks in which an address is that has a connection."""
+    rooms: dict[tuple[int, int], dict[int, str]] = defaultdict(dict)
+    for text in freed:
+        network = ipaddress.ip_network(text)
+        room = network.max_prefixlen - network.prefixlen
+        rooms[network.version, room][int(network.network_address) >> room] = text
+    found: dict[str, None] = {}
+    for text in live:
+        address = ipaddress.ip_address(text)
+        for (version, room), networks in rooms.items():
+            if version == address.version and (mine := networks.get(int(address) >> room)):
+                found[mine] = None
+    return list(found)
+
+
 def own_address(network: Network, own: Iterable[str]) -> str:
     """Return an address of the device itself that lies in a network; blank if none does.
 

@@ -144,11 +144,19 @@ def _known_host(given: Mapping[str, Any], via: str) -> str:
 
 
 def _is_key(kind: str, text: str) -> bool:
-    """Tell whether a text is a public key of its kind: the bytes begin with the kind's name."""
+    """Tell whether a text is a whole public key of its kind: fields with their lengths, the first one the kind."""
     try:
-        return base64.b64decode(text, validate=True)[4 : 4 + len(kind)] == kind.encode()
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return False
+    fields = []
+    while len(data) >= 4:
+        size = int.from_bytes(data[:4], "big")
+        fields.append(data[4 : 4 + size])
+        if len(fields[-1]) != size:
+            return False
+        data = data[4 + size :]
+    return not data and len(fields) > 1 and fields[0] == kind.encode()
 
 
 def _lists(given: Mapping[str, Any]) -> dict[str, str]:

@@ -25,6 +25,8 @@ _ROOM = 0x1000
 _QDISC = 0x10000
 # What a line may send at once after a pause: so many seconds of its speed, and a packet or two at least.
 _BURST_SECONDS, _BURST_BYTES_MIN = 0.1, 3200
+# What may wait for a line.
+_QUEUE_SECONDS, _QUEUE_BYTES_MIN = 0.5, 16000
 _WAYS = (("upload", "saddr"), ("download", "daddr"))
 
 
@@ -136,8 +138,9 @@ def _ruleset(levels: Mapping[str, str], slowed: Sequence[Slowed], options: Optio
     yield f"table inet {options.table} {{"
     for name in sorted(levels):
         for one in sets_of(name):
-            flags = " flags interval;" if one.endswith("_nets") else ""
-            yield f"\tset {one} {{ type ipv{_version(name, one)}_addr;{flags} }}"
+            # With "timeout", so that the operator may list somebody for an hour by hand; ours never have one.
+            flags = "interval, timeout" if one.endswith("_nets") else "timeout"
+            yield f"\tset {one} {{ type ipv{_version(name, one)}_addr; flags {flags}; }}"
     for version in (4, 6):
         yield f"\tset resolvers{version} {{ type ipv{version}_addr; }}"
         yield f"\tset garden{version} {{ type ipv{version}_addr; flags interval; }}"
@@ -277,7 +280,8 @@ def _slowing(slowed: Sequence[Slowed], options: Options) -> Iterator[str]:
             yield f"    root {interface}"
         for one, kbit in speeds:
             burst = max(_BURST_BYTES_MIN, int(kbit * 125 * _BURST_SECONDS))
-            yield f"    classes {interface} {one.first} {kbit} {burst}  # {one.name}"
+            queue = max(_QUEUE_BYTES_MIN, int(kbit * 125 * _QUEUE_SECONDS))
+            yield f"    classes {interface} {one.first} {kbit} {burst} {queue}  # {one.name}"
 
 
 def _names(options: Options) -> str:

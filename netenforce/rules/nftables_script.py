@@ -48,13 +48,13 @@ root() {
     tc qdisc show dev "$1" root | grep -q '^qdisc htb 1: ' || tc qdisc replace dev "$1" root handle 1: htb default 0
 }
 
-# classes INTERFACE FIRST KBIT BURST: 1024 classes of one speed; a line's address chooses its own.
+# classes INTERFACE FIRST KBIT BURST QUEUE: 1024 classes of one speed; a line's address chooses its own.
 classes() {
-    leaf="pfifo limit 30"
+    leaf="bfifo limit $5"
     number=$2
-    # The fair queue where the kernel has it; else a short one, so that a slow line is not a late one, too.
+    # The fair queue where the kernel has it; else half a second of the speed, so that slow is not late as well.
     tc class replace dev "$1" parent 1: classid "1:$(printf %x "$2")" htb rate "$3kbit" burst "$4" quantum 3028
-    tc qdisc add dev "$1" parent "1:$(printf %x "$2")" fq_codel 2>/dev/null && leaf=fq_codel
+    tc qdisc replace dev "$1" parent "1:$(printf %x "$2")" fq_codel 2>/dev/null && leaf=fq_codel
     while [ "$number" -lt $(($2 + 1024)) ]; do
         hex=$(printf %x "$number")
         echo "class replace dev $1 parent 1: classid 1:$hex htb rate $3kbit ceil $3kbit burst $4 cburst $4 quantum 3028"

@@ -158,7 +158,9 @@ def test_after_a_release_the_internet_is_there_at_once_and_no_old_connection_lea
     make(device, {known_as: "walled_garden"})
     with rig.connect(source, target) as sock:
         assert ask(sock) == "portal"
+        assert rig.connections(source) > 0
         assert make(device, {known_as: "open"}) == {}
+        assert rig.connections(source) == 0
         assert rig.get(source, target) == "internet"
         assert rig.get(source, target, 443) == "internet"
         with suppress(OSError):

@@ -4,7 +4,13 @@ import shutil
 from pathlib import Path
 
 _REAL = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin") or "nft"
+_AS_NOBODY = "exec setpriv --reuid=65534 --regid=65534 --clear-groups"
 _FAULTS = {
+    # As an ordinary user, with the one capability that is needed, or without it.
+    "nobody": f"{_AS_NOBODY} --inh-caps=-all,+net_admin --ambient-caps=-all,+net_admin sh -c "
+    # nft opens its standard input by name, so the pipe must be that user's own.
+    f'\'cat | {_REAL} "$@"\' nft "$@"',
+    "powerless": f'{_AS_NOBODY} {_REAL} "$@"',
     # Nothing is answered and nothing is done.
     "hangs": "exec sleep 60",
     # The change is made, and then the answer never comes.

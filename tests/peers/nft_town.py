@@ -1,5 +1,6 @@
 """The billing program's side of a rig: the three lists that ship, a device, and its generated ruleset, loaded."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def installed(rig: Rig, folder: Path, **options: Any) -> Device:
     device = Device.objects.create(
         name="edge", driver="nftables", options={**OPTIONS, "namespace": rig.device, **options}
     )
-    call_command("nftables_ruleset", "edge", out=str(folder / "billing-line"), verbosity=0)
+    call_command("nftables_ruleset", "edge", out=str(folder / "billing-line"), stdout=io.StringIO())
     rig.load(folder / "billing-line")
     return device
 
