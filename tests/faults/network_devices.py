@@ -22,6 +22,7 @@ class TimedFake(RouterFake):
 
     def __init__(self, log: Path, group: "Group") -> None:
         self.times: list[float] = []
+        self.freed: dict[str, tuple[float, int]] = {}
         self.silent = False
         self._group = group
         super().__init__(log)
