@@ -105,6 +105,7 @@ def new_database(what: str) -> str:
 
     name = f"{connection.settings_dict['NAME']}_{what}_{next(_numbers)}"
     with connect("postgres") as admin:
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     return name
 
