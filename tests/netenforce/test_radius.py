@@ -14,6 +14,7 @@ from netenforce.drivers.port import Change, Held
 from netenforce.drivers.radius import NO_SESSION_WORDS, RadiusDriver
 from netenforce.drivers.radius_tables import Talk
 from netenforce.models import AddressList, Device, RadiusAnswer
+from netenforce.rules.radius_groups import as_asked
 from tests.peers.radius_nas import Nas, listening
 from tests.peers.radius_tables import Operator, operator, sockets
 
@@ -251,8 +252,14 @@ def test_a_group_whose_list_is_gone_is_still_known_as_ours_and_freed(place: Plac
 @pytest.mark.parametrize(
     "name", ["o'hara", '"; DROP TABLE radusergroup; --', "Zoë Ünal 東京", "%s %(x)s \\ $$", "a" * 64]
 )
-def test_any_name_of_a_customer_is_only_ever_data(place: Place, name: str) -> None:
-    place.tables.session(name, "k1")
+@pytest.mark.parametrize("escape", [True, False])
+def test_any_name_of_a_customer_is_only_ever_data(place: Place, name: str, escape: bool) -> None:
+    place.set(escape=escape)
+    if escape and set(name) & set('"\\'):
+        with pytest.raises(Rejected, match="in another; give the subscriber another name"):
+            place.apply("throttle", name)
+        return
+    place.tables.session(as_asked(name) if escape else name, "k1")
     place.apply("throttle", name)
     assert place.read(name) == Held(level="throttle", list_name=SLOW)
     assert place.nas.log[0]["user"] == name
