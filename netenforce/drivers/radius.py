@@ -126,7 +126,7 @@ class RadiusDriver:
             return {}
         answers = read_answers(device, wanted)
         with conversation(access) as talk:
-            done = _write(talk, wanted, list(lists.values()))
+            done = write(talk, wanted, list(lists.values()))
         stuck = {name: one.foreign for name, one in done.after.items() if not wanted[name] and one.foreign}
         orders, unnamed, had = _orders(access, wanted, done, answers, stuck)
         verdicts = send(orders, timeout_seconds=access.options.timeout_seconds, tries=access.options.tries)
@@ -201,7 +201,7 @@ def _wanted(
     return wanted
 
 
-def _write(talk: Talk, wanted: Mapping[str, str], lists: Sequence[ListView]) -> _Written:
+def write(talk: Talk, wanted: Mapping[str, str], lists: Sequence[ListView]) -> _Written:
     """Make the rows what they should be in one transaction, and look at the open sessions after it.
 
     Raises Rejected, with nothing changed, if a row would have no effect.
