@@ -126,7 +126,7 @@ class RadiusDriver:
             return {}
         answers = read_answers(device, wanted)
         with conversation(access) as talk:
-            done = _write(talk, wanted, list(lists.values()))
+            done = write(talk, wanted, list(lists.values()))
         stuck = {name: one.foreign for name, one in done.after.items() if not wanted[name] and one.foreign}
         orders, unnamed, had = _orders(access, wanted, done, answers, stuck)
         verdicts = send(orders, timeout_seconds=access.options.timeout_seconds, tries=access.options.tries)
@@ -180,6 +180,12 @@ def _wanted(
         if change.level == OPEN:
             wanted[change.address] = ""
             continue
+        if options.escape and set(change.address) & set('"\\'):
+            raise Rejected(
+                f'The RADIUS user name {change.address!r} holds a " or \\, which FreeRADIUS asks its tables for in one'
+                " way and writes into accounting in another; give the subscriber another name.",
+                "username",
+            )
         if not change.list_name:
             raise Rejected(
                 f"There is no address list for {change.level!r} lines on {device.name}; add one under Address lists.",
@@ -195,7 +201,7 @@ def _wanted(
     return wanted
 
 
-def _write(talk: Talk, wanted: Mapping[str, str], lists: Sequence[ListView]) -> _Written:
+def write(talk: Talk, wanted: Mapping[str, str], lists: Sequence[ListView]) -> _Written:
     """Make the rows what they should be in one transaction, and look at the open sessions after it.
 
     Raises Rejected, with nothing changed, if a row would have no effect.
@@ -293,7 +299,7 @@ def _marks(wanted: Mapping[str, str], done: _Written, answers: Answers) -> dict[
         before = done.before[name].group
         if before != (known.group if known else ""):
             before = UNKNOWN  # it was not we who wrote that, or it was lost that we did
-        if group or before or done.sessions.get(name):
+        if group or before:
             marks[name] = Written(group=group, before=before, at=done.now)
     return marks
 

@@ -17,7 +17,7 @@ from psycopg import errors
 
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
 from netenforce.models import Device
-from netenforce.rules.radius_groups import Membership, Row, Tables
+from netenforce.rules.radius_groups import Membership, Row, Tables, as_asked, as_meant
 from netenforce.rules.radius_options import PORT, Options, Secrets, parse_options, parse_secrets
 from netenforce.rules.radius_sessions import Session
 
@@ -72,6 +72,14 @@ class Talk:
     access: Access
     connection: psycopg.Connection[Any]
     stage: str = "before"
+
+    def inside(self, usernames: Iterable[str]) -> list[str]:
+        """Return names as they stand in the tables."""
+        return [as_asked(name) if self.access.options.escape else name for name in usernames]
+
+    def outside(self, username: str) -> str:
+        """Return a name of the tables as the subscriber has it."""
+        return as_meant(username) if self.access.options.escape else username
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
@@ -183,18 +191,18 @@ def read_tables(talk: Talk, usernames: Iterable[str], group_names: Iterable[str]
 
     Groups that carry our mark are looked at as well, though no list has their name any more.
     """
-    named = sorted(set(usernames))
+    named = talk.inside(sorted(set(usernames)))
     marked = {str(name) for (name,) in talk.rows(_MARKED)}
     groups = sorted({*group_names, *marked})
     found = talk.rows(_MEMBERS_IN, [named, groups]) if everybody else talk.rows(_MEMBERS_OF, [named])
-    members = tuple(Membership(*row) for row in found)
-    everyone = sorted({*named, *(member.username for member in members)})
+    members = tuple(Membership(talk.outside(name), group, priority) for name, group, priority in found)
+    everyone = sorted({*named, *(name for name, _, _ in found)})
     mattering = sorted({*groups, *(member.group for member in members)})
     return Tables(
         members=members,
         replies=tuple(Row(*row) for row in talk.rows(_REPLIES, [mattering])),
         checks=tuple(Row(*row) for row in talk.rows(_CHECKS, [groups])),
-        stops=frozenset(str(name) for (name,) in talk.rows(_STOPS, [everyone])),
+        stops=frozenset(talk.outside(name) for (name,) in talk.rows(_STOPS, [everyone])),
     )
 
 
@@ -202,11 +210,12 @@ def read_sessions(talk: Talk, usernames: Iterable[str]) -> tuple[datetime, dict[
     """Return the database's own time, and the open sessions of each subscriber that has some."""
     [(now,)] = talk.rows("SELECT clock_timestamp()")
     sessions: dict[str, list[Session]] = {}
-    for key, name, username, nas, address, began_at, session_class in talk.rows(_SESSIONS, [sorted(set(usernames))]):
-        sessions.setdefault(username, []).append(
+    asked = talk.inside(sorted(set(usernames)))
+    for key, name, username, nas, address, began_at, session_class in talk.rows(_SESSIONS, [asked]):
+        sessions.setdefault(talk.outside(username), []).append(
             Session(
-                key=key[:64], id=name, username=username, nas=nas, address=address or "", began_at=began_at,
-                session_class=session_class or "",
+                key=key[:64], id=name, username=talk.outside(username), nas=nas, address=address or "",
+                began_at=began_at, session_class=session_class or "",
             )
         )  # fmt: skip
     return now, sessions
@@ -217,12 +226,12 @@ def write_members(talk: Talk, groups: Mapping[str, str], priority: int, own: Ite
     placed = {username: group for username, group in groups.items() if group}
     talk.rows(
         "DELETE FROM radusergroup WHERE username = ANY(%s) AND priority = %s AND groupname = ANY(%s)",
-        [list(groups), priority, sorted(set(own))],
+        [talk.inside(groups), priority, sorted(set(own))],
     )
     talk.rows(
         "INSERT INTO radusergroup (username, groupname, priority)"
         " SELECT username, groupname, %s FROM unnest(%s::text[], %s::text[]) AS wanted (username, groupname)",
-        [priority, list(placed), list(placed.values())],
+        [priority, talk.inside(placed), list(placed.values())],
     )
 
 
@@ -244,5 +253,5 @@ def drop_foreign(talk: Talk, usernames: Iterable[str], groups: Iterable[str]) ->
     """Remove all rows of subscribers in our groups, whoever made them; for taking them over."""
     talk.rows(
         "DELETE FROM radusergroup WHERE username = ANY(%s) AND groupname = ANY(%s)",
-        [sorted(set(usernames)), sorted(set(groups))],
+        [talk.inside(sorted(set(usernames))), sorted(set(groups))],
     )

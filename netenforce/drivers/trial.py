@@ -12,8 +12,12 @@ from netenforce.rules.desired import LEVELS, OPEN
 
 from .port import Change, Driver, Held, Probe
 
-# Of the ranges that the standards keep for examples (RFC 5737, RFC 3849): no line of anybody is there.
-TRIAL_ADDRESSES = {"ipv4": "192.0.2.254", "ipv6": "2001:db8:ffff:ffff::254"}
+# Of the ranges and names that the standards keep for examples (RFC 5737, RFC 3849, RFC 2606): nobody's line.
+TRIAL_ADDRESSES = {
+    "ipv4": "192.0.2.254",
+    "ipv6": "2001:db8:ffff:ffff::254",
+    "radius_username": "trial@billing.invalid",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,8 @@ REPLIES = (*RESTRICTING, "Class", "Fall-Through")
 CHECKS = ("Auth-Type",)
 USERNAME_BYTES_MAX = 253
 _CLASS = re.compile(rf"{MARK}({'|'.join(LEVELS[1:])}):(.+)", re.DOTALL)
+_ESCAPED = re.compile(r"=([0-7][0-9A-F])")
+_SAFE = frozenset("@abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_: /")  # FreeRADIUS's own default
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -83,6 +85,16 @@ def username_fault(username: str) -> str:
     if len(username.encode("utf-8", "surrogatepass")) > USERNAME_BYTES_MAX:
         return f"The RADIUS user name {username!r} is longer than RADIUS can carry ({USERNAME_BYTES_MAX} bytes)."
     return ""
+
+
+def as_asked(username: str) -> str:
+    """Return a name as FreeRADIUS asks its database for it unless it leaves escaping to the database: o=27hara."""
+    return "".join(one if ord(one) > 127 or one in _SAFE else f"={ord(one):02X}" for one in username)
+
+
+def as_meant(written: str) -> str:
+    """Return the name that stands behind what FreeRADIUS asks its database for."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), written)
 
 
 def replies_of(one: ListView, options: Options) -> tuple[Row, ...]:

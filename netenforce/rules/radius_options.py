@@ -6,6 +6,7 @@
 | ``schema`` | public | where its tables are |
 | ``sslmode`` | verify-full | as PostgreSQL means it; ``require`` knows nobody, ``disable`` sends everything readable |
 | ``ca_pem`` | the system's | the authority that signed the database server's certificate, as PEM text |
+| ``escape`` | true | names as FreeRADIUS asks for them, ``o=27hara``; false where its ``auto_escape`` is yes |
 | ``nas`` | none | the RADIUS clients: ``[{"address": "10.0.0.1", "port": 1700}]``; port 3799, ``send_to`` its address |
 | ``method`` | disconnect | how a running session is told: ``disconnect``, or ``coa`` where it becomes restricted |
 | ``attributes`` | by level | what a group replies, such as ``{"suspend": ["reject"]}`` |
@@ -44,7 +45,7 @@ RATE, LIST, WISPR, FILTER, REJECT = (
 ATTRIBUTES = (RATE, LIST, WISPR, FILTER, REJECT)
 _DEFAULTS = {"throttle": (RATE,), "walled_garden": (LIST, RATE), "suspend": (LIST, RATE)}
 _KEYS = (
-    "database", "schema", "sslmode", "ca_pem", "nas", "method", "attributes", "fall_through", "priority",
+    "database", "schema", "sslmode", "ca_pem", "escape", "nas", "method", "attributes", "fall_through", "priority",
     "timeout_seconds", "tries",
 )  # fmt: skip
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -68,6 +69,7 @@ class Options:
     schema: str = "public"
     sslmode: str = "verify-full"
     ca_pem: str = ""
+    escape: bool = True
     nas: Mapping[str, Nas] = field(default_factory=dict)
     method: str = "disconnect"
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(_DEFAULTS))
@@ -101,6 +103,7 @@ def parse_options(given: Any) -> Options:
         schema=_text(given, "schema", "public", _SCHEMA, "a schema: small letters, digits and _"),
         sslmode=_choice(given, "sslmode", SSL_MODES, "verify-full"),
         ca_pem=_ca(given),
+        escape=_switch(given, "escape", default=True),
         nas=_nas(given),
         method=_choice(given, "method", METHODS, "disconnect"),
         attributes=_attributes(given),

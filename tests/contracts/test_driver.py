@@ -12,6 +12,7 @@ from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Una
 from netenforce.drivers.nftables import NftablesDriver
 from netenforce.drivers.nftables_wire import PROGRAM
 from netenforce.drivers.port import Change, Driver
+from netenforce.drivers.radius import RadiusDriver
 from netenforce.drivers.registry import driver_for
 from netenforce.drivers.routeros import RouterOSDriver
 from netenforce.drivers.simulated import SimulatedDriver
@@ -24,6 +25,7 @@ from tests.devices import all_of, some_of
 from tests.faults.servers import free_port
 from tests.peers import nft_rig, nft_sshd, webhook_fake
 from tests.peers.nft_fakes import stand_before
+from tests.peers.radius_tables import operator, sockets
 from tests.peers.routeros_fake import running
 from tests.peers.routeros_fake_books import EVERYTHING
 
@@ -38,6 +40,8 @@ class Bench:
     device: Device
     other: Device
     fail: Callable[[str], None]
+    a: str = "100.64.0.1"
+    b: str = "2001:db8:1::/56"
 
 
 def simulated(_: Path) -> Iterator[Bench]:
@@ -131,15 +135,40 @@ def webhook(_: Path) -> Iterator[Bench]:
         yield Bench(WebhookDriver(), device, other, fail)
 
 
+def radius(_: Path) -> Iterator[Bench]:
+    with operator() as tables, operator() as others:
+        device, other = (
+            Device.objects.create(
+                name=name, driver="radius", host=sockets(), username="app", secret='{"coa": "s3cret"}',
+                options={
+                    "database": one.database, "schema": one.schema, "sslmode": "disable", "timeout_seconds": 1,
+                    "tries": 1, "nas": [{"address": "127.0.0.1", "port": 9}],
+                },
+            )
+            for name, one in (("bench", tables), ("other", others))
+        )  # fmt: skip
+
+        def fail(how: str) -> None:
+            device.host = "/nowhere" if how == "down" else sockets()
+            tables.run("DROP TRIGGER IF EXISTS fault ON radusergroup; DROP FUNCTION IF EXISTS fault()")
+            if how in ("ignores", "rejects"):
+                does = "RETURN NULL" if how == "ignores" else "RAISE insufficient_privilege"
+                tables.run(f"CREATE FUNCTION fault() RETURNS trigger AS 'BEGIN {does}; END' LANGUAGE plpgsql")
+                tables.run("CREATE TRIGGER fault BEFORE INSERT ON radusergroup FOR EACH ROW EXECUTE FUNCTION fault()")
+            if how == "lost_answer":  # nobody listens where the client of this session should
+                tables.session("rosa", "k1")
+
+        yield Bench(RadiusDriver(), device, other, fail, a="rosa", b="hans@isp.example")
+
+
 @pytest.fixture(
-    params=[simulated, routeros, nftables, nftables_ssh, webhook],
-    ids=["simulated", "routeros", "nftables", "nftables-ssh", "webhook"],
+    params=[simulated, routeros, nftables, nftables_ssh, radius, webhook],
+    ids=["simulated", "routeros", "nftables", "nftables-ssh", "radius", "webhook"],
 )
 def bench(request: pytest.FixtureRequest, db: None, tmp_path: Path) -> Iterator[Bench]:
     yield from request.param(tmp_path)
 
 
-A, B = "100.64.0.1", "2001:db8:1::/56"
 LISTS = {"throttle": "Delinquent-Throttle", "suspend": "Suspended", "walled_garden": "Walled-Garden"}
 
 
@@ -148,22 +177,22 @@ def change(address: str, level: str) -> Change:
 
 
 def test_what_was_applied_is_read_back(bench: Bench) -> None:
-    bench.driver.apply(bench.device, [change(A, "throttle"), change(B, "suspend")])
-    assert all_of(bench.driver, bench.device) == {A: "throttle", B: "suspend"}
-    assert some_of(bench.driver, bench.device, [B]) == {B: "suspend"}
+    bench.driver.apply(bench.device, [change(bench.a, "throttle"), change(bench.b, "suspend")])
+    assert all_of(bench.driver, bench.device) == {bench.a: "throttle", bench.b: "suspend"}
+    assert some_of(bench.driver, bench.device, [bench.b]) == {bench.b: "suspend"}
 
 
 def test_an_address_the_device_does_not_hold_is_open(bench: Bench) -> None:
-    assert some_of(bench.driver, bench.device, [A]) == {A: "open"}
+    assert some_of(bench.driver, bench.device, [bench.a]) == {bench.a: "open"}
     assert all_of(bench.driver, bench.device) == {}
 
 
 def test_doing_it_twice_is_doing_it_once(bench: Bench) -> None:
     for _ in range(2):
-        bench.driver.apply(bench.device, [change(A, "throttle")])
-    assert all_of(bench.driver, bench.device) == {A: "throttle"}
+        bench.driver.apply(bench.device, [change(bench.a, "throttle")])
+    assert all_of(bench.driver, bench.device) == {bench.a: "throttle"}
     for _ in range(2):
-        bench.driver.apply(bench.device, [change(A, "open")])
+        bench.driver.apply(bench.device, [change(bench.a, "open")])
     assert all_of(bench.driver, bench.device) == {}
 
 
@@ -171,9 +200,9 @@ def test_doing_it_twice_is_doing_it_once(bench: Bench) -> None:
 def test_a_line_moves_from_any_level_to_any_other(bench: Bench, level: str) -> None:
     assert level in bench.driver.capabilities.levels
     for before in ("throttle", "walled_garden", "suspend"):
-        bench.driver.apply(bench.device, [change(A, before)])
-        bench.driver.apply(bench.device, [change(A, level)])
-        assert all_of(bench.driver, bench.device) == {A: level}
+        bench.driver.apply(bench.device, [change(bench.a, before)])
+        bench.driver.apply(bench.device, [change(bench.a, level)])
+        assert all_of(bench.driver, bench.device) == {bench.a: level}
 
 
 def test_nothing_to_change_is_no_error(bench: Bench) -> None:
@@ -185,8 +214,8 @@ def test_a_device_that_cannot_be_reached_is_unavailable_for_every_call(bench: Be
     bench.fail("down")
     for call in (
         lambda: bench.driver.read_all(bench.device),
-        lambda: bench.driver.read(bench.device, [A]),
-        lambda: bench.driver.apply(bench.device, [change(A, "throttle")]),
+        lambda: bench.driver.read(bench.device, [bench.a]),
+        lambda: bench.driver.apply(bench.device, [change(bench.a, "throttle")]),
     ):
         with pytest.raises(Unavailable):
             call()
@@ -197,25 +226,25 @@ def test_a_device_that_cannot_be_reached_is_unavailable_for_every_call(bench: Be
 def test_a_lost_answer_is_an_unknown_outcome_that_the_read_back_clears_up(bench: Bench) -> None:
     bench.fail("lost_answer")
     with pytest.raises(OutcomeUnknown):
-        bench.driver.apply(bench.device, [change(A, "throttle")])
-    assert some_of(bench.driver, bench.device, [A]) == {A: "throttle"}
+        bench.driver.apply(bench.device, [change(bench.a, "throttle")])
+    assert some_of(bench.driver, bench.device, [bench.a]) == {bench.a: "throttle"}
 
 
 def test_a_device_that_pretends_is_found_out_by_the_read_back(bench: Bench) -> None:
     bench.fail("ignores")
-    bench.driver.apply(bench.device, [change(A, "throttle")])
-    assert some_of(bench.driver, bench.device, [A]) == {A: "open"}
+    bench.driver.apply(bench.device, [change(bench.a, "throttle")])
+    assert some_of(bench.driver, bench.device, [bench.a]) == {bench.a: "open"}
 
 
 def test_a_refused_change_is_rejected_and_changes_nothing(bench: Bench) -> None:
     bench.fail("rejects")
     with pytest.raises(Rejected):
-        bench.driver.apply(bench.device, [change(A, "throttle")])
+        bench.driver.apply(bench.device, [change(bench.a, "throttle")])
     assert all_of(bench.driver, bench.device) == {}
 
 
 def test_two_devices_do_not_share_a_memory(bench: Bench) -> None:
-    bench.driver.apply(bench.device, [change(A, "throttle")])
+    bench.driver.apply(bench.device, [change(bench.a, "throttle")])
     assert all_of(bench.driver, bench.other) == {}
 
 

@@ -1,8 +1,11 @@
 """The RADIUS driver against tables of its own in a real PostgreSQL, and a client that can be told to fail."""
 
 import json
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +14,11 @@ from django.test.utils import CaptureQueriesContext
 
 from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
 from netenforce.drivers.port import Change, Held
-from netenforce.drivers.radius import NO_SESSION_WORDS, RadiusDriver
-from netenforce.drivers.radius_tables import Talk
+from netenforce.drivers.radius import NO_SESSION_WORDS, RadiusDriver, write
+from netenforce.drivers.radius_tables import Talk, access_to, conversation
 from netenforce.models import AddressList, Device, RadiusAnswer
+from netenforce.rules.lists import ListView
+from netenforce.rules.radius_groups import as_asked
 from tests.peers.radius_nas import Nas, listening
 from tests.peers.radius_tables import Operator, operator, sockets
 
@@ -251,8 +256,14 @@ def test_a_group_whose_list_is_gone_is_still_known_as_ours_and_freed(place: Plac
 @pytest.mark.parametrize(
     "name", ["o'hara", '"; DROP TABLE radusergroup; --', "Zoë Ünal 東京", "%s %(x)s \\ $$", "a" * 64]
 )
-def test_any_name_of_a_customer_is_only_ever_data(place: Place, name: str) -> None:
-    place.tables.session(name, "k1")
+@pytest.mark.parametrize("escape", [True, False])
+def test_any_name_of_a_customer_is_only_ever_data(place: Place, name: str, escape: bool) -> None:
+    place.set(escape=escape)
+    if escape and set(name) & set('"\\'):
+        with pytest.raises(Rejected, match="in another; give the subscriber another name"):
+            place.apply("throttle", name)
+        return
+    place.tables.session(as_asked(name) if escape else name, "k1")
     place.apply("throttle", name)
     assert place.read(name) == Held(level="throttle", list_name=SLOW)
     assert place.nas.log[0]["user"] == name
@@ -278,6 +289,50 @@ def test_a_database_that_is_away_or_keeps_us_out_is_told_apart(place: Place) -> 
     place.set(schema="elsewhere")
     with pytest.raises(Rejected, match="has not the tables of FreeRADIUS"):
         place.read("rosa")
+
+
+def test_two_workers_at_once_leave_one_row(place: Place) -> None:
+    names = [f"user{number}" for number in range(50)]
+    place.apply("open", "rosa")
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(written, place, group, names) for group in (SLOW, OFF, SLOW, OFF)]
+        assert all(one.result() is None for one in done)
+    rows = place.tables.run("SELECT username FROM radusergroup WHERE priority = -100")
+    assert len(rows) == len(set(rows)) == 50
+
+
+def written(place: Place, group: str, names: list[str]) -> None:
+    """Write rows as a worker does, on a connection of its own."""
+    levels = {SLOW: "throttle", OFF: "suspend"}
+    one = ListView(name=group, level=levels[group], rate_down_kbit=1024, rate_up_kbit=512)
+    both = [one, ListView(name=OFF if group == SLOW else SLOW, level="suspend" if group == SLOW else "throttle",
+                          rate_down_kbit=1024, rate_up_kbit=512)]  # fmt: skip
+    with conversation(access_to(place.device)) as talk:
+        write(talk, dict.fromkeys(names, group), both)
+
+
+def test_the_rights_that_the_manual_grants_are_enough_and_each_is_needed(place: Place) -> None:
+    role = f"billing_{place.tables.schema}_{place.tables.database}"[:63]
+    grants = re.findall(r"^GRANT .*;$", Path("docs/radius.md").read_text(), re.MULTILINE)
+    assert len(grants) == 4
+    place.tables.run(f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {place.tables.schema} TO {role}")
+    try:
+        for grant in grants[1:]:
+            place.tables.run(grant.replace(" TO billing;", f" TO {role};"))
+        place.device.username = role
+        assert not [note for note in DRIVER.probe(place.device).notes if "grant" in note]
+        place.apply("throttle", "rosa")
+        place.apply("open", "rosa")
+        for right, table in (("INSERT", "radusergroup"), ("DELETE", "radusergroup"), ("SELECT", "radreply")):
+            place.tables.run(f"REVOKE {right} ON {table} FROM {role}")
+            assert f"The database user may not {right} on {table}; grant it." in DRIVER.probe(place.device).notes
+            with pytest.raises(Rejected, match=f"forbids it .permission denied for table {table}"):
+                place.apply("throttle", "rosa")
+            place.tables.run(f"GRANT {right} ON {table} TO {role}")
+        place.tables.run(f"REVOKE USAGE ON SEQUENCE radusergroup_id_seq FROM {role}")
+        assert any("radusergroup_id_seq" in note for note in DRIVER.probe(place.device).notes)
+    finally:
+        place.tables.run(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_two_thousand_subscribers_cost_as_many_statements_as_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from billing_project.kernel.command import BadArguments, Command
 from billing_project.kernel.errors import Refused
 from netenforce.models import Device, SimulatedEntry
 from tests.factories import make_account, make_device, make_line
+from tests.peers.radius_tables import operator, sockets
 from tests.peers.routeros_fake import RouterFake, running
 from tests.peers.routeros_fake_books import EVERYTHING, V4
 
@@ -102,6 +103,23 @@ def test_a_device_of_another_kind_is_tried_the_same_way() -> None:
     assert not SimulatedEntry.objects.exists()
     Device.objects.update(options={"down": True})
     assert steps()[0] == 1
+
+
+def test_radius_tables_are_tried_with_a_user_name_of_nobody() -> None:
+    make_line(make_account(), radius_username="rosa")
+    with operator() as tables:
+        make_device(
+            "aaa", driver="radius", host=sockets(), username="app", enabled=False,
+            options={"database": tables.database, "schema": tables.schema, "sslmode": "disable"},
+        )  # fmt: skip
+        code, out, _ = run("aaa")
+        assert code == 0, out
+        assert "trial@billing.invalid: suspend" in out
+        assert tables.members() == set()
+        with pytest.raises(Refused, match="rosa is a line of account"):
+            run("aaa", address=["rosa"])
+        with pytest.raises(BadArguments, match="control characters"):
+            run("aaa", address=["a\tb"])
 
 
 def test_an_unknown_device_is_refused_in_words() -> None:

@@ -17,10 +17,12 @@ CREATE TABLE radusergroup (id serial PRIMARY KEY, username text NOT NULL DEFAULT
     priority integer NOT NULL DEFAULT 0);
 CREATE TABLE radgroupreply (id serial PRIMARY KEY, groupname text NOT NULL DEFAULT '',
     attribute text NOT NULL DEFAULT '', op varchar(2) NOT NULL DEFAULT '=', value text NOT NULL DEFAULT '');
-CREATE TABLE radgroupcheck (LIKE radgroupreply INCLUDING ALL);
+CREATE TABLE radgroupcheck (id serial PRIMARY KEY, groupname text NOT NULL DEFAULT '',
+    attribute text NOT NULL DEFAULT '', op varchar(2) NOT NULL DEFAULT '==', value text NOT NULL DEFAULT '');
 CREATE TABLE radreply (id serial PRIMARY KEY, username text NOT NULL DEFAULT '', attribute text NOT NULL DEFAULT '',
     op varchar(2) NOT NULL DEFAULT '=', value text NOT NULL DEFAULT '');
-CREATE TABLE radcheck (LIKE radreply INCLUDING ALL);
+CREATE TABLE radcheck (id serial PRIMARY KEY, username text NOT NULL DEFAULT '', attribute text NOT NULL DEFAULT '',
+    op varchar(2) NOT NULL DEFAULT '==', value text NOT NULL DEFAULT '');
 CREATE TABLE radacct (radacctid bigserial PRIMARY KEY, acctsessionid text NOT NULL, acctuniqueid text NOT NULL UNIQUE,
     username text, nasipaddress inet NOT NULL, acctstarttime timestamptz, acctstoptime timestamptz,
     framedipaddress inet, class text);
@@ -105,6 +107,7 @@ def new_database(what: str) -> str:
 
     name = f"{connection.settings_dict['NAME']}_{what}_{next(_numbers)}"
     with connect("postgres") as admin:
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     return name
 

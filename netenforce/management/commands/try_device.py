@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from accounts.models import ServiceLine
 from accounts.models.service_line import lines_overlapping
 from billing_project.kernel import command
 from billing_project.kernel.errors import Refused
@@ -13,6 +14,7 @@ from netenforce.drivers.registry import driver_for
 from netenforce.drivers.trial import TRIAL_ADDRESSES, Step, try_out
 from netenforce.drivers.turn import turn_on
 from netenforce.models import Device
+from netenforce.rules.radius_groups import username_fault
 from netenforce.rules.routeros_entries import network_of
 
 
@@ -26,7 +28,7 @@ class Command(command.Command):
         parser.add_argument("device", metavar="NAME", help="as it stands under Devices; it may be switched off")
         parser.add_argument(
             "--address", action="append", metavar="ADDRESS",
-            help=f"try with this address and no other; may be given twice (default: {_usual()})",
+            help=f"try with this address or RADIUS user name and no other; may be given twice (default: {_usual()})",
         )  # fmt: skip
 
     def work(self, **options: Any) -> command.Answer:
@@ -35,11 +37,11 @@ class Command(command.Command):
         if device is None:
             raise Refused("unknown_device", f"There is no device named {options['device']!r}; look under Devices.")
         driver = driver_for(device)
-        known_by = {field for group in driver.capabilities.identifiers for field in group}
+        known_by = next(iter(driver.capabilities.identifiers), ())
         addresses = options["address"] or [text for field, text in TRIAL_ADDRESSES.items() if field in known_by]
         if not addresses:
-            raise Refused("no_address", f"{device.name} knows lines by no IP address; there is nothing to try it with.")
-        _refuse_lines(addresses)
+            raise Refused("no_address", f"{device.name} knows lines by nothing that it could be tried with.")
+        _refuse_lines(addresses, names="radius_username" in known_by)
         with turn_on(device.pk) as got:
             if not got:
                 raise Refused("busy", f"Another worker is speaking to {device.name}; try again in a minute.")
@@ -54,12 +56,19 @@ class Command(command.Command):
 
 
 def _usual() -> str:
-    return " and ".join(TRIAL_ADDRESSES.values())
+    *most, last = TRIAL_ADDRESSES.values()
+    return f"{' and '.join(most)}; for RADIUS {last}"
 
 
-def _refuse_lines(addresses: list[str]) -> None:
-    """Raise Refused for what is no address, or is somebody's line: a trial must disturb nobody."""
+def _refuse_lines(addresses: list[str], *, names: bool) -> None:
+    """Raise Refused for what is no address or name, or is somebody's line: a trial must disturb nobody."""
     for address in addresses:
+        if names:
+            if fault := username_fault(address):
+                raise command.BadArguments(fault)
+            if line := ServiceLine.objects.filter(radius_username=address).select_related("account").first():
+                raise Refused("taken", f"{address} is a line of account {line.account.number}; take another name.")
+            continue
         if network_of(address) is None:
             raise command.BadArguments(f"{address!r} is no IP address; write one of nobody's, or leave --address out.")
         if taken := lines_overlapping([address]):
