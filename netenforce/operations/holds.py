@@ -134,7 +134,7 @@ def _place(active: dict[tuple[int, str], Hold], placed: Sequence[PlaceHold]) -> 
                 placed_by_id=wish.by_id,
             )
             fresh.append(hold)
-        elif (hold.level, hold.paying_ends) != (wish.level, wish.paying_ends):
+        elif (hold.level, hold.paying_ends) != (wish.level, wish.paying_ends) or wish.cause == Hold.Cause.STATUS:
             hold.level, hold.why, hold.paying_ends = wish.level, wish.why[:WHY_LENGTH], wish.paying_ends
             if hold.pk is not None:
                 changed.append(hold)

@@ -8,6 +8,7 @@ when the account's status or type, or the list, changes.
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -107,13 +108,13 @@ def _follow(ids: list[int], lists: Sequence[ListView], at: datetime | None, over
         mine = held.get(account.pk, {})
         wanted = _wanted(account, lists)
         for key, one in wanted.items():
-            paying_ends = bool(one.status_ids) and account.pk in for_money
+            paying_ends, why = bool(one.status_ids) and account.pk in for_money, _why(account, one)
             known = mine.get(key)
-            if known is None or (known.level, known.paying_ends) != (one.level, paying_ends):
+            if known is None or (known.level, known.paying_ends, known.why) != (one.level, paying_ends, why):
                 placed.append(
                     PlaceHold(
                         account_id=account.pk, cause=Hold.Cause.STATUS, cause_key=key, level=one.level, at=at,
-                        why=_why(account, one), paying_ends=paying_ends,
+                        why=why, paying_ends=paying_ends,
                     )
                 )  # fmt: skip
         lifted += [
@@ -230,8 +231,9 @@ def _held(account_ids: Iterable[int] | None) -> dict[int, dict[str, Hold]]:
 def _over_money(account_ids: list[int]) -> frozenset[int]:
     """Ask the rooms above which of the accounts got their status for money owed, so that paying gives it back."""
     found: set[int] = set()
-    for _, answer in signals.status_for_money_wanted.send(sender=Account, account_ids=account_ids):
-        found |= set(answer or ())
+    answers: Any = signals.status_for_money_wanted.send(sender=Account, account_ids=account_ids)
+    for _, answer in answers:
+        found.update(answer or ())
     return frozenset(found)
 
 
