@@ -169,14 +169,33 @@ DEVICE_DIFFERS = Check(
            || coalesce(e.level, 'open') || ' and should be ' || coalesce(n.desired_level, 'open')
     FROM known k JOIN netenforce_device d ON d.id = k.device_id
     JOIN accounts_serviceline l ON l.id = k.line_id JOIN accounts_account a ON a.id = l.account_id
-    LEFT JOIN netenforce_linestate n ON n.line_id = k.line_id
+    LEFT JOIN netenforce_linestate n ON n.line_id = k.line_id AND n.device_id = k.device_id
     LEFT JOIN netenforce_simulatedentry e ON e.device_id = k.device_id AND e.address = k.address
     WHERE coalesce(e.level, 'open') <> coalesce(n.desired_level, 'open')
       AND NOT EXISTS (SELECT FROM netenforce_enforcementtask t
-                      WHERE t.line_id = k.line_id
+                      WHERE t.line_id = k.line_id AND t.device_id = k.device_id
                         AND (t.state IN ('queued', 'claimed', 'sending')
                              OR t.state IN ('parked', 'cancelled') AND t.generation = n.generation))
     ORDER BY d.name, k.address""",
+)
+
+# What no driver but the simulated one can tell by SQL: what the device said last. A line whose freeing order is under way
+# is told by RESTORE_WAITS.
+PAID_BUT_BLOCKED = Check(
+    "I11",
+    "a line that should be free was seen restricted for more than 60 s, and no order is under way",
+    "run 'manage.py reconcile' and look at the device",
+    """
+    SELECT 'device ' || d.name || ', account ' || a.number || ', seen ' || n.observed_level || ' since '
+           || greatest(n.desired_since_at, n.observed_since_at)
+    FROM netenforce_linestate n JOIN netenforce_device d ON d.id = n.device_id AND d.enabled
+    JOIN accounts_serviceline l ON l.id = n.line_id JOIN accounts_account a ON a.id = l.account_id
+    WHERE n.desired_level <> n.observed_level AND n.desired_level = 'open'
+      AND greatest(n.desired_since_at, n.observed_since_at) < %(at)s::timestamptz - interval '60 seconds'
+      AND NOT EXISTS (SELECT FROM netenforce_enforcementtask t
+                      WHERE t.line_id = n.line_id AND t.device_id = n.device_id
+                        AND t.state IN ('queued', 'claimed', 'sending'))
+    ORDER BY d.name, a.number""",
 )
 
 WINDOW_LEFT_OPEN = Check(
@@ -318,6 +337,7 @@ SERVICE = (
     HELD_ON_EXCLUDED_DAY,
     HELD_WITHOUT_NOTICE,
     DEVICE_DIFFERS,
+    PAID_BUT_BLOCKED,
     WINDOW_LEFT_OPEN,
     RESTORE_WAITS,
     BILL_PASSED_OVER,
