@@ -7,7 +7,7 @@ orders under way; so what they cost does not grow with the lines that are as the
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Case, Count, Exists, F, IntegerField, Min, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Greatest
@@ -124,7 +124,7 @@ def _tell_blocked() -> int:
         AttentionRequest(
             code=STILL_BLOCKED, key=key, account_id=row.line.account_id,
             words=f"Line {row.line} of account {row.line.account.number} should be open on device {row.device} since"
-            f" {_moment(row.since)}, and {_seen(row)}. {reasons[row.pk]}",
+            f" {_moment(cast(Any, row).since)}, and {_seen(row)}. {reasons[row.pk]}",
         )
         for key, row in fresh.items()
     )  # fmt: skip

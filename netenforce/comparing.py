@@ -16,7 +16,6 @@ from billing_project.kernel import clock
 
 from .drivers.port import Driver, Held, Inventory
 from .models import Device, EnforcementTask, LinePlacement, LineState
-from .operations.lists import lists_wanted
 from .queries import OPEN_STATES
 from .rules.commands import Drift, addresses, diff, seen
 from .rules.desired import NOTHING, OPEN, rank
@@ -57,10 +56,9 @@ class Line:
 def lines_on(device: Device, driver: Driver, held: Inventory, *, lists: Mapping[int, str] | None = None) -> list[Line]:
     """Return the lines that should be restricted on a device, were seen so, or of which it holds something.
 
-    Lines that were taken off the device should be open there. ``lists`` are the lists the lines belong into by now;
-    without them their states are believed.
+    Lines that were taken off the device should be open there. ``lists`` are the lists that the lines belong into by
+    now, where their states do not tell it yet.
     """
-    lists = lists_wanted(device) if lists is None else lists
     states = LineState.objects.filter(device=device)
     lines = _known(states.exclude(NOT_RESTRICTED), driver, lists)
     owned = {address for line in lines for address in line.addresses}
@@ -84,22 +82,24 @@ def _at(unclaimed: Collection[str]) -> Q:
     return anywhere
 
 
-def _known(states: QuerySet[LineState], driver: Driver, lists: Mapping[int, str]) -> list[Line]:
+def _known(states: QuerySet[LineState], driver: Driver, lists: Mapping[int, str] | None) -> list[Line]:
     """Return lines that have a state on the device, in one query."""
     rows = states.annotate(pending=_left_alone()).values_list(
         "line_id", "line__account_id", "desired_level", "desired_since_at", "pending", "generation", "observed_level",
-        "observed_at", "earlier_level", "earlier_at", *(f"line__{name}" for name in FIELDS),
+        "observed_at", "earlier_level", "earlier_at", "desired_list", *(f"line__{name}" for name in FIELDS),
     )  # fmt: skip
     identifiers = driver.capabilities.identifiers
     lines = []
     for line_id, account_id, level, since_at, pending, generation, *rest in rows.order_by("line_id").iterator():
-        observed_level, observed_at, earlier_level, earlier_at, *named = rest
+        observed_level, observed_at, earlier_level, earlier_at, list_name, *named = rest
+        if lists is not None:
+            list_name = lists.get(line_id, "")
         before = (observed_level, observed_at) if observed_level != OPEN else (earlier_level or OPEN, earlier_at)
         lines.append(
             Line(
                 line_id=line_id, account_id=account_id, pending=pending, generation=generation, seen_before=before,
                 addresses=addresses(dict(zip(FIELDS, named, strict=True)), identifiers), desired_since_at=since_at,
-                desired=Held(level=level, list_name=lists.get(line_id, "")),
+                desired=Held(level=level, list_name=list_name if level != OPEN else ""),
             )
         )  # fmt: skip
     return lines

@@ -100,11 +100,12 @@ def compare_device(
             logger.exception("device %s: the driver broke", device.name)
             return _unread(device, f"The driver broke: {type(error).__name__}.", dry_run, trigger, by, began)
         if dry_run:
-            lines = lines_on(device, driver, held)
+            # What follows the lists is not written down by a dry run, but counts in it all the same.
+            lines = lines_on(device, driver, held, lists=lists_wanted(device))
             return _report(device, lines, held, drift_of(lines, held), began=began)
         note_contact(device, "")
         follow_lists(device)
-        lines = lines_on(device, driver, held, lists=lists_wanted(device))
+        lines = lines_on(device, driver, held)
         found = drift_of(lines, held)
         record(device, driver, lines, held)
         _tell_if_lost(device, lines, found)
@@ -178,12 +179,12 @@ def _tell_if_lost(device: Device, lines: list[Line], found: Drift) -> None:
 # --- Readings ---
 
 
-def _keep(device: Device, report: DeviceReport, trigger: str, by: User | None, details: dict[str, object]) -> None:
+def _keep(device: Device, report: DeviceReport, trigger: str, by: User | None, details: Mapping[str, object]) -> None:
     """Write down what the comparison found, and forget readings that are old."""
     DeviceReading.objects.create(
         device=device, at=clock.now(), trigger=trigger, by=by, seconds=report.seconds, held=report.held,
         missing=len(report.missing), extra=len(report.extra), stale=len(report.stale), foreign=len(report.foreign),
-        repaired=report.repaired, left=report.left, failure=report.failure, details=details,
+        repaired=report.repaired, left=report.left, failure=report.failure, details=dict(details),
     )  # fmt: skip
     forget_readings(device)
 

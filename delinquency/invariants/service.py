@@ -185,6 +185,25 @@ DEVICE_DIFFERS = Check(
     ORDER BY d.name, k.address""",
 )
 
+# What no driver but the simulated one can tell by SQL: what the device said last. A line whose freeing order is under way
+# is told by RESTORE_WAITS.
+PAID_BUT_BLOCKED = Check(
+    "I11",
+    "a line that should be free was seen restricted for more than 60 s, and no order is under way",
+    "run 'manage.py reconcile' and look at the device",
+    """
+    SELECT 'device ' || d.name || ', account ' || a.number || ', seen ' || n.observed_level || ' since '
+           || greatest(n.desired_since_at, n.observed_since_at)
+    FROM netenforce_linestate n JOIN netenforce_device d ON d.id = n.device_id AND d.enabled
+    JOIN accounts_serviceline l ON l.id = n.line_id JOIN accounts_account a ON a.id = l.account_id
+    WHERE n.desired_level <> n.observed_level AND n.desired_level = 'open'
+      AND greatest(n.desired_since_at, n.observed_since_at) < %(at)s::timestamptz - interval '60 seconds'
+      AND NOT EXISTS (SELECT FROM netenforce_enforcementtask t
+                      WHERE t.line_id = n.line_id AND t.device_id = n.device_id
+                        AND t.state IN ('queued', 'claimed', 'sending'))
+    ORDER BY d.name, a.number""",
+)
+
 WINDOW_LEFT_OPEN = Check(
     "I11",
     "a payment window is open more than 5 minutes after its time",
@@ -324,6 +343,7 @@ SERVICE = (
     HELD_ON_EXCLUDED_DAY,
     HELD_WITHOUT_NOTICE,
     DEVICE_DIFFERS,
+    PAID_BUT_BLOCKED,
     WINDOW_LEFT_OPEN,
     RESTORE_WAITS,
     BILL_PASSED_OVER,

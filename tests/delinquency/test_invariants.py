@@ -193,6 +193,10 @@ BREAKS: dict[str, tuple[str, str, list[str]]] = {
         [("INSERT INTO netenforce_simulatedentry (device_id, address, level, list_name, since_at)"
          " SELECT id, '100.64.0.3', 'suspend', '', '2026-01-22' FROM netenforce_device")],
     ),
+    "a line that is free on paper alone": (
+        "I11", "device edge, account 1001, seen throttle since 2026-01-2",
+        ["UPDATE netenforce_linestate SET desired_level = 'open', desired_since_at = desired_since_at"],
+    ),
     "a payment window that nobody ended": (
         "I11", "account 1001, open since 2026-01-22",
         [

@@ -1,6 +1,8 @@
 """What a repair may do at once, when, and what is left alone."""
 
-from collections.abc import Iterator
+import os
+import tracemalloc
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +23,7 @@ from tests.factories import instant, make_account, make_device, make_line
 
 pytestmark = pytest.mark.django_db
 
+MANY = int(os.environ.get("LINES", "0"))
 NINE = instant("2026-01-21 09:00")
 LATER = NINE + timedelta(minutes=5)
 
@@ -44,9 +47,9 @@ def asked(answer: Any) -> Iterator[list[int]]:
     """Answer every question before a restriction, and collect the orders that were asked about."""
     tasks: list[int] = []
 
-    def ask(task_id: int, **_: Any) -> Any:
-        tasks.append(task_id)
-        return answer
+    def ask(task_id: int = 0, task_ids: Sequence[int] = (), **_: Any) -> Any:
+        tasks.extend(task_ids or [task_id])
+        return dict.fromkeys(task_ids, answer) if task_ids else answer
 
     signals.about_to_restrict.connect(ask)
     try:
@@ -288,6 +291,21 @@ def make_lines(device: Device, count: int, base: int = 0) -> None:
             for address in addresses
         ]
     )
+
+
+@pytest.mark.skipif(MANY < 1000, reason="set LINES=20000 to measure a comparison of so many lines")
+def test_many_lines_are_compared_in_seconds_and_in_bounded_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    device = make_device()
+    make_lines(device, MANY)
+    tracemalloc.start()
+    report = compare(device)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    again = compare(device)
+    with capsys.disabled():
+        print(f"\n{MANY} lines compared in {again.seconds} s; traced {report.seconds} s, peak {peak / 2**20:.0f} MB")
+    assert (report.held, report.drifted) == (MANY, 0)
+    assert peak < 8 * 1024 * MANY
 
 
 def test_the_number_of_queries_does_not_grow_with_the_lines() -> None:
