@@ -92,6 +92,7 @@ class LineViews(_Desk):
             path("line/<int:pk>/", view(self.line_view), name="netenforce_linestate_line"),
             path("line/<int:pk>/check/", view(self.check_view), name="netenforce_linestate_check"),
             path("line/<int:pk>/release/", view(self.release_view), name="netenforce_linestate_release"),
+            path("account/<int:pk>/", view(self.account_view), name="netenforce_linestate_account"),
             path("account/<int:pk>/check/", view(self.check_account_view), name="netenforce_linestate_check_account"),
             *super().get_urls(),
         ]
@@ -121,6 +122,14 @@ class LineViews(_Desk):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         return self._page(request, line, checks=check_line(line))
+
+    def account_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Lead to the page of an account's line, or to the list where it has several or none."""
+        lines = list(ServiceLine.objects.filter(account=pk).order_by("pk")[:2])
+        if len(lines) == 1:
+            return self.line_view(request, lines[0].pk)
+        number = get_object_or_404(Account, pk=pk).number
+        return HttpResponseRedirect(f"{reverse('admin:netenforce_linestate_changelist')}?q={number}")
 
     def check_account_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask the devices of all lines of an account, and say the answers on the page that the button stands on."""
@@ -181,7 +190,7 @@ class LineViews(_Desk):
         window = running_windows([account.pk]).get(account.pk)
         counting = {hold.pk for hold in counting_holds([account.pk]).get(account.pk, [])}
         states = list(LineState.objects.filter(line=line).select_related("device").order_by("device__name"))
-        context = {
+        context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "opts": self.opts, "original": line, "title": f"Line {line}", "line": line, "account": account,
             "window": window_badge(window, account.timezone), "running": window,

@@ -1,5 +1,6 @@
 """The verbs of the network room."""
 
+from .again import order_again
 from .holds import LiftHold, PlaceHold, change_holds, lift_hold, place_hold
 from .lines import ensure_basics, place_line, requeue
 from .releases import release_account
@@ -14,6 +15,7 @@ __all__ = [
     "ensure_basics",
     "lift_hold",
     "open_window",
+    "order_again",
     "place_hold",
     "place_line",
     "release_account",
