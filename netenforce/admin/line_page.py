@@ -219,8 +219,9 @@ def _places(line: ServiceLine, states: Sequence[LineState]) -> list[OnDevice]:
         row.device_id: row.device
         for row in LinePlacement.objects.filter(line=line).select_related("device").order_by("device__name")
     }
-    known = {state.device_id: state for state in states if state.device is not None}
-    devices = {**placed, **{key: state.device for key, state in known.items() if key not in placed and _held(state)}}
+    known = {state.device.pk: state for state in states if state.device is not None}
+    devices: dict[int, Any] = dict(placed)
+    devices |= {key: state.device for key, state in known.items() if key not in placed and _held(state)}
     orders = open_tasks([line.pk])
     zone = line.account.timezone
     found = []
@@ -240,7 +241,8 @@ def _places(line: ServiceLine, states: Sequence[LineState]) -> list[OnDevice]:
 
 
 def _held(state: LineState) -> bool:
-    return Level.OPEN not in (state.desired_level, state.observed_level) or state.observed_level != Level.OPEN
+    """Tell whether a line that was taken off a device is still held there, or should be."""
+    return {state.desired_level, state.observed_level} != {Level.OPEN.value}
 
 
 def _verdict(state: LineState) -> SafeString:
