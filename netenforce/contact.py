@@ -14,7 +14,7 @@ def note_contact(device: Device, failure: str) -> None:
     """Write down that a device answered, or since when it does not and why."""
     rows = Device.objects.filter(pk=device.pk)
     if not failure:
-        rows.update(last_contact_at=clock.now(), failing_since_at=None, failure="")
+        rows.update(last_contact_at=clock.now(), failing_since_at=None, failure="", failures_in_row=0, retry_at=None)
         return
     rows.update(failure=failure[:FAILURE_LENGTH])
     rows.filter(failing_since_at__isnull=True).update(failing_since_at=clock.now())
@@ -35,5 +35,9 @@ def devices_named(name: str | None) -> Iterable[Device]:
 
 
 def close_breaker(device: Device) -> None:
-    """Forget the failures in a row: the device is asked again at once, whoever left it in peace."""
-    Device.objects.filter(pk=device.pk).update(failures_in_row=0, retry_at=None)
+    """Let the very next pass speak to a device, such as when somebody asks to check it now.
+
+    What is known of its failures stays until it answers.
+    """
+    Device.objects.filter(pk=device.pk).update(retry_at=None)
+    device.retry_at = None

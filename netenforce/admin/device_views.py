@@ -38,7 +38,7 @@ TYPED_ABOVE = 50
 CLASSES = (
     ("extra", "Restricted, and should be open", "freed, without a limit"),
     ("missing", "Should be restricted, and are not", "restricted anew"),
-    ("stale", "Restricted otherwise than they should be", "changed to"),
+    ("stale", "Restricted otherwise than they should be", "changed to what they should be"),
     ("foreign", "In our lists by somebody else's hand", "left alone"),
 )
 

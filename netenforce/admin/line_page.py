@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
-from accounts.admin.base import BAD, GOOD, WARN, DeskAdmin, badge, local_time, number_of, staff_user, state_badge
+from accounts.admin.base import BAD, GOOD, QUIET, WARN, DeskAdmin, badge, local_time, number_of, staff_user, state_badge
 from accounts.admin.confirm import ReasonForm
 from accounts.admin.texts import refuse_cards_in
 from accounts.models import Account, ServiceLine, User
@@ -248,7 +248,7 @@ def _held(state: LineState) -> bool:
 def _verdict(state: LineState) -> SafeString:
     lists = {state.desired_list, state.observed_list} - {""}
     if state.desired_level == state.observed_level and len(lists) < 2:
-        return badge("confirmed", GOOD) if state.observed_at else badge("not asked yet", GOOD)
+        return badge("confirmed", GOOD) if state.observed_at else badge("not asked yet", QUIET)
     if state.desired_level == Level.OPEN:
         return badge("should be open, seen restricted", BAD)
     return badge("not confirmed yet", WARN)
