@@ -143,9 +143,7 @@ class LineViews(_Desk):
         asked = 0
         lines = list(account.service_lines.order_by("pk")[: CHECKED_AT_ONCE + 1])
         if len(lines) > CHECKED_AT_ONCE:
-            messages.info(
-                request, f"The first {CHECKED_AT_ONCE} lines are asked; the others on their own pages."
-            )
+            messages.info(request, f"The first {CHECKED_AT_ONCE} lines are asked; the others on their own pages.")
         for line in lines[:CHECKED_AT_ONCE]:
             for check in check_line(line):
                 asked += 1
@@ -213,6 +211,7 @@ class LineViews(_Desk):
             ],
             "window_url": _window_url(states) if self.has_operate_permission(request) else "",
             "may_release": limit_of(user) is not None, "zone": account.timezone,
+            "may_end": limit_of(user) is not None or user.has_perm("netenforce.change_paymentwindow"),
         }  # fmt: skip
         return TemplateResponse(request, "admin/line.html", context)
 

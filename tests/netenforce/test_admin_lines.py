@@ -43,7 +43,7 @@ def address(name: str, line: ServiceLine) -> str:
 def sandy_client() -> Client:
     group = Group.objects.create(name="Support desk")
     ReleaseLimit.objects.create(group=group, hours_max=24, releases_a_month=2)
-    sandy = make_staff("sandy", "view_linestate", "view_account")
+    sandy = make_staff("sandy", "view_linestate", "view_account", "view_paymentwindow")
     sandy.groups.add(group)
     client = Client()
     client.force_login(sandy)
@@ -121,8 +121,14 @@ def test_support_releases_within_its_limit_and_is_told_where_it_ends(line: Servi
     assert f"Released until {until:%Y-%m-%d %H:%M} (America/New_York)." in text
     assert f"released until {until:%Y-%m-%d %H:%M}" in text
     assert "rests" in text
+    assert "Release for some hours" not in text
     dispatch_enforcement()
     assert not SimulatedEntry.objects.exists()
+    end = reverse("admin:netenforce_paymentwindow_close_now", args=[window.pk])
+    assert end in text
+    client.post(end, {"reason": "Wrong account"})
+    dispatch_enforcement()
+    assert SimulatedEntry.objects.get().level == "suspend"
 
 
 def test_who_has_no_limit_is_not_offered_a_release(line: ServiceLine) -> None:
