@@ -10,8 +10,6 @@ has paid is not kept back. The holds are written first and the entries marked af
 frees nobody and cuts nobody; pressed again it goes on.
 """
 
-import ipaddress
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +34,7 @@ from .probing import without_secret
 from .queries import lists_on, open_tasks, running_windows
 from .rules.desired import NOTHING, OPEN, rank
 from .rules.lists import ListView, Standing, choose
+from .rules.spans import Spans, key_of
 
 TURN_SECONDS = 5.0
 CHUNK = 500
@@ -149,7 +148,7 @@ def trust(device: Device, *, by: User | None, reason: str, choice: str = Choice.
     return Trusted(held=len(kept), freed=freed, adopted=adopted, failure=failure)
 
 
-def found_key(device_id: int) -> str:
+def foundkey_of(device_id: int) -> str:
     """Return the key of the hold that an account got when a device was taken over: one for all of its lines."""
     return f"found:{device_id}"
 
@@ -186,13 +185,13 @@ def _told_apart(device: Device, driver: Driver, inventory: Inventory) -> Inside:
     placed = LinePlacement.objects.filter(device=device).select_related("line__account__status").order_by("line_id")
     lines = {placement.line_id: placement.line for placement in placed}
     owners = {
-        _key(address): line for line in lines.values() for address in identify(driver, line)
+        key_of(address): line for line in lines.values() for address in identify(driver, line)
     }  # a line may have two addresses, and then two entries
     everything = {**inventory.foreign, **inventory.ours}
     matched: dict[int, list[str]] = defaultdict(list)
     strays = []
     for address in sorted(everything):
-        owner = owners.get(_key(address))
+        owner = owners.get(key_of(address))
         if owner is None:
             strays.append(address)
         else:
@@ -287,22 +286,22 @@ class _Books:
     @staticmethod
     def _hardest(names: Iterable[str], everything: Mapping[str, Held]) -> str:
         """Return how a line is seen here; of two addresses the freer one, so that nothing is made harder."""
-        keyed = {_key(address): one.level for address, one in everything.items()}
-        return min((keyed.get(_key(name), OPEN) for name in names), key=rank, default=OPEN)
+        keyed = {key_of(address): one.level for address, one in everything.items()}
+        return min((keyed.get(key_of(name), OPEN) for name in names), key=rank, default=OPEN)
 
 
 def _strays(
     addresses: Sequence[str], everything: Mapping[str, Held], inventory: Inventory, owners: Mapping[str, ServiceLine]
 ) -> list[Stray]:
     elsewhere = {
-        _key(name): line
+        key_of(name): line
         for line in ServiceLine.objects.filter(ipv4__in=addresses).select_related("account")
         | ServiceLine.objects.filter(ipv6__in=addresses).select_related("account")
         | ServiceLine.objects.filter(radius_username__in=addresses).select_related("account")
         for name in (line.ipv4, line.ipv6, line.radius_username)
         if name
     }
-    spans = _Spans(owners)
+    spans = Spans(owners)
     return [
         Stray(
             address=address, held=everything[address], ours=address in inventory.ours,
@@ -312,33 +311,8 @@ def _strays(
     ]  # fmt: skip
 
 
-class _Spans:
-    """Which lines lie inside a network, or around it; lines do not overlap each other."""
-
-    def __init__(self, owners: Mapping[str, ServiceLine]) -> None:
-        """Sort the lines' networks by where they begin."""
-        self.sorted: dict[int, list[tuple[int, int, ServiceLine]]] = {4: [], 6: []}
-        for key, line in owners.items():
-            if (network := _network(key)) is not None:
-                start, end = int(network.network_address), int(network.broadcast_address)
-                self.sorted[network.version].append((start, end, line))
-        for spans in self.sorted.values():
-            spans.sort(key=lambda span: span[:2])
-        self.starts = {version: [span[0] for span in spans] for version, spans in self.sorted.items()}
-
-    def covered(self, address: str) -> list[ServiceLine]:
-        """Return the lines that share an address with what an entry says."""
-        network = _network(address)
-        if network is None:
-            return []
-        first, last = int(network.network_address), int(network.broadcast_address)
-        spans, starts = self.sorted[network.version], self.starts[network.version]
-        begin, end = max(bisect_right(starts, first) - 1, 0), bisect_right(starts, last)
-        return [line for _, span_end, line in spans[begin:end] if span_end >= first]
-
-
-def _stray_words(address: str, ours: bool, elsewhere: Mapping[str, ServiceLine], spans: _Spans) -> str:
-    if (line := elsewhere.get(_key(address))) is not None:
+def _stray_words(address: str, ours: bool, elsewhere: Mapping[str, ServiceLine], spans: Spans[ServiceLine]) -> str:
+    if (line := elsewhere.get(key_of(address))) is not None:
         return f"Line of account {line.account.number}, which is not placed on this device: place it here first."
     if covered := spans.covered(address):
         names = ", ".join(str(line) for line in covered[:3])
@@ -347,19 +321,6 @@ def _stray_words(address: str, ours: bool, elsewhere: Mapping[str, ServiceLine],
     if ours:
         return "Carries our mark and is no line's: the next comparison removes it."
     return "No line of ours has this address; it is left alone."
-
-
-def _key(address: str) -> str:
-    """Return one spelling for all ways to write an address; names stay as they are."""
-    network = _network(address)
-    return str(network) if network is not None else address
-
-
-def _network(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    try:
-        return ipaddress.ip_network(address, strict=False)
-    except ValueError:
-        return None
 
 
 def _mark_observed(device: Device, entries: Iterable[Entry]) -> None:
@@ -397,7 +358,7 @@ def _hold(device: Device, entries: Sequence[Entry], *, by: User | None, reason: 
     change_holds(
         placed=[
             PlaceHold(
-                account_id=account_id, cause=Hold.Cause.FOUND, cause_key=found_key(device.pk), level=entry.held.level,
+                account_id=account_id, cause=Hold.Cause.FOUND, cause_key=foundkey_of(device.pk), level=entry.held.level,
                 why=_why(device, entry, by, reason), at=clock.now(),
             )
             for account_id, entry in sorted(firsts.items())

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from accounts.admin.account import status_badge
-from accounts.admin.base import GOOD, NOTE, WARN, badge
+from accounts.admin.base import GOOD, NOTE, WARN, badge, local_time
 from accounts.admin.ways import Person, people_of
 from accounts.models import Account, Contact, InboundMessage
 from billing_project.kernel import clock
@@ -19,6 +19,7 @@ from delinquency.flagging import FlagState, flag_state
 from delinquency.glance import Glance, Step, glance, upcoming
 from delinquency.models import Dispute, Event, PolicyMove
 from delinquency.promised import Record, record_of
+from invoicing.models import PaymentAttempt
 from netenforce.admin.device import level_badge
 from netenforce.admin.window import window_badge
 from netenforce.queries import running_windows
@@ -63,7 +64,10 @@ class Panel:
     steps: tuple[Step, ...]
     steps_refused: str
     lines: tuple[LineRow, ...]
-    window: SafeString | str  # until when the lines are open for a payment
+    window: SafeString | str  # until when the lines are open for a payment, or released
+    charge: PaymentAttempt | None  # the last call to the payment provider
+    charge_at: SafeString | str
+    may_check: bool  # whether the user may ask the devices what the lines are now
     story: tuple[StoryRow, ...]
     story_url: str
     account_url: str
@@ -92,6 +96,7 @@ def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any =
         steps = tuple(upcoming(account, seen.standing))
     except Refused as refusal:  # such as a policy that cannot be read: the rest of the page still helps
         refused = refusal.words
+    charge = PaymentAttempt.objects.filter(account=account).order_by("-created_at", "-pk").first()
     return Panel(
         at=seen,
         status=status_badge(account.status) + (badge("parked", WARN) if account.parked_at else SafeString("")),
@@ -105,6 +110,9 @@ def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any =
             for line in seen.lines
         ),
         window=window_badge(running_windows([account.pk]).get(account.pk), account.timezone),
+        charge=charge,
+        charge_at=local_time(charge.created_at, account.timezone) if charge else "",
+        may_check=user is not None and user.has_perm("netenforce.view_linestate"),
         story=tuple(_story(account, story_rows)),
         story_url=f"{reverse('admin:delinquency_event_changelist')}?q={account.number}",
         account_url=reverse("admin:accounts_account_change", args=[account.pk]),

@@ -27,6 +27,8 @@ class WindowWords:
 def payment_window(account: Account) -> WindowWords:
     """Return what to say to a customer about paying with a new card; nothing where no line is restricted over money."""
     running = running_windows([account.pk]).get(account.pk)
+    if running is not None and running.kind == running.Kind.RELEASE:
+        return WindowWords()  # staff gave hours of full access; there is nothing to say about paying
     if running is not None:
         return WindowWords(until=clock.local(running.closes_at, account.timezone))
     holds = active_holds([account.pk]).get(account.pk, [])

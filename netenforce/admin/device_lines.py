@@ -148,7 +148,7 @@ def _strangers(device: Device) -> list[str]:
         entries = SimulatedEntry.objects.filter(device=device)
         for name in ("ipv4", "ipv6", "radius_username"):
             entries = entries.exclude(address__in=on_it(f"line__{name}"))
-        return [f"{entry.address}: {entry.level} ({entry.list_name})" for entry in entries[:STRANGERS_MAX]]
+        return [_entry_words(entry.address, entry.level, entry.list_name) for entry in entries[:STRANGERS_MAX]]
     newest = DeviceReading.objects.filter(device=device, failure="").first()
     return foreign_words(newest.details if newest else {})[:STRANGERS_MAX]
 
@@ -157,10 +157,13 @@ def foreign_words(details: Mapping[str, Any]) -> list[str]:
     """Return what a comparison found that is no line's here, or somebody else's, in words."""
     strangers = [row for row in details.get("extra", ()) if row.get("line") is None]
     return [
-        f"{row['address']}: {row['seen']} ({row['seen_list']})" if row.get("seen_list") else
-        f"{row['address']}: {row['seen']}"
+        _entry_words(row["address"], row["seen"], row.get("seen_list", ""))
         for row in (*details.get("foreign", ()), *strangers)
-    ]  # fmt: skip
+    ]
+
+
+def _entry_words(address: str, level: str, list_name: str) -> str:
+    return f"{address}: {level} ({list_name})" if list_name else f"{address}: {level}"
 
 
 def _address(words: str, shown: str, page: int = 1) -> str:

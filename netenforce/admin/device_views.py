@@ -38,7 +38,7 @@ TYPED_ABOVE = 50
 CLASSES = (
     ("extra", "Restricted, and should be open", "freed, without a limit"),
     ("missing", "Should be restricted, and are not", "restricted anew"),
-    ("stale", "Restricted otherwise than they should be", "changed to"),
+    ("stale", "Restricted otherwise than they should be", "changed to what they should be"),
     ("foreign", "In our lists by somebody else's hand", "left alone"),
 )
 
@@ -47,8 +47,7 @@ CLASSES = (
 FOUND_WORDS = {
     "agree": (
         "As they should be",
-        "Held on the device, and restricted by our books. Entries of others become ours, so that a payment can free"
-        " them.",
+        "Held on the device, and so by our books. Entries of others become ours, so that a payment can free them.",
     ),
     "taken": (
         "Held, though our books say they should be freer",
@@ -288,7 +287,8 @@ def _groups(inside: Inside) -> list[dict[str, Any]]:
     )  # fmt: skip
     return [
         {
-            "key": key, "title": FOUND_WORDS[key][0], "words": FOUND_WORDS[key][1], "count": len(rows), "more": max(len(rows) - ROWS_SHOWN, 0),
+            "key": key, "title": FOUND_WORDS[key][0], "words": FOUND_WORDS[key][1],
+            "count": len(rows), "more": max(len(rows) - ROWS_SHOWN, 0),
             "rows": [
                 {
                     "address": row.address, "account": row.account if key != "strays" else None,

@@ -69,7 +69,7 @@ def drivers_help() -> SafeString:
         ),
     )
     return format_html(
-        '<details class="desk-details"><summary>What each kind of device needs</summary><div class="desk-table-wrap"'
+        '<details class="desk-panel"><summary>What each kind of device needs</summary><div class="desk-table-wrap"'
         ' tabindex="0" role="group" aria-label="What each kind of device needs"><table class="desk-table"><thead><tr>'
         '<th scope="col">Driver</th><th scope="col">Needs</th><th scope="col">Options, for example</th></tr></thead>'
         "<tbody>{}</tbody></table></div></details>",

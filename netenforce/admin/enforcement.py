@@ -1,9 +1,13 @@
 """The queued network changes with their attempts."""
 
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import action
@@ -19,19 +23,31 @@ from accounts.admin.base import (
     local_time,
     state_badge,
 )
-from accounts.admin.confirm import confirm_pass
+from accounts.admin.confirm import confirm_many, confirm_pass
 from accounts.models import Account
 from billing_project.kernel import clock
 from netenforce.dispatch import dispatch_enforcement
 from netenforce.models import EnforcementAttempt, EnforcementTask, PaymentWindow
+from netenforce.operations import order_again
+from netenforce.queries import OPEN_STATES
 
-from .device import level_badge
+from .levels import level_badge
 from .window import window_badge
 
 TASK_TONES = {
     "queued": NOTE, "claimed": NOTE, "sending": NOTE, "confirmed": GOOD, "superseded": QUIET,
     "cancelled": QUIET, "parked": BAD,
 }  # fmt: skip
+
+
+def _parked_facts(tasks: Sequence[EnforcementTask]) -> list[str]:
+    """Return how many of the chosen orders can be tried again, by device."""
+    parked = Counter(str(task.device) for task in tasks if task.state == EnforcementTask.State.PARKED)
+    others = len(tasks) - parked.total()
+    return [
+        *(f"{count} on {device}" for device, count in sorted(parked.items())),
+        *([f"{others} of the chosen are not parked, and are refused"] if others else []),
+    ]
 
 
 class EnforcementAttemptInline(ReadOnlyTabular):
@@ -41,6 +57,35 @@ class EnforcementAttemptInline(ReadOnlyTabular):
     fields = ("at", "outcome", "read_back", "detail")
     tab = False
     verbose_name_plural = "attempts"
+
+
+class UnderWayFilter(admin.SimpleListFilter):
+    """Orders that are under way, were given up, or were replaced."""
+
+    title = "how it stands"
+    parameter_name = "stands"
+
+    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [
+            ("open", "under way"),
+            ("late", "under way, and due for over a minute"),
+            ("parked", "parked: given up"),
+            ("replaced", "superseded by a newer one"),
+        ]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[EnforcementTask]) -> QuerySet[EnforcementTask]:
+        """Narrow the list."""
+        match self.value():
+            case "open":
+                return rows.filter(state__in=OPEN_STATES)
+            case "late":
+                return rows.filter(state__in=OPEN_STATES, due_at__lt=clock.now() - timedelta(minutes=1))
+            case "parked":
+                return rows.filter(state=EnforcementTask.State.PARKED)
+            case "replaced":
+                return rows.filter(state=EnforcementTask.State.SUPERSEDED)
+        return rows
 
 
 @admin.register(EnforcementTask)
@@ -59,11 +104,12 @@ class EnforcementTaskAdmin(ReadOnlyAdmin):
         "why",
     )
     list_select_related = ("line__account", "device")
-    list_filter = ("state", "level", "restores", "device")
+    list_filter = (UnderWayFilter, "state", "level", "restores", "device")
     search_fields = ("line__account__number", "line__account__name", "line__ipv4", "line__radius_username")
     date_hierarchy = "created_at"
     inlines = (EnforcementAttemptInline,)
     actions_list = ("apply_now",)
+    actions = ("try_again",)
     empty_words = "Policy steps that restrict a line make tasks, and so does the payment that opens it again."
     fields = (
         "account_shown", "line", "device", "level_shown", "restores", "why", "state_shown", "due", "settled",
@@ -97,6 +143,17 @@ class EnforcementTaskAdmin(ReadOnlyAdmin):
     def settled(self, task: EnforcementTask) -> SafeString | str:
         """Return when it ended, in the account's time."""
         return local_time(task.settled_at, task.line.account.timezone)
+
+    @admin.action(description="Try again (parked ones)", permissions=["operate"])
+    def try_again(self, request: HttpRequest, rows: QuerySet[EnforcementTask]) -> HttpResponse | None:
+        """Order once more what was given up."""
+        return confirm_many(
+            self, request, rows, action="try_again", title="Try these orders again", submit="Try again",
+            form_class=forms.Form, carry_out=lambda task, _data: order_again(task.pk),
+            words="Each is ordered anew and goes out with the next pass. A line that was paid for meanwhile is not"
+            " cut. Orders that are not parked, or that a newer one has replaced, are refused.",
+            facts=_parked_facts,
+        )  # fmt: skip
 
     @action(description="Apply what is due", icon="bolt", permissions=["operate"])
     def apply_now(self, request: HttpRequest) -> HttpResponse:

@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
-from accounts.admin.base import BAD, GOOD, WARN, DeskAdmin, badge, local_time, number_of, staff_user, state_badge
+from accounts.admin.base import BAD, GOOD, QUIET, WARN, DeskAdmin, badge, local_time, number_of, staff_user, state_badge
 from accounts.admin.confirm import ReasonForm
 from accounts.admin.texts import refuse_cards_in
 from accounts.models import Account, ServiceLine, User
@@ -39,6 +39,8 @@ else:
     _Desk = object
 
 ORDERS_SHOWN = 20
+# Each line asks each of its devices, and somebody waits for the answer.
+CHECKED_AT_ONCE = 10
 BLOCKED_AFTER = timedelta(seconds=60)
 HOURS_OFFERED = 24
 
@@ -92,6 +94,7 @@ class LineViews(_Desk):
             path("line/<int:pk>/", view(self.line_view), name="netenforce_linestate_line"),
             path("line/<int:pk>/check/", view(self.check_view), name="netenforce_linestate_check"),
             path("line/<int:pk>/release/", view(self.release_view), name="netenforce_linestate_release"),
+            path("account/<int:pk>/", view(self.account_view), name="netenforce_linestate_account"),
             path("account/<int:pk>/check/", view(self.check_account_view), name="netenforce_linestate_check_account"),
             *super().get_urls(),
         ]
@@ -122,6 +125,14 @@ class LineViews(_Desk):
             return HttpResponseNotAllowed(["POST"])
         return self._page(request, line, checks=check_line(line))
 
+    def account_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Lead to the page of an account's line, or to the list where it has several or none."""
+        lines = list(ServiceLine.objects.filter(account=pk).order_by("pk")[:2])
+        if len(lines) == 1:
+            return self.line_view(request, lines[0].pk)
+        number = get_object_or_404(Account, pk=pk).number
+        return HttpResponseRedirect(f"{reverse('admin:netenforce_linestate_changelist')}?q={number}")
+
     def check_account_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask the devices of all lines of an account, and say the answers on the page that the button stands on."""
         if not self.has_view_permission(request):
@@ -130,7 +141,10 @@ class LineViews(_Desk):
             return HttpResponseNotAllowed(["POST"])
         account = get_object_or_404(Account, pk=pk)
         asked = 0
-        for line in account.service_lines.order_by("pk"):
+        lines = list(account.service_lines.order_by("pk")[: CHECKED_AT_ONCE + 1])
+        if len(lines) > CHECKED_AT_ONCE:
+            messages.info(request, f"The first {CHECKED_AT_ONCE} lines are asked; the others on their own pages.")
+        for line in lines[:CHECKED_AT_ONCE]:
             for check in check_line(line):
                 asked += 1
                 say = messages.success if not _differs(check) else messages.warning
@@ -181,7 +195,7 @@ class LineViews(_Desk):
         window = running_windows([account.pk]).get(account.pk)
         counting = {hold.pk for hold in counting_holds([account.pk]).get(account.pk, [])}
         states = list(LineState.objects.filter(line=line).select_related("device").order_by("device__name"))
-        context = {
+        context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "opts": self.opts, "original": line, "title": f"Line {line}", "line": line, "account": account,
             "window": window_badge(window, account.timezone), "running": window,
@@ -197,6 +211,7 @@ class LineViews(_Desk):
             ],
             "window_url": _window_url(states) if self.has_operate_permission(request) else "",
             "may_release": limit_of(user) is not None, "zone": account.timezone,
+            "may_end": limit_of(user) is not None or user.has_perm("netenforce.change_paymentwindow"),
         }  # fmt: skip
         return TemplateResponse(request, "admin/line.html", context)
 
@@ -210,8 +225,9 @@ def _places(line: ServiceLine, states: Sequence[LineState]) -> list[OnDevice]:
         row.device_id: row.device
         for row in LinePlacement.objects.filter(line=line).select_related("device").order_by("device__name")
     }
-    known = {state.device_id: state for state in states if state.device is not None}
-    devices = {**placed, **{key: state.device for key, state in known.items() if key not in placed and _held(state)}}
+    known = {state.device.pk: state for state in states if state.device is not None}
+    devices: dict[int, Any] = dict(placed)
+    devices |= {key: state.device for key, state in known.items() if key not in placed and _held(state)}
     orders = open_tasks([line.pk])
     zone = line.account.timezone
     found = []
@@ -231,13 +247,14 @@ def _places(line: ServiceLine, states: Sequence[LineState]) -> list[OnDevice]:
 
 
 def _held(state: LineState) -> bool:
-    return Level.OPEN not in (state.desired_level, state.observed_level) or state.observed_level != Level.OPEN
+    """Tell whether a line that was taken off a device is still held there, or should be."""
+    return {state.desired_level, state.observed_level} != {Level.OPEN.value}
 
 
 def _verdict(state: LineState) -> SafeString:
     lists = {state.desired_list, state.observed_list} - {""}
     if state.desired_level == state.observed_level and len(lists) < 2:
-        return badge("confirmed", GOOD) if state.observed_at else badge("not asked yet", GOOD)
+        return badge("confirmed", GOOD) if state.observed_at else badge("not asked yet", QUIET)
     if state.desired_level == Level.OPEN:
         return badge("should be open, seen restricted", BAD)
     return badge("not confirmed yet", WARN)

@@ -1,6 +1,7 @@
 """What was found each time a device was read, and how far a role may free lines."""
 
 from django.contrib import admin
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.admin.base import HistoryAdmin, ReadOnlyAdmin, local_time
@@ -13,14 +14,32 @@ class DeviceReadingAdmin(ReadOnlyAdmin):
 
     list_display = ("device", "read", "trigger", "held", "missing", "extra", "stale", "foreign", "repaired", "failure")
     list_select_related = ("device",)
-    list_filter = ("device", "trigger")
+    list_filter = ("device", "trigger", ("failure", admin.EmptyFieldListFilter))
     date_hierarchy = "at"
+    fields = (
+        "device", "read", "trigger", "by", "seconds", "held", "missing", "extra", "stale", "foreign", "repaired",
+        "left", "failure", "found",
+    )  # fmt: skip
+    readonly_fields = ("read", "found")
     empty_words = "Every five minutes each device is read and compared with what it should hold."
 
     @admin.display(description="read at (UTC)", ordering="at")
     def read(self, reading: DeviceReading) -> SafeString | str:
         """Return when it was read."""
         return local_time(reading.at)
+
+    @admin.display(description="the first addresses")
+    def found(self, reading: DeviceReading) -> SafeString | str:
+        """Return the first addresses of each class: what each should be, and what was seen."""
+        rows = [
+            (name, row.get("address", ""), row.get("wanted", ""), row.get("seen", ""))
+            for name, some in reading.details.items()
+            for row in some
+        ]
+        if not rows:
+            return "none: everything was as it should be"
+        lines = format_html_join("", "<li>{}: {} should be {}, seen {}</li>", rows)
+        return format_html('<ul class="desk-list desk-scroll" tabindex="0">{}</ul>', lines)
 
 
 @admin.register(RadiusAnswer)

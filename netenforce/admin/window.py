@@ -16,6 +16,7 @@ from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from netenforce.models import PaymentWindow
 from netenforce.operations import end_window, open_window
+from netenforce.operations.releases import limit_of
 from netenforce.operations.windows import window_length
 
 OPEN_WORDS = (
@@ -103,6 +104,10 @@ class PaymentWindowAdmin(ReadOnlyAdmin):
         found: list[Any] = super().get_actions_detail(request, object_id)
         runs = PaymentWindow.objects.filter(pk=number_of(object_id), ended_at__isnull=True).exists()
         return [button for button in found if runs or button.path != "close_now"]
+
+    def has_operate_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Tell whether the user may end one; who may release may take that back."""
+        return super().has_operate_permission(request, obj) or limit_of(staff_user(request)) is not None
 
     @admin.display(description="account", ordering="account__number")
     def account_shown(self, window: PaymentWindow) -> SafeString | str:

@@ -1,5 +1,6 @@
 """The verbs of the network room."""
 
+from .again import order_again
 from .holds import LiftHold, PlaceHold, change_holds, lift_hold, place_hold
 from .lines import ensure_basics, place_line, requeue
 from .lists import follow_accounts
@@ -16,6 +17,7 @@ __all__ = [
     "follow_accounts",
     "lift_hold",
     "open_window",
+    "order_again",
     "place_hold",
     "place_line",
     "release_account",

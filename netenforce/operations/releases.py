@@ -24,7 +24,8 @@ from ..rules.desired import hardest, rank
 from .orders import WHY_LENGTH
 from .windows import levels_now, retarget_account
 
-Ended, Kind = PaymentWindow.Ended, PaymentWindow.Kind
+Ended = PaymentWindow.Ended
+Kind = PaymentWindow.Kind
 HOURS_MAX = 168
 COUNTED = timedelta(days=30)
 # What the groups of the demo may give; any other group gets a row by whoever administers.

@@ -31,7 +31,8 @@ from .orders import WHY_LENGTH, Target, retarget
 
 logger = logging.getLogger(__name__)
 
-Ended, Kind = PaymentWindow.Ended, PaymentWindow.Kind
+Ended = PaymentWindow.Ended
+Kind = PaymentWindow.Kind
 # Who leaves the payment page often comes back at once; until then the line is not closed under them.
 LINGER = timedelta(seconds=20)
 # A release that is taken back so soon was a mistake, and no time to get used to the line.

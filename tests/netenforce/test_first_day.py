@@ -13,12 +13,24 @@ from netenforce.first_day import Choice, trust, what_is_there
 from netenforce.models import Device, EnforcementTask, Hold, LineState, SimulatedEntry
 from netenforce.operations import lift_hold, place_hold
 from netenforce.reconcile import reconcile
+from netenforce.rules.spans import Spans
 from tests.factories import instant, make_account, make_device, make_line
 
 pytestmark = pytest.mark.django_db
 
 NOON = instant("2026-01-21 12:00")
 LISTS = {"throttle": "Delinquent-Throttle", "walled_garden": "Walled-Garden", "suspend": "Suspended"}
+
+
+def test_spans_find_the_lines_inside_and_around_an_address() -> None:
+    spans = Spans({"10.0.0.8/29": "a", "10.0.0.16/32": "b", "2001:db8::/56": "c", "rosa": "d"})
+    assert spans.covered("10.0.0.9") == ["a"]
+    assert spans.covered("10.0.0.0/24") == ["a", "b"]
+    assert spans.covered("10.0.0.17") == []
+    assert spans.covered("10.0.0.1") == []
+    assert spans.covered("2001:db8::1") == ["c"]
+    assert spans.covered("0.0.0.0/0") == ["a", "b"]
+    assert spans.covered("rosa") == []
 
 
 @pytest.fixture
