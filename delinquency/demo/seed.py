@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts.access import link_to
 from accounts.models import Account, Company, User
+from accounts.outreach.dispatch import dispatch_notices
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.locks import try_advisory_lock
@@ -16,6 +17,7 @@ from billing_project.kernel.nudge import recorded
 from billing_project.kernel.progress import Progress
 from delinquency.models import Event, InvoiceStanding, Standing
 from delinquency.rules.calendar import months_later
+from delinquency.sweep import sweep
 from invoicing.models import Invoice, Payment
 from netenforce.models import Hold
 from netenforce.models.hold import Level
@@ -24,9 +26,11 @@ from .calls import Calls
 from .days import Days
 from .desk import Desk, staff_the_queues
 from .letters import better_words, first_words
+from .network import Network
 from .people import people
 from .post import bring_post
 from .staff import hire, logins
+from .till import Till
 from .town import COMPANY, DEVICE_NAMES, found_town
 
 ZONE = "America/New_York"
@@ -89,6 +93,11 @@ def seed(size: Size) -> None:
         Desk(now).play()
         Calls(now).play()
         bring_post(now)
+        Till(now).play()
+        Network(now, seed=size.seed).play()
+        with clock.at(now):  # no worker is there yet to look again at whose money moved
+            sweep(now, guarded=False)
+            dispatch_notices(now)
         with clock.at(now - WEEK):
             better_words(clerk)
 

@@ -1,7 +1,9 @@
 """Texts that want more than to be read: none calls anything, tells a secret, or takes long (SEC-08, T32)."""
 
+import gc
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -80,6 +82,18 @@ WRITTEN = (
     "4242 4242 4242 4242", "4242-4242-4242-4242", "4242424242424242", "378282246310005", "６０１１ 1111 1111 1117",
     "Pay with 5555 5555 5555 4444!", "4242\u00a04242\u00a04242\u00a04242",
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _heap_of_the_run() -> Iterator[None]:
+    """Keep what the rest of the test run has left in memory out of the collector's rounds, which take 0.13 s over it.
+
+    What a text itself makes is collected, and measured, as ever.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def _ways_out(text: str) -> float:

@@ -5,17 +5,18 @@ import itertools
 import re
 import statistics
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command, load_command_class
+from django.db.models import Count
 from django.urls import resolve
 
 from accounts.access import account_from_token
-from accounts.models import Account, Company, Notice, SimulatedMessage, User
+from accounts.models import Account, Company, Notice, ServiceLine, SimulatedMessage, User
 from billing_project.kernel import clock
 from billing_project.kernel.command import Command
 from billing_project.kernel.errors import Refused
@@ -25,9 +26,10 @@ from delinquency.demo.people import CARD_SHARE, Habit, Stage, people
 from delinquency.demo.seed import Size, State, seed, state, summary
 from delinquency.explained import unexplained
 from delinquency.invariants import check_invariants
-from delinquency.models import Case, Event, GraceGrant, Standing, Ticket
-from invoicing.models import Invoice, Payment, PaymentAttempt, SandboxCharge
-from netenforce.models import Hold, SimulatedEntry
+from delinquency.models import Case, Dispute, Event, GraceGrant, Standing, Ticket
+from invoicing.models import BankFileRow, Invoice, LedgerEntry, Payment, PaymentAttempt, SandboxCharge
+from netenforce.models import Device, DeviceReading, Hold, SimulatedEntry
+from netenforce.queries import failing_devices
 from tests.factories import make_account
 
 # A Sunday in November, noon in New York.
@@ -64,7 +66,13 @@ def test_the_town_is_in_every_stage_and_its_log_ins_are_printed(capfd: pytest.Ca
     _check_stages(out)
     _check_outside_world()
     _check_desk()
+    _check_till()
+    _check_network()
     assert check_invariants() == []
+    with clock.at(PRESENT + timedelta(minutes=2)):
+        (alarm,) = check_invariants()
+        assert (alarm.invariant, alarm.where.partition(",")[0]) == ("I11", "device tower-hill")
+        assert "should be free again" in alarm.what
     _check_explanations()
     for username in ("admin", "clerk", "support"):
         assert f"{username} / password of {username}" in out
@@ -104,7 +112,8 @@ def _check_outside_world() -> None:
     assert SandboxCharge.objects.filter(outcome="charged").count() == done.count() > 5
     assert PaymentAttempt.objects.filter(state="declined").exists()
     held = Hold.objects.filter(lifted_at=None).values("account_id").distinct().count()
-    assert SimulatedEntry.objects.count() == held > 0
+    entries = SimulatedEntry.objects.filter(ours=True).exclude(device__name="tower-hill")
+    assert entries.values("address").distinct().count() == held > 0
 
 
 def _check_explanations() -> None:
@@ -231,3 +240,28 @@ def _check_desk() -> None:
     assert Ticket.objects.exclude(state="closed").count() >= 12
     assert Ticket.objects.filter(answer_due_at__lt=clock.now()).exists()
     assert Ticket.objects.filter(merged_into__isnull=False).count() == 1
+
+
+def _check_till() -> None:
+    """A dispute waits, money was given back, and of one transfer nobody knows whose it is."""
+    assert Dispute.objects.get().state == "open"
+    assert LedgerEntry.objects.filter(kind="refund").count() == 1
+    assert sorted(BankFileRow.objects.values_list("finding", flat=True)) == ["check", "fine", "fine"]
+    assert not Payment.objects.filter(reference__startswith="VB-").exists()
+
+
+def _check_network() -> None:
+    """One line is on two devices as it should be; another is free on one and slowed by one that is down."""
+    agreed, stuck = (
+        set(line.network_states.values_list("device__name", "desired_level", "observed_level"))
+        for line in ServiceLine.objects.annotate(times=Count("placements")).filter(times=2).order_by("account__number")
+    )
+    assert {row[0] for row in agreed} > {"core-west"}
+    assert {row[1:] for row in agreed} == {("throttle", "throttle")}
+    assert ("tower-hill", "open", "throttle") in stuck
+    assert {row[1:] for row in stuck if row[0] != "tower-hill"} == {("open", "open")}
+    assert [device.name for device in failing_devices()] == ["tower-hill"]
+    assert Hold.objects.filter(cause="abuse", lifted_at=None).count() == 1
+    assert SimulatedEntry.objects.get(ours=False).device.name == "edge-north"
+    readings = DeviceReading.objects.values_list("device__name").annotate(times=Count("pk"))
+    assert {name for name, times in readings if times >= 7 * 24} == set(Device.objects.values_list("name", flat=True))
