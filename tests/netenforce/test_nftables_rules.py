@@ -161,6 +161,17 @@ def test_a_move_takes_out_and_puts_in_by_one_document_in_that_order() -> None:
     assert [str(one) for one in planned.freed] == ["192.0.2.2/32"]
 
 
+def test_thousands_of_prefixes_leave_with_their_set_unless_somebody_elses_is_in_it() -> None:
+    ours = [elem({"prefix": {"addr": f"2001:db8:{n:x}::", "len": 56}}, "billing:suspend") for n in range(600)]
+    wanted = [want(f"2001:db8:{n:x}::/56", "open") for n in range(599)]
+    document = json.loads(plan(wanted, table_of(Off_6_nets=ours)).document("billing"))["nftables"]
+    assert [list(command) for command in document] == [["flush"], ["add"]]
+    assert document[1]["add"]["element"]["elem"] == ours[599:]
+    theirs = [*ours, elem({"prefix": {"addr": "2001:db9::", "len": 56}}, "by hand")]
+    document = json.loads(plan(wanted, table_of(Off_6_nets=theirs)).document("billing"))["nftables"]
+    assert [list(command) for command in document] == [["delete"]]
+
+
 def test_what_is_so_already_costs_nothing_and_a_harder_level_frees_nobody() -> None:
     table = table_of(Off_4=[elem("192.0.2.2", "billing:suspend")], Slow_4=[elem("192.0.2.3", "billing:throttle")])
     assert plan([want("192.0.2.2", "suspend", "Off")], table).document("billing") == ""
