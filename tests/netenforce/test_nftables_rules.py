@@ -3,8 +3,10 @@
 import base64
 import ipaddress
 import json
+import os
 import subprocess
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from netenforce.rules.nftables_options import Options, parse_options
 from netenforce.rules.nftables_ruleset import ruleset, slowed_lists
 from netenforce.rules.options import check_options
 from netenforce.rules.routeros_entries import Wanted
+from tests.peers import nft_rig
 
 KEY = "ssh-ed25519 " + base64.b64encode(b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + b"k" * 32).decode()
 SLOW = ListView(name="Slow", level="throttle", rate_down_kbit=1024, rate_up_kbit=512)
@@ -238,6 +241,28 @@ def test_the_garden_holds_the_portal_once_and_looks_names_up_later() -> None:
     assert "for name in checkout.stripe.com; do" in text
     assert "dnat ip to 192.0.2.80:80" in text
     assert "dnat ip6" not in text
+
+
+@pytest.mark.skipif(bool(nft_rig.lacking()), reason=nft_rig.lacking() or "-")
+def test_names_are_looked_up_again_and_what_they_meant_stays_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "billing-line"
+    file.write_text(made(GARDEN, interfaces={}))
+    getent = tmp_path / "getent"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with nft_rig.namespace() as name:
+        for address in ("198.51.100.7", "198.51.100.8"):
+            answer = f"for kind in STREAM DGRAM; do echo {address} $kind $2; done; echo 2001:db8::7"
+            getent.write_text(f"#!/bin/sh\n{answer}\n")
+            getent.chmod(0o755)
+            nft_rig.inside(name, "sh", str(file), "load")
+        getent.write_text("#!/bin/sh\nexit 2\n")
+        nft_rig.inside(name, "sh", str(file), "names")
+        held = nft_rig.inside(name, "nft", "list", "ruleset")
+    assert held.count("timeout 1d") == 3
+    for address in ("198.51.100.7", "198.51.100.8", "2001:db8::7"):
+        assert f"{address} timeout 1d" in held
 
 
 @pytest.mark.parametrize(
