@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,7 @@ from .nftables_options import RESTRICTIONS, Network
 from .routeros_entries import MARK, Wanted, network_of, shown
 
 FAMILY = "inet"
+EMPTIED_FROM = 500
 KINDS = ("_4", "_4_nets", "_6", "_6_nets")
 _MARKED = re.compile(rf"{MARK}({'|'.join(RESTRICTIONS)})(?: (\S+))?")
 _TYPES = {"ipv4_addr", "ipv6_addr"}
@@ -176,21 +177,30 @@ def _hardest(found: Iterable[tuple[str, Held]]) -> dict[str, Held]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What makes the sets right: elements to take out and to put in, and the networks that become freer by it."""
+    """What makes the sets right: elements to take out and to put in, and the networks that become freer by it.
+
+    ``emptied`` are sets that are emptied as a whole, with those elements of ours that are put back.
+    """
 
     out: Sequence[tuple[str, Network]] = ()
     into: Sequence[tuple[str, Network, str]] = ()
     freed: Sequence[Network] = ()
+    emptied: Mapping[str, Sequence[tuple[Network, str]]] = field(default_factory=dict)
 
     def document(self, table: str) -> str:
         """Return the one JSON document for nft: all of it happens at once or not at all; blank if nothing is to do."""
         out: dict[str, list[Any]] = defaultdict(list)
         into: dict[str, list[Any]] = defaultdict(list)
         for set_name, network in self.out:
-            out[set_name].append(_value(network))
-        for set_name, network, comment in self.into:
+            if set_name not in self.emptied:
+                out[set_name].append(_value(network))
+        back = [(name, network, comment) for name, kept in self.emptied.items() for network, comment in kept]
+        for set_name, network, comment in [*back, *self.into]:
             into[set_name].append({"elem": {"val": _value(network), "comment": comment}})
-        commands = [_command("delete", table, name, elements) for name, elements in out.items()]
+        commands: list[Any] = [
+            {"flush": {"set": {"family": FAMILY, "table": table, "name": name}}} for name in self.emptied
+        ]
+        commands += [_command("delete", table, name, elements) for name, elements in out.items()]
         commands += [_command("add", table, name, elements) for name, elements in into.items()]
         return json.dumps({"nftables": commands}) if commands else ""
 
@@ -231,7 +241,24 @@ def plan(wanted: Sequence[Wanted], table: Table) -> Plan:
             into.append((target, want.network, want.comment))
         if want.level == OPEN or any(rank(one.level) > rank(want.level) for one in ours):
             freed.append(want.network)
-    return Plan(out=out, into=into, freed=freed)
+    return Plan(out=out, into=into, freed=freed, emptied=_emptied(out, table))
+
+
+def _emptied(out: Sequence[tuple[str, Network]], table: Table) -> dict[str, list[tuple[Network, str]]]:
+    """Return the sets of prefixes of which so many leave that they are emptied and filled anew, in the same stroke.
+
+    To take thousands of prefixes out one by one costs nft minutes. Only sets without anybody else's element.
+    """
+    leaving = set(out)
+    return {
+        set_name: [
+            (one.network, one.comment)
+            for one in table.sets[set_name]
+            if one.network is not None and (set_name, one.network) not in leaving
+        ]
+        for set_name, many in Counter(set_name for set_name, _ in out).items()
+        if many > EMPTIED_FROM and set_name.endswith("_nets") and all(one.level for one in table.sets[set_name])
+    }
 
 
 def in_the_way(planned: Plan, table: Table) -> tuple[Network, Element] | None:

