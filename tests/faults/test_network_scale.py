@@ -140,9 +140,8 @@ def test_a_hundred_devices_are_spoken_to_side_by_side(tmp_path: Path, capsys: py
         assert all(list(fake.levels().values()) == ["throttle"] for fake in group.fakes)
         with capsys.disabled():
             print(f"\n{DEVICES} devices: {seconds:.2f} s, {group.most} at once")
+        # Counted by the devices; a figure in seconds would tell more about this machine.
         assert LANES // 2 <= group.most <= LANES
-        # One after the other they would need two log-ins each at the least.
-        assert seconds < DEVICES * 2 * LOGIN_SECONDS
 
 
 def test_one_dead_device_slows_the_others_by_less_than_a_tenth(
