@@ -210,7 +210,8 @@ def write(talk: Talk, wanted: Mapping[str, str], lists: Sequence[ListView]) -> _
     priority = access.options.priority
     with talk.transaction(writes=True):
         tables = read_tables(talk, wanted, [one.name for one in lists], everybody=False)
-        mended = _mend_groups(talk, lists, tables)
+        # A release asks for as little as can be: nothing about groups may keep somebody who has paid.
+        mended = _mend_groups(talk, lists, tables) if any(wanted.values()) else tables
         levels = levels_of(lists, mended.replies)
         before = rights_of(wanted, tables, levels, priority)
         changed = {name: group for name, group in wanted.items() if before[name].ours != ((group,) if group else ())}

@@ -228,11 +228,12 @@ def write_members(talk: Talk, groups: Mapping[str, str], priority: int, own: Ite
         "DELETE FROM radusergroup WHERE username = ANY(%s) AND priority = %s AND groupname = ANY(%s)",
         [talk.inside(groups), priority, sorted(set(own))],
     )
-    talk.rows(
-        "INSERT INTO radusergroup (username, groupname, priority)"
-        " SELECT username, groupname, %s FROM unnest(%s::text[], %s::text[]) AS wanted (username, groupname)",
-        [priority, talk.inside(placed), list(placed.values())],
-    )
+    if placed:
+        talk.rows(
+            "INSERT INTO radusergroup (username, groupname, priority)"
+            " SELECT username, groupname, %s FROM unnest(%s::text[], %s::text[]) AS wanted (username, groupname)",
+            [priority, talk.inside(placed), list(placed.values())],
+        )
 
 
 def write_rows(talk: Talk, table: str, groups: Iterable[str], attributes: Iterable[str], rows: Sequence[Row]) -> None:

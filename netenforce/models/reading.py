@@ -52,7 +52,7 @@ class RadiusAnswer(models.Model):
     """
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="radius_answers")
-    username = models.CharField(max_length=64)
+    username = models.CharField(max_length=253)
     session_id = models.CharField(
         max_length=64, blank=True, help_text="As accounting knows it (its unique id); blank: the rows of the tables."
     )

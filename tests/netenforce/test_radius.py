@@ -326,13 +326,26 @@ def test_the_rights_that_the_manual_grants_are_enough_and_each_is_needed(place: 
         for right, table in (("INSERT", "radusergroup"), ("DELETE", "radusergroup"), ("SELECT", "radreply")):
             place.tables.run(f"REVOKE {right} ON {table} FROM {role}")
             assert f"The database user may not {right} on {table}; grant it." in DRIVER.probe(place.device).notes
-            with pytest.raises(Rejected, match=f"forbids it .permission denied for table {table}"):
+            with pytest.raises(Rejected, match=f"permission denied for table {table}.; grant it"):
                 place.apply("throttle", "rosa")
             place.tables.run(f"GRANT {right} ON {table} TO {role}")
         place.tables.run(f"REVOKE USAGE ON SEQUENCE radusergroup_id_seq FROM {role}")
         assert any("radusergroup_id_seq" in note for note in DRIVER.probe(place.device).notes)
     finally:
         place.tables.run(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_release_needs_nothing_but_to_take_our_row_away(place: Place) -> None:
+    place.apply("throttle", "rosa")
+    place.tables.run("UPDATE radgroupreply SET value = 'changed', op = ':=' WHERE attribute LIKE 'Mik%%'")
+    for table, what in (("radgroupreply", "INSERT OR DELETE"), ("radusergroup", "INSERT")):
+        place.tables.run(
+            f"CREATE FUNCTION no_{table}() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN RAISE insufficient_privilege; END';"
+            f" CREATE TRIGGER no BEFORE {what} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION no_{table}()"
+        )
+    place.apply("open", "rosa")
+    assert place.tables.members() == {("rosa", "Plan-20M", 1)}
 
 
 def test_two_thousand_subscribers_cost_as_many_statements_as_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
