@@ -51,7 +51,8 @@ def sentence(one: ListView, names: Names) -> str:
     """Return what a list does: slows lines of Residential accounts restricted for non-payment to 1024/512 kbit/s."""
     kinds = _either(names.account_types.get(key, "?") for key in one.account_type_ids)
     statuses = _either(names.statuses.get(key, "?") for key in one.status_ids)
-    words = [DOES[one.level], "all lines of" if one.by_account else "lines of"]
+    lines = "all lines of" if one.by_account else "lines of" if one.cause else "the restricted lines of"
+    words = [DOES[one.level], lines]
     words.append(f"{kinds} accounts" if kinds else "accounts" if statuses else "all accounts")
     words += [f"with status {statuses}"] if statuses else []
     words += [f"restricted for {names.causes.get(one.cause, one.cause)}"] if one.cause else []
