@@ -14,7 +14,7 @@ from accounts.admin.base import WARN, HistoryAdmin, badge, badges, number_of
 from billing_project.kernel.nudge import nudge
 from netenforce.models import AddressList, Hold
 from netenforce.operations.list_effect import Effect, effect_of
-from netenforce.operations.lists import CHUNK, accounts_astray, follow_everybody, tell_speed
+from netenforce.operations.lists import CHUNK, accounts_astray, follow_everybody, note_missing_lists, tell_speed
 from netenforce.queries import device_views, list_findings
 from netenforce.rules.list_words import Names, sentence, why_refused
 from netenforce.rules.lists import ListView
@@ -183,6 +183,7 @@ class AddressListAdmin(HistoryAdmin):
             told = tell_speed(form.instance.pk)
             if told:
                 messages.info(request, f"{told} lines are told the new speed.")
+        note_missing_lists()
         astray = len(accounts_astray())
         if astray > CHUNK:
             nudge("netenforce.follow_lists")

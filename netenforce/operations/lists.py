@@ -13,16 +13,17 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.models import Account
+from accounts.models import Account, Attention
+from accounts.operations import AttentionRequest, raise_attentions, resolve_attentions
 from billing_project.kernel.bulk import update_rows
 from billing_project.kernel.errors import StaleState
 from billing_project.kernel.locks import lock_rows
 
 from .. import signals
 from ..models import Device, EnforcementTask, Hold, LineState
-from ..queries import OPEN_STATES, all_lists, counting_holds
+from ..queries import OPEN_STATES, all_lists, counting_holds, list_findings
 from ..rules.desired import OPEN
-from ..rules.list_words import OWN_SPEED
+from ..rules.list_words import NO_LIST, OWN_SPEED
 from ..rules.lists import ListView, Standing, carried, choose, takes
 from .holds import LiftHold, PlaceHold, change_holds
 from .lines import requeue
@@ -130,6 +131,7 @@ def follow_everybody(tick: Callable[[int], None] | None = None) -> int:
 
     One chunk that is in somebody's hands waits for the next pass. ``tick`` hears of each chunk that is done.
     """
+    note_missing_lists()
     astray = accounts_astray()
     for start in range(0, len(astray), CHUNK):
         chunk = astray[start : start + CHUNK]
@@ -162,6 +164,23 @@ def tell_speed(key: int) -> int:
         busy = EnforcementTask.objects.filter(device=device, state__in=OPEN_STATES).values("line_id")
         ordered += len(requeue(inside.exclude(line_id__in=busy), why=f"The speed of list {one.name} was changed."))
     return ordered
+
+
+def note_missing_lists() -> int:
+    """Put before the clerks each device on which lines are restricted at a level it carries no list for.
+
+    What has been mended since is taken off again. Returns how many there are.
+    """
+    used = set(LineState.objects.exclude(desired_level=OPEN).values_list("device_id", "desired_level").distinct())
+    missing = {
+        f"device:{one.device_key}:{one.level}": one
+        for one in list_findings()
+        if one.code == NO_LIST and (one.device_key, one.level) in used
+    }
+    mended = Attention.objects.filter(code=NO_LIST, resolved_at__isnull=True).exclude(key__in=missing)
+    resolve_attentions(NO_LIST, list(mended.values_list("key", flat=True)), "there is a list for it now")
+    raise_attentions(AttentionRequest(code=NO_LIST, key=key, words=one.words) for key, one in missing.items())
+    return len(missing)
 
 
 def accounts_astray() -> list[int]:

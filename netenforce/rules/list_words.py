@@ -11,6 +11,7 @@ from .lists import ListView, carried
 
 # Kinds of device whose own rules say how fast a slowed line is; the others are told by the list.
 OWN_SPEED = frozenset({"simulated", "routeros", "webhook"})
+NO_LIST = "level-without-list"
 DOES = {"throttle": "slows", "walled_garden": "leaves the payment page only to", "suspend": "suspends"}
 DONE = {"throttle": "slowed", "walled_garden": "let through to the payment page only", "suspend": "suspended"}
 
@@ -51,7 +52,8 @@ def sentence(one: ListView, names: Names) -> str:
     """Return what a list does: slows lines of Residential accounts restricted for non-payment to 1024/512 kbit/s."""
     kinds = _either(names.account_types.get(key, "?") for key in one.account_type_ids)
     statuses = _either(names.statuses.get(key, "?") for key in one.status_ids)
-    words = [DOES[one.level], "all lines of" if one.by_account else "lines of"]
+    lines = "all lines of" if one.by_account else "lines of" if one.cause else "the restricted lines of"
+    words = [DOES[one.level], lines]
     words.append(f"{kinds} accounts" if kinds else "accounts" if statuses else "all accounts")
     words += [f"with status {statuses}"] if statuses else []
     words += [f"restricted for {names.causes.get(one.cause, one.cause)}"] if one.cause else []
@@ -137,7 +139,7 @@ def missing_levels(lists: Sequence[ListView], devices: Iterable[DeviceView]) -> 
             some = f"only for some ({_list([one.name for one in mine], 'and')})" if mine else "none"
             found.append(
                 Finding(
-                    code="level-without-list", device_key=device.key, level=level,
+                    code=NO_LIST, device_key=device.key, level=level,
                     words=f"Device {device.name} has lines, and of the lists for lines that are {DONE[level]} it"
                     f" carries {some}: a line that should be so there is named no list. Add one with no criteria.",
                 )

@@ -7,13 +7,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Account, AccountType
+from accounts.models import Account, AccountType, Attention
 from accounts.operations import change_status
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from netenforce.models import AddressList, EnforcementTask, Hold, LineState, PaymentWindow
 from netenforce.operations import follow_accounts, lift_hold, open_window, place_hold
-from netenforce.operations.lists import accounts_astray, follow_everybody, why_not_listed
+from netenforce.operations.lists import accounts_astray, follow_everybody, note_missing_lists, why_not_listed
 from netenforce.queries import counting_holds
 from netenforce.signals import status_for_money_wanted
 from tests.factories import make_account, make_device, make_line, make_status
@@ -196,3 +196,16 @@ def test_an_order_whose_list_takes_the_account_no_more_has_lost_its_ground(accou
     assert why_not_listed([account.pk]) == {}
     made.statuses.set([])
     assert list(why_not_listed([account.pk])) == [account.pk]
+
+
+def test_a_device_that_carries_no_list_for_a_level_in_use_is_put_before_the_clerks_until_it_does(
+    account: Account,
+) -> None:
+    AddressList.objects.filter(level__in=["walled_garden", "suspend"]).delete()
+    assert note_missing_lists() == 0  # nobody is restricted so
+    place_hold(account_id=account.pk, cause="abuse", cause_key="a", level="suspend", why="spam")
+    follow_everybody()
+    open_ones = Attention.objects.filter(code="level-without-list", resolved_at=None)
+    assert [row.words[:37] for row in open_ones] == ["Device edge-1 has lines, and of the l"]
+    AddressList.objects.create(name="Off", level="suspend")
+    assert (note_missing_lists(), open_ones.all().count()) == (0, 0)
