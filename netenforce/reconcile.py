@@ -69,13 +69,16 @@ class DeviceReport:
 
 
 def reconcile(
-    device_name: str | None = None, *, dry_run: bool = False, at: datetime | None = None
+    device_name: str | None = None, *, dry_run: bool = False, at: datetime | None = None, by: User | None = None
 ) -> list[DeviceReport]:
-    """Compare one device or all enabled ones, and repair unless dry; raises Refused for an unknown name."""
+    """Compare one device or all enabled ones, and repair unless dry; raises Refused for an unknown name.
+
+    It is told as done by hand, by ``by`` if somebody is named, and also asks devices that are left in peace.
+    """
     with ExitStack() as stack:
         if at is not None and not clock.is_set():
             stack.enter_context(clock.at(at))
-        return [compare_device(device, dry_run=dry_run) for device in devices_named(device_name)]
+        return [compare_device(device, dry_run=dry_run, by=by) for device in devices_named(device_name)]
 
 
 def compare_device(

@@ -185,8 +185,7 @@ DEVICE_DIFFERS = Check(
     ORDER BY d.name, k.address""",
 )
 
-# What no driver but the simulated one can tell by SQL: what the device said last. A line whose freeing order is under
-# way is told by RESTORE_WAITS.
+# Whatever the driver is: what the device said last. A line whose freeing order is under way is told by RESTORE_WAITS.
 PAID_BUT_BLOCKED = Check(
     "I11",
     "a line that should be free was seen restricted for more than 60 s, and no order is under way",

@@ -88,6 +88,13 @@ def test_a_line_that_lost_its_restriction_is_ordered_and_goes_the_way_of_all_oth
     assert EnforcementTask.objects.filter(state="queued").count() == 1, "ordered once"
 
 
+def test_a_line_whose_restriction_was_vetoed_is_left_to_whoever_vetoed_it(line: ServiceLine) -> None:
+    SimulatedEntry.objects.all().delete()
+    EnforcementTask.objects.update(state="cancelled")
+    assert [one.seen for one in check(line)] == [NOTHING, NOTHING]
+    assert not EnforcementTask.objects.filter(state="queued").exists()
+
+
 def test_a_device_that_does_not_answer_is_told_and_what_was_seen_keeps_its_time(line: ServiceLine) -> None:
     Device.objects.filter(name="edge-1").update(options={"down": True})
     assert told(check(line)) == [
