@@ -33,9 +33,17 @@ def counting_holds(account_ids: Iterable[int]) -> dict[int, list[Hold]]:
     """Return the active holds that restrict lines now: none over money while a window or a release runs (P07)."""
     windows = running_windows(account_ids)
     return {
-        account_id: [hold for hold in holds if account_id not in windows or not windows[account_id].rests(hold.cause)]
+        account_id: [hold for hold in holds if not rests(hold, windows.get(account_id))]
         for account_id, holds in active_holds(account_ids).items()
     }
+
+
+def rests(hold: Hold, window: PaymentWindow | None) -> bool:
+    """Tell whether a hold does not restrict while a window runs; a release lets more of them rest than a payment."""
+    if window is None:
+        return False
+    released = window.kind == PaymentWindow.Kind.RELEASE
+    return hold.cause in (PaymentWindow.RELEASED if released else (Hold.Cause.NON_PAYMENT,))
 
 
 def line_states(account_ids: Iterable[int]) -> dict[int, list[LineState]]:

@@ -26,11 +26,8 @@ class PaymentWindow(models.Model):
         PAYMENT = "payment", "for a payment"
         RELEASE = "release", "released by staff"
 
-    # Which holds do not count while one runs. Abuse and the customer's own wish are not about money.
-    RESTING = {
-        Kind.PAYMENT: frozenset({Hold.Cause.NON_PAYMENT}),
-        Kind.RELEASE: frozenset({Hold.Cause.NON_PAYMENT, Hold.Cause.STATUS, Hold.Cause.FOUND}),
-    }
+    # Which holds do not count during a release. Abuse and the customer's own wish are not about money.
+    RELEASED = (Hold.Cause.NON_PAYMENT, Hold.Cause.STATUS, Hold.Cause.FOUND)
     # Those who come back to pay go on with the minutes that are left.
     RESUMED = (Ended.PAID, Ended.LEFT)
 
@@ -74,7 +71,3 @@ class PaymentWindow(models.Model):
     def __str__(self) -> str:
         name = "release" if self.kind == self.Kind.RELEASE else "payment window"
         return f"{name} of {self.opened_at:%Y-%m-%d %H:%M} UTC"
-
-    def rests(self, cause: str) -> bool:
-        """Tell whether a hold of this cause does not count while the window runs."""
-        return cause in self.RESTING[self.Kind(self.kind)]

@@ -63,7 +63,7 @@ def resting_holds(account_id: int) -> tuple[list[Hold], list[Hold]]:
     rest: list[Hold] = []
     stay: list[Hold] = []
     for hold in active_holds([account_id]).get(account_id, []):
-        (rest if hold.cause in PaymentWindow.RESTING[Kind.RELEASE] else stay).append(hold)
+        (rest if hold.cause in PaymentWindow.RELEASED else stay).append(hold)
     return rest, stay
 
 

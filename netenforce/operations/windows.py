@@ -138,9 +138,7 @@ def close_windows_due() -> int:
 
 def _end_freed() -> int:
     """End the releases of accounts that nothing over money holds back any more: paid, or given more time."""
-    holding = Hold.objects.filter(
-        account=OuterRef("account"), lifted_at__isnull=True, cause__in=PaymentWindow.RESTING[Kind.RELEASE]
-    )
+    holding = Hold.objects.filter(account=OuterRef("account"), lifted_at__isnull=True, cause__in=PaymentWindow.RELEASED)
     released = PaymentWindow.objects.filter(~Exists(holding), kind=Kind.RELEASE, ended_at__isnull=True)
     ended = 0
     for pk, account_id in list(released.values_list("pk", "account_id")):
