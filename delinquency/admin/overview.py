@@ -130,6 +130,15 @@ class AccountPage(
             cut_level=Subquery(cut.values("desired_level")[:1]), unconfirmed=Exists(unseen),
         )  # fmt: skip
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Account | None:
+        """Read the account once for a page that only shows it: the panel and the form need the same row."""
+        if request.method != "GET":
+            return super().get_object(request, object_id, from_field)
+        kept: dict[str, Account | None] = request.__dict__.setdefault("desk_accounts", {})
+        if object_id not in kept:
+            kept[object_id] = super().get_object(request, object_id, from_field)
+        return kept[object_id]
+
     def change_view(
         self,
         request: HttpRequest,
