@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 # Another worker lets go between two calls; a call may take as long as the device's own time-out.
 TURN_SECONDS = 5.0
 TEXT_LENGTH = 120
-NOTES_MAX = 50
+NOTES_MAX, NOTE_LENGTH = 50, 300
 
 
 def probe_device(device: Device) -> Probe:
@@ -48,7 +48,7 @@ def keep(device: Device, probe: Probe) -> None:
     """Write down what a device said of itself."""
     Device.objects.filter(pk=device.pk).update(
         version=probe.version[:TEXT_LENGTH], model=probe.model[:TEXT_LENGTH], uptime_seconds=probe.uptime_seconds,
-        probed_at=clock.now(), notes=[str(note) for note in probe.notes][:NOTES_MAX],
+        probed_at=clock.now(), notes=[str(note)[:NOTE_LENGTH] for note in probe.notes][:NOTES_MAX],
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from .drivers.port import Driver, Probe
 from .drivers.registry import driver_for
 from .drivers.turn import turn_on
 from .models import Device, DeviceReading
+from .probing import keep
 from .reconcile import compare_device
 
 Trigger = DeviceReading.Trigger
@@ -21,7 +22,6 @@ SLACK = timedelta(seconds=30)
 # A comparison that waited in a long queue is not made again so soon after the last one.
 LATELY = timedelta(minutes=2)
 TURN_SECONDS = 5.0
-TEXT_LENGTH, NOTES_MAX, NOTE_LENGTH = 120, 50, 300
 
 
 def due_devices() -> QuerySet[Device]:
@@ -55,7 +55,7 @@ def look_at(device: Device) -> bool:
         now = clock.now()
         restarted = was_started_anew(device, probe, now)
         note_contact(device, "")
-        keep(device, probe, now)
+        keep(device, probe)
     if restarted or was_silent:
         trigger = Trigger.RESTART if restarted else Trigger.CLOCK
         compare_device(device, trigger=trigger, turn_seconds=TURN_SECONDS)
@@ -68,11 +68,3 @@ def was_started_anew(device: Device, probe: Probe, now: datetime) -> bool:
         return False
     expected = timedelta(seconds=device.uptime_seconds) + (now - device.probed_at) - SLACK
     return timedelta(seconds=probe.uptime_seconds) < expected
-
-
-def keep(device: Device, probe: Probe, now: datetime) -> None:
-    """Write down what a device said of itself."""
-    Device.objects.filter(pk=device.pk).update(
-        version=probe.version[:TEXT_LENGTH], model=probe.model[:TEXT_LENGTH], uptime_seconds=probe.uptime_seconds,
-        probed_at=now, notes=[str(note)[:NOTE_LENGTH] for note in probe.notes][:NOTES_MAX],
-    )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from billing_project.kernel.errors import Refused
 from netenforce.models import Device
-from netenforce.rules.options import check_options
+from netenforce.rules.options import check_options, check_secret
 
 from .reader import Row, Sheet, read_sheet, refuse_twice
 from .report import Report, run_import
@@ -66,6 +66,11 @@ def _read(row: Row, drivers: Mapping[str, Device.Driver]) -> dict[str, Any] | No
         row.refuse("host", f"is blank, but a {values['driver']} device needs one; write its name or address.")
     if not row.blank("secret"):
         values["secret"] = row.cells["secret"]
+        if values["driver"] is not None:
+            try:
+                check_secret(values["driver"], values["secret"])
+            except Refused as refusal:
+                row.refuse("secret", f"cannot be: {refusal.words}")
     return None if row.bad else values
 
 

@@ -322,7 +322,8 @@ PARKED_UNSEEN = Check(
           SELECT 'charge ' || t.key, t.account_id, 'charge-parked', 'attempt:' || t.id
           FROM invoicing_paymentattempt t WHERE t.state = 'parked'
           UNION ALL
-          SELECT 'network change ' || e.id, l.account_id, 'enforcement-parked', 'line:' || e.line_id
+          SELECT 'network change ' || e.id, l.account_id, 'enforcement-parked',
+                 'line:' || e.line_id || ':' || e.device_id
           FROM netenforce_enforcementtask e JOIN accounts_serviceline l ON l.id = e.line_id
           WHERE e.state = 'parked') q
     JOIN accounts_account a ON a.id = q.account_id

@@ -25,7 +25,7 @@ from accounts.admin.base import (
 from billing_project.kernel.errors import Refused
 from netenforce.models import Device, LinePlacement, LineState, SimulatedEntry
 from netenforce.queries import why_host_taken, why_not_switched_off
-from netenforce.rules.options import check_options
+from netenforce.rules.options import check_options, check_secret
 
 from .device_lines import DIFFERS_STATE, drift_of, lines_of
 from .device_views import DeviceViews
@@ -69,6 +69,16 @@ class DeviceForm(forms.ModelForm[Device]):
         except Refused as refusal:
             raise forms.ValidationError(refusal.words, refusal.code) from refusal
         return options
+
+    def clean_new_secret(self) -> str:
+        """Refuse a secret that this kind of device cannot use, without repeating it."""
+        secret: str = self.cleaned_data.get("new_secret") or ""
+        if secret:
+            try:
+                check_secret(str(self.data.get(self.add_prefix("driver"), self.instance.driver)), secret)
+            except Refused as refusal:
+                raise forms.ValidationError(refusal.words, refusal.code) from None
+        return secret
 
     def clean_host(self) -> str:
         """Refuse an address that a customer's line has."""

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from accounts.admin.base import DeskAdmin, staff_user
 from accounts.admin.confirm import ReasonForm, confirm_one
-from accounts.models import ServiceLine
+from accounts.models import ServiceLine, User
 from accounts.queries import open_pause
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.nudge import nudge
@@ -181,7 +181,7 @@ class DeviceViews(_Desk):
         self._device(request, pk)
         return confirm_one(
             self, request, str(pk), title="Compare and repair now", submit="Compare and repair",
-            form_class=forms.Form, carry_out=lambda row, _data: _repaired(row),
+            form_class=forms.Form, carry_out=lambda row, _data: _repaired(row, staff_user(request)),
             words=lambda row: (
                 f"{row.name} is read and compared with what it should hold, as happens by itself every five minutes."
                 f" Lines that should be open are freed, all of them. At most {row.repairs_max} are restricted anew;"
@@ -267,8 +267,8 @@ def _owners(device: Device, addresses: Iterable[str]) -> dict[str, ServiceLine]:
     return found
 
 
-def _repaired(device: Device) -> str:
-    (report,) = reconcile(device.name)
+def _repaired(device: Device, by: User) -> str:
+    (report,) = reconcile(device.name, by=by)
     if report.failure:
         raise Refused("not_compared", report.failure)
     counts = ", ".join(f"{len(getattr(report, key))} {key}" for key, _, _ in CLASSES if getattr(report, key))

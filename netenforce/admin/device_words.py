@@ -25,16 +25,21 @@ DRIVERS = (
         "who signed the router's certificate; whether live connections are ended", "docs/routeros.md",
     ),
     (
-        Device.Driver.NFTABLES, "nothing on this machine itself; a host and user name for one that is reached by SSH",
-        '{"timeout_seconds": 15}', "how it is reached, and its sets", "docs/nftables.md",
+        Device.Driver.NFTABLES,
+        "nothing if it is this machine itself; over SSH a host, a user name, and the private key as the secret",
+        '{"via": "ssh", "ssh": {"known_host": "ssh-ed25519 AAAA…"}}',
+        "how it is reached; its host key, since no unknown machine is spoken to", "docs/nftables.md",
     ),
     (
-        Device.Driver.RADIUS, "the host of the RADIUS tables and of the NAS, and its secret",
-        '{"timeout_seconds": 15}', "where the tables are, and how running sessions are told", "docs/radius.md",
+        Device.Driver.RADIUS,
+        'the host and user name of FreeRADIUS\'s database; the secret is {"database": "…", "coa": "…"}',
+        '{"database": "radius", "nas": [{"address": "10.0.0.1", "port": 1700}]}',
+        "where the tables are, and the clients that are told about running sessions", "docs/radius.md",
     ),
     (
-        Device.Driver.WEBHOOK, "the address of your program as the host, and the secret that signs each call",
-        '{"timeout_seconds": 15}', "how long it may take", "docs/webhook.md",
+        Device.Driver.WEBHOOK,
+        "the address of your program in the options, and a secret of 16 signs or more that signs each call",
+        '{"url": "https://net.example.com/billing"}', "where each call is posted", "docs/webhook.md",
     ),
 )  # fmt: skip
 FIELD_WORDS = {"ipv4": "IPv4 address", "ipv6": "IPv6 address", "radius_username": "RADIUS user name"}

@@ -10,11 +10,12 @@ from django.utils.safestring import SafeString
 
 from accounts.admin.base import GOOD, WARN, ReadOnlyAdmin, admin_link, badge, local_time
 from accounts.models import Account
+from netenforce.alarms import paid_but_blocked
 from netenforce.models import LineState
 
 from .enforcement import open_windows, windows_of
 from .levels import level_badge
-from .line_page import LineViews, paid_but_blocked
+from .line_page import LineViews
 from .window import OpenWindowButton
 
 
@@ -41,7 +42,7 @@ class DiffersFilter(admin.SimpleListFilter):
             case "unrestored":
                 return rows.filter(desired_level="open").exclude(observed_level="open")
             case "blocked":
-                return paid_but_blocked(rows)
+                return rows.filter(pk__in=paid_but_blocked().values("pk"))
             case "yes":
                 return rows.filter(desired_level=F("observed_level"))
         return rows

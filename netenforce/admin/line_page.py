@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -27,6 +26,7 @@ from netenforce.models import EnforcementAttempt, EnforcementTask, LinePlacement
 from netenforce.models.hold import Level
 from netenforce.operations.releases import limit_of, release_account, resting_holds, why_no_release
 from netenforce.queries import active_holds, counting_holds, open_tasks, running_windows
+from netenforce.why import why_line_is
 
 from .device_words import breaker_of
 from .enforcement import TASK_TONES
@@ -41,7 +41,6 @@ else:
 ORDERS_SHOWN = 20
 # Each line asks each of its devices, and somebody waits for the answer.
 CHECKED_AT_ONCE = 10
-BLOCKED_AFTER = timedelta(seconds=60)
 HOURS_OFFERED = 24
 
 
@@ -76,12 +75,6 @@ class ReleaseForm(ReasonForm):
         if limit is not None:
             self.fields["hours"].initial = min(HOURS_OFFERED, limit.hours_max)
             self.fields["hours"].help_text = f"You may give {limit.words}."
-
-
-def paid_but_blocked(rows: QuerySet[LineState]) -> QuerySet[LineState]:
-    """Narrow line states to lines that should have been open for over a minute and were last seen restricted."""
-    long_ago = clock.now() - BLOCKED_AFTER
-    return rows.filter(~Q(observed_level=F("desired_level")), desired_level=Level.OPEN, desired_since_at__lt=long_ago)
 
 
 class LineViews(_Desk):
@@ -204,6 +197,7 @@ class LineViews(_Desk):
                  "since": local_time(hold.placed_at, account.timezone)}
                 for hold in active_holds([account.pk]).get(account.pk, [])
             ],
+            "why": why_line_is(line),
             "places": _places(line, states), "orders": _orders(line), "orders_max": ORDERS_SHOWN,
             "checks": None if checks is None else [
                 {"check": check, "words": check_words(check, account.timezone), "badge": _check_badge(check)}

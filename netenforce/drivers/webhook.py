@@ -30,12 +30,11 @@ from netenforce.rules.webhook_contract import (
     remarks_of,
     signed,
 )
-from netenforce.rules.webhook_options import IDENTIFIERS, Options, parse_options
+from netenforce.rules.webhook_options import IDENTIFIERS, SECRET_LENGTH_MIN, Options, parse_options
 
 from .port import NOTHING, Capabilities, Change, Held, Inventory, Probe
 from .webhook_wire import Answer, Lost, NotSent, post
 
-SECRET_LENGTH_MIN = 16
 # Reading everything may take longer than one call, and still has an end.
 FACTOR_MAX = 4
 PAGES_MAX = 1000

@@ -1,4 +1,4 @@
-"""Pure: the options of a device, checked when they are entered rather than when they are needed."""
+"""Pure: the options and the secret of a device, checked when they are entered rather than when they are needed."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,9 @@ from billing_project.kernel.errors import Refused
 
 from .nftables_options import parse_options as nftables
 from .radius_options import parse_options as radius
+from .radius_options import parse_secrets
 from .routeros_options import parse_options as routeros
+from .webhook_options import check_secret as check_webhook_secret
 from .webhook_options import parse_options as webhook
 
 # Each reads the options of one kind of device, and raises Refused("bad_options").
@@ -17,6 +19,15 @@ READERS: Mapping[str, Callable[[Any], object]] = {
     "radius": radius,
     "webhook": webhook,
 }
+
+
+SECRET_READERS: Mapping[str, Callable[[str], object]] = {"radius": parse_secrets, "webhook": check_webhook_secret}
+
+
+def check_secret(driver: str, secret: str) -> None:
+    """Raise Refused("bad_secret") with how to mend it, without repeating it, unless a device may have this secret."""
+    if reader := SECRET_READERS.get(driver):
+        reader(secret)
 
 
 def check_options(driver: str, options: Any) -> None:

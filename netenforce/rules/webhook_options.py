@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 from billing_project.kernel.errors import Refused
 
 BATCH_MAX, SECONDS_MAX = 500, 40
+SECRET_LENGTH_MIN = 16
 IDENTIFIERS: Mapping[str, Sequence[Sequence[str]]] = {
     "ip": (("ipv4", "ipv6"),),
     "radius_username": (("radius_username",),),
@@ -132,3 +133,13 @@ def _number(given: Mapping[str, Any], key: str, default: int, most: int, what: s
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise _bad(key, f"is {value!r}; write a whole number of {what} from 1 to {most}")
     return value
+
+
+def check_secret(secret: str) -> None:
+    """Raise Refused("bad_secret") unless a secret is long enough to sign calls with."""
+    if len(secret) < SECRET_LENGTH_MIN:
+        raise Refused(
+            "bad_secret",
+            f"The secret signs each call and has fewer than {SECRET_LENGTH_MIN} signs; enter a long random one, the"
+            " same in the program.",
+        )
