@@ -219,19 +219,6 @@ def taken_by(lists: Iterable[ListView]) -> Q:
     return condition
 
 
-def why_not_listed(account_ids: Iterable[int]) -> dict[int, str]:
-    """Return the accounts whose hold by a list has lost its ground, and why: such a restriction must not be sent.
-
-    Asked right before an order leaves for a device; two queries for any number of accounts.
-    """
-    held = _held(sorted(set(account_ids)))
-    lists = all_lists()
-    rows = Account.objects.filter(pk__in=held).select_related("status", "account_type")
-    return {
-        account.pk: _why_not(account) for account in rows if held[account.pk].keys() - _wanted(account, lists).keys()
-    }
-
-
 def _looks_at_accounts(one: ListView) -> bool:
     return bool(one.by_account or one.status_ids or one.account_type_ids)
 

@@ -50,7 +50,24 @@ def test_a_device_that_cannot_be_is_named_without_its_secret(write: Files, cells
 def test_an_option_that_a_mikrotik_device_does_not_have_is_told_with_those_it_has(write: Files) -> None:
     _, out, _ = run("import_devices", write("devices", DEVICE | {"options": '{"tsl": true}'}), json=True)
     assert "cannot be: 'tsl' is no option of a MikroTik device; it knows tls, verify, ca_pem" in out
-    assert run("import_devices", write("devices", DEVICE | {"driver": "radius", "options": '{"tsl": true}'}))[0] == 0
+    radius = DEVICE | {"driver": "radius", "options": '{"tsl": true}', "secret": '{"coa": "s3cret"}'}
+    _, out, _ = run("import_devices", write("devices", radius), json=True)
+    assert "'tsl' is no option of a RADIUS device" in out
+    assert run("import_devices", write("devices", DEVICE | {"driver": "simulated", "options": '{"tsl": true}'}))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("driver", "options", "words"),
+    [("radius", "{}", "write one line of JSON"), ("webhook", '{"url": "https://a.example"}', "fewer than 16 signs")],
+)
+def test_a_secret_that_a_device_cannot_use_is_refused_and_not_repeated(
+    write: Files, driver: str, options: str, words: str
+) -> None:
+    cells = DEVICE | {"driver": driver, "options": options, "secret": "hush-hush"}
+    code, out, err = run("import_devices", write("devices", cells), json=True)
+    assert (code, [error["column"] for error in json.loads(out)["errors"]]) == (1, ["secret"])
+    assert words in out
+    assert "hush-hush" not in out + err
 
 
 def test_a_funding_source_is_replaced_in_its_rank(write: Files) -> None:

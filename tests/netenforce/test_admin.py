@@ -37,6 +37,20 @@ def test_a_devices_secret_goes_in_and_never_comes_out() -> None:
     assert device.secret == "second-secret"
 
 
+def test_a_secret_that_a_device_cannot_use_is_refused_where_it_is_entered() -> None:
+    client = staff_client()
+    device = Device.objects.create(name="Edge 4", driver="radius", host="192.0.2.1", username="billing")
+    address = reverse("admin:netenforce_device_change", args=[device.pk])
+    sent = {
+        "name": "Edge 4", "driver": "radius", "host": "192.0.2.1", "username": "billing", "enabled": "on",
+        "options": "{}", "repairs_max": "200",
+    }  # fmt: skip
+    page = client.post(address, {**sent, "new_secret": "hush-hush"}).content.decode()
+    assert "write one line of JSON" in page
+    assert "hush-hush" not in page
+    assert client.post(address, {**sent, "new_secret": '{"coa": "hush-hush"}'}).status_code == 302
+
+
 def test_options_that_a_mikrotik_device_does_not_have_are_refused_where_they_are_entered() -> None:
     client = staff_client()
     device = Device.objects.create(name="Edge 3", driver="routeros", host="192.0.2.1", username="billing")

@@ -13,7 +13,7 @@ from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from netenforce.models import AddressList, EnforcementTask, Hold, LineState, PaymentWindow
 from netenforce.operations import follow_accounts, lift_hold, open_window, place_hold
-from netenforce.operations.lists import accounts_astray, follow_everybody, note_missing_lists, why_not_listed
+from netenforce.operations.lists import accounts_astray, follow_everybody, note_missing_lists
 from netenforce.queries import counting_holds
 from netenforce.signals import status_for_money_wanted
 from tests.factories import make_account, make_device, make_line, make_status
@@ -188,14 +188,6 @@ def test_a_release_by_staff_rests_all_but_abuse_and_request(account: Account) ->
     window.kind = PaymentWindow.Kind.RELEASE
     window.save()
     assert [hold.cause for hold in counting_holds([account.pk])[account.pk]] == ["abuse", "request"]
-
-
-def test_an_order_whose_list_takes_the_account_no_more_has_lost_its_ground(account: Account) -> None:
-    made = taking(statuses=("Inactive",))
-    switch(account, "Inactive")
-    assert why_not_listed([account.pk]) == {}
-    made.statuses.set([])
-    assert list(why_not_listed([account.pk])) == [account.pk]
 
 
 def test_a_device_that_carries_no_list_for_a_level_in_use_is_put_before_the_clerks_until_it_does(
