@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from billing_project.kernel.errors import Refused, Rejected, Unavailable
 from netenforce.models import Device
 from netenforce.queries import lists_on
-from netenforce.rules.desired import LEVELS, OPEN, rank
+from netenforce.rules.desired import LEVELS, OPEN
 from netenforce.rules.nftables_entries import (
     Element,
     Plan,
@@ -30,8 +30,9 @@ from netenforce.rules.nftables_entries import (
 )
 from netenforce.rules.nftables_notes import Facts, notes
 from netenforce.rules.nftables_options import Network, Options, parse_options
-from netenforce.rules.routeros_entries import Wanted, network_of, shown, too_wide
+from netenforce.rules.routeros_entries import Wanted, network_of, shown
 
+from .networks import levels_by_list, networks_wanted
 from .nftables_wire import NOT_FOUND, Said, Way, way_to
 from .port import NOTHING, Capabilities, Change, Held, Inventory, Probe
 
@@ -58,7 +59,7 @@ class NftablesDriver:
     def read_all(self, device: Device) -> Inventory:
         """Return every address that our elements restrict, and those that others put into our sets."""
         options = _options(device)
-        lists = _levels(device, options)
+        lists = levels_by_list(device, options.address_lists)
         table, _ = _look(device, way_to(device, options, seconds=options.timeout_seconds * FACTOR_MAX))
         return Inventory(ours=held_by_us(table, lists), foreign=held_by_others(table, lists))
 
@@ -68,7 +69,7 @@ class NftablesDriver:
         if not any(asked.values()):
             return dict.fromkeys(asked, NOTHING)
         options = _options(device)
-        lists = _levels(device, options)
+        lists = levels_by_list(device, options.address_lists)
         table, _ = _look(device, way_to(device, options, seconds=_seconds(options, len(asked))))
         networks = {network for network in asked.values() if network is not None}
         only = Table(sets={name: [one for one in held if one.network in networks] for name, held in table.sets.items()})
@@ -79,10 +80,11 @@ class NftablesDriver:
     def apply(self, device: Device, changes: Sequence[Change]) -> Mapping[str, str]:
         """Make the addresses what they should be in one transaction, and end the connections of the freed."""
         options = _options(device)
-        wanted = _wanted(device, options, changes)
+        wanted = networks_wanted(device, options.address_lists, changes)
         if not wanted:
             return {}
-        lists = _levels(device, options) | {one.list_name: one.level for one in wanted if one.list_name}
+        lists = levels_by_list(device, options.address_lists)
+        lists |= {one.list_name: one.level for one in wanted if one.list_name}
         if same := same_sets(lists):
             raise Rejected(
                 f"The lists {same[0]!r} and {same[1]!r} would be the same sets on {device.name}; nftables tells only"
@@ -108,7 +110,7 @@ class NftablesDriver:
             return
         way = way_to(device, options, seconds=_seconds(options, len(networks)))
         table, _ = _look(device, way)
-        _carry_out(device, options, way, take_over(table, networks, _levels(device, options)), {})
+        _carry_out(device, options, way, take_over(table, networks, levels_by_list(device, options.address_lists)), {})
 
     def probe(self, device: Device) -> Probe:
         """Return what the device says of itself, and what somebody should mend there."""
@@ -149,40 +151,6 @@ def _options(device: Device) -> Options:
 
 def _seconds(options: Options, addresses: int) -> float:
     return options.timeout_seconds * min(FACTOR_MAX, 1 + addresses // ADDRESSES_PER_TIMEOUT)
-
-
-def _levels(device: Device, options: Options) -> dict[str, str]:
-    """Return the level of each list on this device; of a list that serves several levels the mildest."""
-    pairs = [(level, name) for level, name in options.address_lists.items()]
-    pairs += [(one.level, one.name) for one in lists_on(device)]
-    levels: dict[str, str] = {}
-    for level, name in pairs:
-        levels[name] = min(level, levels.get(name, level), key=rank)
-    return levels
-
-
-def _wanted(device: Device, options: Options, changes: Sequence[Change]) -> list[Wanted]:
-    """Return what is wanted of each network, the last word counting; raises Rejected for what can never be listed."""
-    wanted: dict[Network, Wanted] = {}
-    for change in changes:
-        network = network_of(change.address)
-        if network is None:
-            raise Rejected(
-                f"{change.address!r} is no IP address or prefix, so {device.name} cannot know it.", "address"
-            )
-        if too_wide(network) and change.level != OPEN:
-            raise Rejected(
-                f"{change.address} is wider than one customer's line, so it is never put into a list.", "too_wide"
-            )
-        name = "" if change.level == OPEN else options.address_lists.get(change.level, change.list_name)
-        if change.level != OPEN and not name:
-            raise Rejected(
-                f"There is no address list for {change.level!r} lines; add one under Address lists, or name it in the"
-                f' options of {device.name} ("address_list").',
-                "no_list",
-            )
-        wanted[network] = Wanted(network=network, asked=change.address, level=change.level, list_name=name)
-    return list(wanted.values())
 
 
 def _look(device: Device, way: Way) -> tuple[Table, Sequence[str]]:

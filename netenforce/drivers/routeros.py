@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected
 from netenforce.models import Device
-from netenforce.queries import lists_on
-from netenforce.rules.desired import LEVELS, OPEN, rank
+from netenforce.rules.desired import LEVELS, OPEN
 from netenforce.rules.routeros_entries import (
     Command,
     Entry,
@@ -24,10 +23,10 @@ from netenforce.rules.routeros_entries import (
     plan,
     shown,
     spellings,
-    too_wide,
 )
-from netenforce.rules.routeros_options import RESTRICTIONS, Options, parse_options
+from netenforce.rules.routeros_options import Options, parse_options
 
+from .networks import levels_by_list, networks_wanted
 from .port import NOTHING, Capabilities, Change, Held, Inventory, Probe
 from .routeros_wire import Ask, Reply, Talk, conversation
 
@@ -56,7 +55,7 @@ class RouterOSDriver:
     def read_all(self, device: Device) -> Inventory:
         """Return every address that our entries restrict, and those that others put into our lists."""
         options = _options(device)
-        levels = _levels(device, options)
+        levels = levels_by_list(device, options.address_lists)
         with conversation(device, options, seconds=options.timeout_seconds * FACTOR_MAX) as talk:
             entries = _all_that_matter(talk, sorted(levels))
         return Inventory(ours=held_by_us(entries), foreign=held_by_others(entries, levels))
@@ -71,14 +70,14 @@ class RouterOSDriver:
         with conversation(device, options, seconds=_seconds(options, len(networks))) as talk:
             entries = _entries(talk, networks)
         ours = {network_of(address): held for address, held in held_by_us(entries).items()}
-        by_others = held_by_others(entries, _levels(device, options))
+        by_others = held_by_others(entries, levels_by_list(device, options.address_lists))
         others = {network_of(address): held for address, held in by_others.items()}
         return {address: ours.get(network) or others.get(network) or NOTHING for address, network in asked.items()}
 
     def apply(self, device: Device, changes: Sequence[Change]) -> Mapping[str, str]:
         """Make the addresses what they should be, and look again where the router did not take a command."""
         options = _options(device)
-        wanted = _wanted(device, options, changes)
+        wanted = networks_wanted(device, options.address_lists, changes)
         if not wanted:
             return {}
         networks = {one.network for one in wanted}
@@ -103,7 +102,7 @@ class RouterOSDriver:
         networks = {network for address in addresses if (network := network_of(address)) is not None}
         if not networks:
             return
-        by_list = _levels(device, options)
+        by_list = levels_by_list(device, options.address_lists)
         with conversation(device, options, seconds=_seconds(options, len(networks))) as talk:
             _carry_out(talk, marks(_entries(talk, networks), by_list))
 
@@ -135,41 +134,6 @@ def _options(device: Device) -> Options:
 
 def _seconds(options: Options, addresses: int) -> float:
     return options.timeout_seconds * min(FACTOR_MAX, 1 + addresses // ADDRESSES_PER_TIMEOUT)
-
-
-def _levels(device: Device, options: Options) -> dict[str, str]:
-    """Return the level of each list on this device; of a list that serves several levels the mildest."""
-    pairs = list(options.address_lists.items())
-    if options.address_lists.keys() != set(RESTRICTIONS):
-        pairs += [(one.level, one.name) for one in lists_on(device)]
-    levels: dict[str, str] = {}
-    for level, name in pairs:
-        levels[name] = min(level, levels.get(name, level), key=rank)
-    return levels
-
-
-def _wanted(device: Device, options: Options, changes: Sequence[Change]) -> list[Wanted]:
-    """Return what is wanted of each network, the last word counting; raises Rejected for what can never be listed."""
-    wanted: dict[Network, Wanted] = {}
-    for change in changes:
-        network = network_of(change.address)
-        if network is None:
-            raise Rejected(
-                f"{change.address!r} is no IP address or prefix, so {device.name} cannot know it.", "address"
-            )
-        if too_wide(network) and change.level != OPEN:
-            raise Rejected(
-                f"{change.address} is wider than one customer's line, so it is never put into a list.", "too_wide"
-            )
-        name = "" if change.level == OPEN else options.address_lists.get(change.level, change.list_name)
-        if change.level != OPEN and not name:
-            raise Rejected(
-                f"There is no address list for {change.level!r} lines; add one under Address lists, or name it in the"
-                f' options of {device.name} ("address_list").',
-                "no_list",
-            )
-        wanted[network] = Wanted(network=network, asked=change.address, level=change.level, list_name=name)
-    return list(wanted.values())
 
 
 def _rows(name: str, reply: Reply) -> Sequence[Mapping[str, str]]:
@@ -250,7 +214,7 @@ def _give_up(device: Device, commands: Sequence[Command], entries: Sequence[Entr
 
 def _say_who_holds(device: Device, options: Options, wanted: Sequence[Wanted], entries: Sequence[Entry]) -> None:
     """Raise Rejected if a line that was opened is still in one of our lists by an entry that is not ours."""
-    lists = _levels(device, options)
+    lists = levels_by_list(device, options.address_lists)
     freed = {one.network for one in wanted if one.level == OPEN}
     for entry in entries:
         if entry.network in freed and not entry.level and not entry.disabled and entry.list_name in lists:

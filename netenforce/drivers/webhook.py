@@ -14,7 +14,6 @@ from billing_project.kernel import clock
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
 from netenforce.models import Device
 from netenforce.rules.desired import LEVELS, OPEN
-from netenforce.rules.routeros_entries import network_of, too_wide
 from netenforce.rules.webhook_contract import (
     REQUEST_ID,
     SIGNATURE,
@@ -32,6 +31,7 @@ from netenforce.rules.webhook_contract import (
 )
 from netenforce.rules.webhook_options import IDENTIFIERS, SECRET_LENGTH_MIN, Options, parse_options
 
+from .networks import network_in
 from .port import NOTHING, Capabilities, Change, Held, Inventory, Probe
 from .webhook_wire import Answer, Lost, NotSent, post
 
@@ -133,13 +133,8 @@ def _told(change: Change) -> Mapping[str, Any]:
 
 def _check(device: Device, options: Options, change: Change) -> None:
     """Raise Rejected for what can never be a customer's line."""
-    if options.identifier != "ip":
-        return
-    network = network_of(change.address)
-    if network is None:
-        raise Rejected(f"{change.address!r} is no IP address or prefix, so it is not sent to {device.name}.", "address")
-    if too_wide(network) and change.level != OPEN:
-        raise Rejected(f"{change.address} is wider than one customer's line, so it is never restricted.", "too_wide")
+    if options.identifier == "ip":
+        network_in(device, change)
 
 
 class _Call:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .desired import OPEN, Held, rank
-from .nftables_options import RESTRICTIONS, Network
+from .nftables_options import Network
+from .option_readers import RESTRICTIONS
 from .routeros_entries import MARK, Wanted, network_of, shown
 
 FAMILY = "inet"

@@ -23,13 +23,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from billing_project.kernel.errors import Refused
-
-from .desired import LEVELS, OPEN
+from .option_readers import address_lists, bad, number, refuse_unknown
 
 SSH_PORT = 22
 SECONDS_MAX = 40
-RESTRICTIONS = tuple(level for level in LEVELS if level != OPEN)
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -37,7 +34,6 @@ _KEYS = (
     "via", "ssh", "table", "address_list", "interfaces", "garden", "portal", "line_prefix", "namespace",
     "timeout_seconds",
 )  # fmt: skip
-_LIST = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _TABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
@@ -74,56 +70,41 @@ class Options:
 
 def parse_options(given: Any) -> Options:
     """Read the options of a device; raises Refused("bad_options") with the key, what is wrong, and how to mend it."""
-    if not isinstance(given, dict):
-        raise Refused("bad_options", 'options: this is no JSON object; write it like {"table": "billing"}.')
-    unknown = sorted(given.keys() - set(_KEYS))
-    if unknown:
-        raise _bad(unknown[0], f"is no option of a Linux inline device; it knows {', '.join(_KEYS)}")
+    refuse_unknown(given, _KEYS, kind="a Linux inline device", example='{"table": "billing"}')
     via = given.get("via", "local")
     if via not in ("local", "ssh"):
-        raise _bad("via", f'is {via!r}; write "local" or "ssh"')
+        raise bad("via", f'is {via!r}; write "local" or "ssh"')
     interfaces = _part(given, "interfaces", ("customers", "upstream"))
     return Options(
         ssh=via == "ssh",
         known_host=_known_host(given, via),
         table=_name(given, "table", _TABLE, "billing"),
-        address_lists=_lists(given),
+        address_lists=address_lists(given),
         customers=_name(interfaces, "customers", _INTERFACE, "", of="interfaces"),
         upstream=_name(interfaces, "upstream", _INTERFACE, "", of="interfaces"),
         garden=_garden(_part(given, "garden", ("dns", "hosts", "ports"))),
         portal=_portal(given),
         line_prefix=_line_prefix(_part(given, "line_prefix", ("ipv4", "ipv6"))),
         namespace=_name(given, "namespace", _NAMESPACE, ""),
-        timeout_seconds=_number(given, "timeout_seconds", 15, (1, SECONDS_MAX), "seconds"),
+        timeout_seconds=number(given, "timeout_seconds", 15, (1, SECONDS_MAX), "seconds"),
     )
-
-
-def _bad(key: str, words: str) -> Refused:
-    return Refused("bad_options", f"options: {key!r} {words}.")
 
 
 def _part(given: Mapping[str, Any], key: str, known: tuple[str, ...]) -> Mapping[str, Any]:
     value = given.get(key, {})
     if not isinstance(value, dict):
-        raise _bad(key, f"is no JSON object; it knows {', '.join(known)}")
+        raise bad(key, f"is no JSON object; it knows {', '.join(known)}")
     unknown = sorted(value.keys() - set(known))
     if unknown:
-        raise _bad(key, f"names {unknown[0]!r}; it knows {', '.join(known)}")
+        raise bad(key, f"names {unknown[0]!r}; it knows {', '.join(known)}")
     return value
 
 
 def _name(given: Mapping[str, Any], key: str, form: re.Pattern[str], default: str, *, of: str = "") -> str:
     value = given.get(key, default)
     if key in given and (not isinstance(value, str) or not form.fullmatch(value)):
-        raise _bad(f"{of}.{key}" if of else key, f"is {value!r}; use a short name of letters, digits and _")
+        raise bad(f"{of}.{key}" if of else key, f"is {value!r}; use a short name of letters, digits and _")
     return str(value)
-
-
-def _number(given: Mapping[str, Any], key: str, default: int, bounds: tuple[int, int], what: str) -> int:
-    value = given.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or not bounds[0] <= value <= bounds[1]:
-        raise _bad(key, f"is {value!r}; write a whole number of {what} from {bounds[0]} to {bounds[1]}")
-    return value
 
 
 def _known_host(given: Mapping[str, Any], via: str) -> str:
@@ -131,16 +112,16 @@ def _known_host(given: Mapping[str, Any], via: str) -> str:
     value = _part(given, "ssh", ("known_host",)).get("known_host")
     if via != "ssh":
         if "ssh" in given:
-            raise _bad("ssh", 'says how the device is known over SSH, but "via" is not "ssh"; leave one of the two out')
+            raise bad("ssh", 'says how the device is known over SSH, but "via" is not "ssh"; leave one of the two out')
         return ""
     how = "write the line that ssh-keyscan -t ed25519 prints for it, after comparing it with the device's own"
     if not value:
-        raise _bad("ssh", f'names no "known_host", and an unknown host is never trusted; {how}')
+        raise bad("ssh", f'names no "known_host", and an unknown host is never trusted; {how}')
     words = value.split() if isinstance(value, str) else []
     for kind, key in pairwise(words):
         if _KEY_KIND.fullmatch(kind) and _is_key(kind, key):
             return f"{kind} {key}"
-    raise _bad("ssh", f'has a "known_host" that is no host key; {how}')
+    raise bad("ssh", f'has a "known_host" that is no host key; {how}')
 
 
 def _is_key(kind: str, text: str) -> bool:
@@ -159,49 +140,34 @@ def _is_key(kind: str, text: str) -> bool:
     return not data and len(fields) > 1 and fields[0] == kind.encode()
 
 
-def _lists(given: Mapping[str, Any]) -> dict[str, str]:
-    if "address_list" not in given:
-        return {}
-    value = given["address_list"]
-    lists = dict.fromkeys(RESTRICTIONS, value) if isinstance(value, str) else value
-    if not isinstance(lists, dict) or not lists:
-        raise _bad("address_list", 'is neither a name nor names by level; write {"suspend": "Off"}')
-    for level, name in lists.items():
-        if level not in RESTRICTIONS:
-            raise _bad("address_list", f"names a level {level!r}; there are {', '.join(RESTRICTIONS)}")
-        if not isinstance(name, str) or not _LIST.fullmatch(name):
-            raise _bad("address_list", f"names a list {name!r}; use 1 to 60 letters, digits, _ . and -")
-    return dict(lists)
-
-
 def _garden(given: Mapping[str, Any]) -> Garden:
     dns, networks, names = [], [], []
     for text in _several(given, "garden.dns", "dns"):
         address = _address(text)
         if address is None:
-            raise _bad("garden", f"has a name server {text!r}; write its IP address")
+            raise bad("garden", f"has a name server {text!r}; write its IP address")
         dns.append(address)
     for text in _several(given, "garden.hosts", "hosts"):
         try:
             network = ipaddress.ip_network(text)
         except ValueError:
             if not _HOST_NAME.fullmatch(text):
-                raise _bad("garden", f"has a host {text!r}; write an IP address, a prefix or a host name") from None
+                raise bad("garden", f"has a host {text!r}; write an IP address, a prefix or a host name") from None
             names.append(text.lower())
             continue
         if network.prefixlen == 0:
-            raise _bad("garden", f"lets everybody reach everything ({text}); write the hosts that are needed to pay")
+            raise bad("garden", f"lets everybody reach everything ({text}); write the hosts that are needed to pay")
         networks.append(network)
     ports = given.get("ports", [80, 443])
     if not isinstance(ports, list) or not ports or not all(_is_port(port) for port in ports):
-        raise _bad("garden", f"has ports {ports!r}; write a list of TCP ports such as [80, 443]")
+        raise bad("garden", f"has ports {ports!r}; write a list of TCP ports such as [80, 443]")
     return Garden(dns=tuple(dns), networks=tuple(networks), names=tuple(names), ports=tuple(sorted(set(ports))))
 
 
 def _several(given: Mapping[str, Any], key: str, name: str) -> list[str]:
     value = given.get(name, [])
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise _bad(key, f"is {value!r}; write a list of texts, each in quotes")
+        raise bad(key, f"is {value!r}; write a list of texts, each in quotes")
     return list(dict.fromkeys(text.strip() for text in value))
 
 
@@ -212,17 +178,17 @@ def _portal(given: Mapping[str, Any]) -> tuple[tuple[Address, int], ...]:
         found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})", text.strip())
         address = _address(found[1] or found[2]) if found else None
         if found is None or address is None or not _is_port(int(found[3])):
-            raise _bad("portal", f'has {text!r}; write address and port: "192.0.2.80:80" or "[2001:db8::80]:80"')
+            raise bad("portal", f'has {text!r}; write address and port: "192.0.2.80:80" or "[2001:db8::80]:80"')
         if address.version in places:
-            raise _bad("portal", f"has two places for IPv{address.version}; traffic can be sent to one only")
+            raise bad("portal", f"has two places for IPv{address.version}; traffic can be sent to one only")
         places[address.version] = (address, int(found[3]))
     return tuple(places[version] for version in sorted(places))
 
 
 def _line_prefix(given: Mapping[str, Any]) -> dict[int, int]:
     return {
-        4: _number(given, "ipv4", 29, (24, 32), "bits"),
-        6: _number(given, "ipv6", 56, (48, 128), "bits"),
+        4: number(given, "ipv4", 29, (24, 32), "bits"),
+        6: number(given, "ipv6", 56, (48, 128), "bits"),
     }
 
 

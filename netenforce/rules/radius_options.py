@@ -12,6 +12,7 @@
 | ``attributes`` | by level | what a group replies, such as ``{"suspend": ["reject"]}`` |
 | ``fall_through`` | true | the subscriber's own groups add what ours does not say (addresses, pools) |
 | ``priority`` | -100 | of our rows in radusergroup; smaller than that of any group of yours |
+| ``address_list`` | the admin's | another group for a level: ``{"suspend": "Off"}`` |
 | ``timeout_seconds`` | 2 | how long one packet's answer is waited for (1 to 10) |
 | ``tries`` | 3 | how often a packet is sent in all (1 to 5) |
 
@@ -22,17 +23,15 @@ client's address: ``{"10.0.0.1": "...", "*": "..."}``.
 import ipaddress
 import json
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from billing_project.kernel.errors import Refused
 
-from .desired import LEVELS, OPEN
+from .option_readers import RESTRICTIONS, address_lists, bad, certificate, number, refuse_unknown, switch
 
 PORT, COA_PORT = 5432, 3799
-RESTRICTIONS = tuple(level for level in LEVELS if level != OPEN)
 SSL_MODES = ("disable", "require", "verify-ca", "verify-full")
 METHODS = ("disconnect", "coa")
 RATE, LIST, WISPR, FILTER, REJECT = (
@@ -46,7 +45,7 @@ ATTRIBUTES = (RATE, LIST, WISPR, FILTER, REJECT)
 _DEFAULTS = {"throttle": (RATE,), "walled_garden": (LIST, RATE), "suspend": (LIST, RATE)}
 _KEYS = (
     "database", "schema", "sslmode", "ca_pem", "escape", "nas", "method", "attributes", "fall_through", "priority",
-    "timeout_seconds", "tries",
+    "timeout_seconds", "tries", "address_list",
 )  # fmt: skip
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _DATABASE = re.compile(r"[^\x00-\x1f\x7f]{1,63}")
@@ -93,27 +92,26 @@ class Secrets:
 
 def parse_options(given: Any) -> Options:
     """Read the options of a device; raises Refused("bad_options") with the key, what is wrong, and how to mend it."""
-    if not isinstance(given, dict):
-        raise Refused("bad_options", 'options: this is no JSON object; write it like {"database": "radius"}.')
-    unknown = sorted(given.keys() - set(_KEYS))
-    if unknown:
-        raise _bad(unknown[0], f"is no option of a RADIUS device; it knows {', '.join(_KEYS)}")
+    refuse_unknown(given, _KEYS, kind="a RADIUS device", example='{"database": "radius"}')
+    groups = address_lists(given)
+    if len(set(groups.values())) < len(groups):
+        raise bad("address_list", "gives two levels one group, which can reply one thing only; name one for each level")
     options = Options(
         database=_text(given, "database", "radius", _DATABASE, "the name of a database"),
         schema=_text(given, "schema", "public", _SCHEMA, "a schema: small letters, digits and _"),
         sslmode=_choice(given, "sslmode", SSL_MODES, "verify-full"),
-        ca_pem=_ca(given),
-        escape=_switch(given, "escape", default=True),
+        ca_pem=certificate(given),
+        escape=switch(given, "escape", default=True),
         nas=_nas(given),
         method=_choice(given, "method", METHODS, "disconnect"),
         attributes=_attributes(given),
-        fall_through=_switch(given, "fall_through", default=True),
-        priority=_number(given, "priority", -100, (-1_000_000, 1_000_000)),
-        timeout_seconds=_number(given, "timeout_seconds", 2, (1, 10)),
-        tries=_number(given, "tries", 3, (1, 5)),
+        fall_through=switch(given, "fall_through", default=True),
+        priority=number(given, "priority", -100, (-1_000_000, 1_000_000)),
+        timeout_seconds=number(given, "timeout_seconds", 2, (1, 10)),
+        tries=number(given, "tries", 3, (1, 5)),
     )
     if options.ca_pem and not options.sslmode.startswith("verify"):
-        raise _bad("ca_pem", f'is not looked at with "sslmode": "{options.sslmode}"; leave one of the two out')
+        raise bad("ca_pem", f'is not looked at with "sslmode": "{options.sslmode}"; leave one of the two out')
     return options
 
 
@@ -140,10 +138,6 @@ def parse_secrets(text: str) -> Secrets:
     return Secrets(database=database, coa=secrets)
 
 
-def _bad(key: str, words: str) -> Refused:
-    return Refused("bad_options", f"options: {key!r} {words}.")
-
-
 def _bad_secret(words: str) -> Refused:
     return Refused(
         "bad_secret",
@@ -152,61 +146,34 @@ def _bad_secret(words: str) -> Refused:
     )
 
 
-def _switch(given: Mapping[str, Any], key: str, *, default: bool) -> bool:
-    value = given.get(key, default)
-    if not isinstance(value, bool):
-        raise _bad(key, f"is {value!r}; write true or false, without quotes")
-    return value
-
-
 def _text(given: Mapping[str, Any], key: str, default: str, pattern: re.Pattern[str], what: str) -> str:
     value = given.get(key, default)
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise _bad(key, f"is {value!r}; write {what}")
+        raise bad(key, f"is {value!r}; write {what}")
     return value
 
 
 def _choice(given: Mapping[str, Any], key: str, choices: tuple[str, ...], default: str) -> str:
     value = given.get(key, default)
     if value not in choices or not isinstance(value, str):
-        raise _bad(key, f"is {value!r}; choose one of {', '.join(choices)}")
+        raise bad(key, f"is {value!r}; choose one of {', '.join(choices)}")
     return value
-
-
-def _number(given: Mapping[str, Any], key: str, default: int, bounds: tuple[int, int]) -> int:
-    value = given.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or not bounds[0] <= value <= bounds[1]:
-        raise _bad(key, f"is {value!r}; write a whole number from {bounds[0]} to {bounds[1]}")
-    return value
-
-
-def _ca(given: Mapping[str, Any]) -> str:
-    if "ca_pem" not in given:
-        return ""
-    text = given["ca_pem"]
-    try:
-        if isinstance(text, str) and text.strip():
-            ssl.create_default_context(cadata=text)
-            return text
-    except (ssl.SSLError, ValueError):
-        text = ""  # said below
-    raise _bad("ca_pem", "holds no certificate; paste the authority's, from BEGIN CERTIFICATE to END CERTIFICATE")
 
 
 def _nas(given: Mapping[str, Any]) -> dict[str, Nas]:
     rows = given.get("nas", [])
     if not isinstance(rows, list):
-        raise _bad("nas", 'is no list; write [{"address": "10.0.0.1", "port": 3799}]')
+        raise bad("nas", 'is no list; write [{"address": "10.0.0.1", "port": 3799}]')
     found: dict[str, Nas] = {}
     for row in rows:
         if not isinstance(row, dict) or row.keys() - {"address", "port", "send_to"}:
-            raise _bad("nas", f"holds {row!r}; each entry has an address, and may have port and send_to")
+            raise bad("nas", f"holds {row!r}; each entry has an address, and may have port and send_to")
         address = _address(row.get("address"))
         if address in found:
-            raise _bad("nas", f"names {address} twice; keep one of them")
+            raise bad("nas", f"names {address} twice; keep one of them")
         port = row.get("port", COA_PORT)
         if not isinstance(port, int) or isinstance(port, bool) or not 1 <= port <= 65535:
-            raise _bad("nas", f"gives {address} the port {port!r}; write a number from 1 to 65535")
+            raise bad("nas", f"gives {address} the port {port!r}; write a number from 1 to 65535")
         found[address] = Nas(address=address, send_to=_address(row.get("send_to", address)), port=port)
     return found
 
@@ -217,20 +184,20 @@ def _address(value: Any) -> str:
             return str(ipaddress.ip_address(value))
     except ValueError:
         value = str(value)  # said below
-    raise _bad("nas", f"names {value!r}, which is no IP address; write the one that the client gives in accounting")
+    raise bad("nas", f"names {value!r}, which is no IP address; write the one that the client gives in accounting")
 
 
 def _attributes(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     value = given.get("attributes", {})
     if not isinstance(value, dict):
-        raise _bad("attributes", 'is no object; write them by level, such as {"suspend": ["reject"]}')
+        raise bad("attributes", 'is no object; write them by level, such as {"suspend": ["reject"]}')
     chosen = dict(_DEFAULTS)
     for level, names in value.items():
         if level not in RESTRICTIONS:
-            raise _bad("attributes", f"names a level {level!r}; there are {', '.join(RESTRICTIONS)}")
+            raise bad("attributes", f"names a level {level!r}; there are {', '.join(RESTRICTIONS)}")
         if not isinstance(names, list) or not names or any(name not in ATTRIBUTES for name in names):
-            raise _bad("attributes", f"gives {level} {names!r}; choose from {', '.join(ATTRIBUTES)}")
+            raise bad("attributes", f"gives {level} {names!r}; choose from {', '.join(ATTRIBUTES)}")
         if REJECT in names and (level != "suspend" or len(names) > 1):
-            raise _bad("attributes", 'may have "reject" for suspend alone, and with nothing beside it')
+            raise bad("attributes", 'may have "reject" for suspend alone, and with nothing beside it')
         chosen[level] = tuple(dict.fromkeys(names))
     return chosen

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .desired import OPEN, Held, rank
-from .routeros_options import RESTRICTIONS
+from .option_readers import RESTRICTIONS
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
