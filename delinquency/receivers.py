@@ -246,11 +246,14 @@ def tell_that_line_is_back(task_id: int, account_id: int, state: str, frees: boo
 
 
 @receiver(enforcement_settled, dispatch_uid="delinquency.device_obeys_or_not")
-def tell_staff_whether_the_device_obeys(task_id: int, account_id: int, state: str, **_: Any) -> None:
-    """Open a ticket about an order that was given up, and close it when the devices confirm the account's lines."""
+def tell_staff_whether_the_device_obeys(task_id: int, account_id: int, state: str, frees: bool, **_: Any) -> None:
+    """Open a ticket about an order that was given up, and close it when the devices confirm that the lines are free.
+
+    Confirmed cuts come in batches of hundreds; for these the desk looks at its open tickets with its next tick.
+    """
     if state == EnforcementTask.State.PARKED:
         note_parked(task_id)
-    elif state == EnforcementTask.State.CONFIRMED:
+    elif state == EnforcementTask.State.CONFIRMED and frees:
         close_obeyed(account_id)
 
 

@@ -50,6 +50,12 @@ def close_obeyed(account_id: int) -> Ticket | None:
         return desk.close_ticket_by_hand(ticket, why, None, how=Ticket.ClosedHow.OBEYED)
 
 
+def close_all_obeyed() -> int:
+    """Close the tickets of all accounts whose devices have confirmed every line, and return how many."""
+    rows = Ticket.objects.filter(kind=Ticket.Kind.NETWORK).exclude(state=Ticket.State.CLOSED)
+    return sum(close_obeyed(account_id) is not None for account_id in rows.values_list("account_id", flat=True))
+
+
 def _running(account_id: int) -> Ticket | None:
     rows = Ticket.objects.filter(account=account_id, kind=Ticket.Kind.NETWORK)
     return rows.exclude(state=Ticket.State.CLOSED).first()

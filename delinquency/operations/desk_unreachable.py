@@ -10,6 +10,7 @@ from billing_project.kernel.locks import lock_row
 from delinquency.models import Ticket
 
 from . import desk
+from .desk_network import close_all_obeyed
 from .desk_replies import ways_to
 
 
@@ -73,4 +74,4 @@ def _way_of(ticket: Ticket) -> str:
 
 def tend_desk(at: datetime) -> int:
     """Do what the desk does by itself: open what has waited long enough, close what has come true; return how many."""
-    return desk.wake_waiting(at) + close_reached()
+    return desk.wake_waiting(at) + close_reached() + close_all_obeyed()

@@ -3,9 +3,11 @@
 import pytest
 
 from accounts.models import ServiceLine
+from billing_project.kernel import clock
 from delinquency.customer_tickets import tickets_of
 from delinquency.models import Ticket
 from delinquency.operations import desk, reassess
+from delinquency.operations.desk_unreachable import tend_desk
 from netenforce.dispatch import dispatch_enforcement
 from netenforce.models import Device, LinePlacement, LineState
 from netenforce.reconcile import reconcile
@@ -71,6 +73,7 @@ def test_the_device_that_obeys_at_last_closes_it(story: Story) -> None:
     refuse(False)
     with story.now("2026-01-21 09:40"):
         reconcile()
+        tend_desk(clock.now())
     ticket = network_ticket()
     assert (ticket.state, ticket.closed_how) == ("closed", "obeyed")
 
@@ -83,4 +86,5 @@ def test_one_line_that_obeys_does_not_close_it_for_the_other(story: Story) -> No
     desk.open_ticket(account=story.account, kind=Ticket.Kind.NETWORK, subject="A device does not obey")
     with story.now(MORNING) as at:
         assert dispatch_enforcement(at) == {"confirmed": 1}
+        tend_desk(at)
     assert network_ticket().state == "open"

@@ -283,7 +283,7 @@ def test_what_is_worth_mending_is_told(edge: Device) -> None:
 
 
 def test_try_device_goes_through_every_step(edge: Device) -> None:
-    steps = list(try_out(driver, edge, list(TRIAL_ADDRESSES.values())))
+    steps = list(try_out(driver, edge, [TRIAL_ADDRESSES["ipv4"], TRIAL_ADDRESSES["ipv6"]]))
     assert [step for step in steps if not step.good] == []
     assert len(steps) == 11
 
