@@ -1,6 +1,6 @@
 """What other pages ask about an account's delinquency: what comes next, and what would stop it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -21,6 +21,8 @@ NOTICE_MISSING = "The notice that must come first was not accepted."
 NOTHING_OWED = "Nothing is owed for it any more."
 # How soon it is looked again whether an unclear payment has become clear.
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
+# A policy under which no day is open for over a year cuts nobody; its orders are looked at now and then all the same.
+ASKED_AGAIN_AT_LATEST = timedelta(days=30)
 # Something is owed, but what it asks for is milder.
 TOO_HARD = "What is owed now does not ask for so hard a restriction."
 MILDEST = LEVELS[1]
@@ -107,10 +109,13 @@ class CutProof:
     """What can be proven about an account right before an order to cut it leaves (I9, A30).
 
     ``due`` are the levels of the restrictions in force for which something is unpaid now, each with the reason why it
-    must not be sent; empty if it may be. ``why_not_any`` stands before all of them.
+    must not be sent; empty if it may be. ``why_not_any`` stands before all of them. ``resting`` are those of them whose
+    step honours an exclusion of today, by their place; the next open day begins at ``opens_at``.
     """
 
     due: Sequence[tuple[str, str]] = ()
+    resting: Collection[int] = ()
+    opens_at: datetime | None = None
     unsettled: bool = False
     why_not_any: str = ""
 
@@ -122,6 +127,11 @@ class CutProof:
         if not reasons:
             return TOO_HARD if self.due else NOTHING_OWED
         return "" if "" in reasons else OUT_OF_REACH if OUT_OF_REACH in reasons else NOTICE_MISSING
+
+    def waits_until(self, level: str) -> datetime | None:
+        """Return until when a proven cut waits, because every step that asks for it rests today; else None (A6, D6)."""
+        asking = [place for place, (hard, why) in enumerate(self.due) if not why and rank(hard) >= rank(level)]
+        return self.opens_at if asking and all(place in self.resting for place in asking) else None
 
     def why_not_again(self, level: str) -> str | datetime | None:
         """Return why a line must not be closed again so hard after a payment window, or until when not (P07)."""
@@ -163,12 +173,29 @@ def cut_proofs(account_ids: Iterable[int]) -> dict[int, CutProof]:
     proofs = {account.pk: CutProof(why_not_any="The account is under no policy.") for account in accounts}
     for position in positions:
         pk = position.account.pk
+        cuts = _cuts_still_due(position)
+        resting, opens_at = _excluded_today(position, cuts)
         proofs[pk] = CutProof(
-            due=[(cut.level, _why_not_sent(cut, position, reached_by, deaf)) for cut in _cuts_still_due(position)],
+            due=[(cut.level, _why_not_sent(cut, position, reached_by, deaf)) for cut in cuts],
+            resting=resting,
+            opens_at=opens_at,
             unsettled=position.state.unsettled,
             why_not_any="A charge of this account is not settled yet." if position.state.unsettled else "",
         )
     return proofs
+
+
+def _excluded_today(position: Position, cuts: Sequence[Cut]) -> tuple[frozenset[int], datetime | None]:
+    """Return which cuts rest on an excluded day, by their place, and when the next open day begins for the account."""
+    zone, calendar = position.account.timezone, position.policy.calendar
+    today = clock.today(zone)
+    if calendar.is_open(today):
+        return frozenset(), None
+    # A step that is not in the policy any more rests as restricting steps do unless they say otherwise (A6).
+    heedless = {step.key for step in position.policy.steps if not step.honours_exclusions}
+    resting = frozenset(place for place, cut in enumerate(cuts) if cut.step_key not in heedless)
+    opens_on = min(calendar.next_open(today), today + ASKED_AGAIN_AT_LATEST)
+    return resting, clock.instant(datetime.combine(opens_on, time.min), zone)
 
 
 def _why_not_sent(cut: Cut, position: Position, reached_by: Mapping[NoticeKey, set[str]], deaf: set[int]) -> str:

@@ -73,7 +73,7 @@ def _why_not_for_money(task: EnforcementTask, proof: CutProof, night: datetime |
     if proof.unsettled:
         # If the charge fails nobody orders the cut anew, so the order stays and is asked about again.
         return clock.now() + ASKED_AGAIN_AFTER
-    return proof.why_not(task.level) or night
+    return proof.why_not(task.level) or max(filter(None, [night, proof.waits_until(task.level)]), default=None)
 
 
 def _is_for_clerks(answer: str | datetime | None) -> bool:

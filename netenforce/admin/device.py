@@ -170,7 +170,11 @@ class DeviceAdmin(DeviceViews, HistoryAdmin):
     def breaker(self, device: Device) -> SafeString | str:
         """Tell whether it is left in peace after failures."""
         found = breaker_of(device)
-        return badge(found.words, BAD) if found.is_open else ""
+        return (
+            format_html('{} <span class="desk-why">{}</span>', badge("resting", BAD), found.words)
+            if found.is_open
+            else ""
+        )
 
     @admin.display(description="lines", ordering="lines_total")
     def lines_total(self, device: Any) -> int:

@@ -29,9 +29,9 @@ CUT = {
 }  # fmt: skip
 
 
-def late(*steps: dict[str, Any]) -> Story:
+def late(*steps: dict[str, Any], **terms: Any) -> Story:
     """Return a customer to be cut on 2026-01-23, whose line is as it always was."""
-    story = Story(sonar(steps=[NOTICE, *steps]), first_bill_on="2026-01-01", sends=True)
+    story = Story(sonar(steps=[NOTICE, *steps], **terms), first_bill_on="2026-01-01", sends=True)
     make_line(story.account, "100.64.9.1", device=make_device("Edge 9"))
     story.days("2026-01-01", "2026-01-21")
     story.posts("2026-01-21 09:10")
@@ -61,6 +61,29 @@ def test_a_cut_that_is_proven_goes_out() -> None:
     story = late(CUT)
     assert dispatched(story, "2026-01-23 09:30") == {"confirmed": 1}
     assert levels() == ["suspend"]
+
+
+WEEKDAYS = ["mon", "tue", "wed", "thu", "fri"]
+
+
+def test_a_cut_that_could_not_leave_waits_for_an_open_day_unless_its_step_heeds_no_exclusion() -> None:
+    story = late(CUT, check_weekdays=WEEKDAYS)
+    for day in ("2026-01-24", "2026-01-25"):  # Saturday and Sunday
+        assert dispatched(story, f"{day} 09:30") in ({"not_yet": 1}, {})
+        assert levels() == []
+    assert dispatched(story, "2026-01-26 06:00") == {"not_yet": 1}  # open, but it is night
+    assert dispatched(story, "2026-01-26 09:30") == {"confirmed": 1}
+
+
+def test_a_cut_of_a_step_that_heeds_no_exclusion_leaves_on_an_excluded_day() -> None:
+    story = late(CUT | {"honours_exclusions": False}, check_weekdays=WEEKDAYS)
+    assert dispatched(story, "2026-01-24 09:30") == {"confirmed": 1}
+
+
+def test_whoever_is_cut_for_abuse_is_cut_on_an_excluded_day_as_well() -> None:
+    story = late(CUT, check_weekdays=WEEKDAYS)
+    hold(story, "2026-01-24 09:20", "abuse", "suspend")
+    assert dispatched(story, "2026-01-24 09:30") == {"confirmed": 1}
 
 
 def test_a_hold_for_abuse_takes_no_unproven_cut_out_with_it_but_what_it_asks_for_itself() -> None:
