@@ -55,6 +55,8 @@ LEVELS = {"Slow": "throttle", "Off": "suspend"}
         ({"priority": True}, "a whole number"),
         ({"timeout_seconds": 60}, "from 1 to 10"),
         ({"tries": 0}, "from 1 to 5"),
+        ({"address_list": "Delinquent"}, "gives two levels one group"),
+        ({"address_list": {"slow": "Off"}}, "names a level 'slow'"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused_with_the_way_to_mend_it(given: Any, words: str) -> None:
