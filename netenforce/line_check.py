@@ -20,7 +20,7 @@ from .dispatch import drain, identify
 from .drivers.port import Driver
 from .drivers.registry import driver_for
 from .drivers.turn import turn_on
-from .models import Device, LineState
+from .models import Device, LinePlacement, LineState
 from .repairing import order_anew
 from .rules.commands import seen
 from .rules.desired import NOTHING, Held, rank
@@ -47,8 +47,9 @@ def check_line(line: ServiceLine) -> list[LineCheck]:
     A device that it was taken off is asked as well while it was last seen restricted there. One in another worker's
     hands is waited for up to five seconds. Whoever asks by hand goes past the breaker of a device.
     """
-    still_there = Q(line_states__line=line) & ~Q(line_states__observed_level="open")
-    devices = Device.objects.filter(Q(placements__line=line) | still_there).distinct().order_by("name")
+    still_there = LineState.objects.filter(line=line).exclude(observed_level="open").values("device")
+    on_it = LinePlacement.objects.filter(line=line).values("device")
+    devices = Device.objects.filter(Q(pk__in=on_it) | Q(pk__in=still_there)).order_by("name")
     return [_check(line, device) for device in devices]
 
 

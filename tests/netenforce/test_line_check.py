@@ -106,6 +106,9 @@ def test_a_device_that_does_not_answer_is_told_and_what_was_seen_keeps_its_time(
 
 
 def test_a_device_that_the_line_was_taken_off_is_asked_while_it_still_holds_it(line: ServiceLine) -> None:
+    # Another line that is open there does not hide this one.
+    neighbour = make_line(make_account(), "100.64.0.7", device=Device.objects.get(name="edge-2"))
+    LineState.objects.create(line=neighbour, device=Device.objects.get(name="edge-2"), desired_since_at=NINE)
     LinePlacement.objects.filter(device__name="edge-2").delete()
     LineState.objects.filter(device__name="edge-2").update(desired_level="open", desired_list="")
     assert told(check(line))[1] == ("edge-2", NOTHING, NOTHING, "")
