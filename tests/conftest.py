@@ -20,6 +20,7 @@ import pytest
 from billing_project import embedded, places
 from billing_project.kernel import nudge
 from billing_project.processes import end_with_parent
+from tests import template_database
 
 # Nothing of the developer's own environment, or of a .env file, may reach a test: an empty variable counts
 # as not set, and .env does not fill it. Settings are first read after this.
@@ -54,7 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
         _start_servers(config)
     from django.conf import settings
 
-    assert settings.DATABASES  # pytest-django sets Django up only where settings have been read by now
+    # pytest-django sets Django up only where settings have been read by now.
+    if os.environ.get("BILLING_TEST_TEMPLATE"):
+        settings.DATABASES["default"]["TEST"] = {"TEMPLATE": template_database.NAME}
+    assert settings.DATABASES
 
 
 def _start_servers(config: pytest.Config) -> None:
@@ -66,10 +70,19 @@ def _start_servers(config: pytest.Config) -> None:
     where = places.temporary_place(folder)
     where.make()
     # SIGQUIT: PostgreSQL ends at once together with its children.
-    embedded.start_postgres(where, settings=FAST, before_exec=partial(end_with_parent, signal.SIGQUIT))
+    start = partial(
+        embedded.start_postgres, where, settings=FAST, before_exec=partial(end_with_parent, signal.SIGQUIT)
+    )
+    brought = template_database.bring(where)
+    start()
     embedded.start_valkey(where, before_exec=end_with_parent, durable=False)
     os.environ["DATABASE_URL"] = f"postgres://app@{str(where.sockets).replace('/', '%2F')}/{embedded.DATABASE}"
     os.environ["REDIS_URL"] = f"unix://{where.valkey_socket}"
+    if not config.option.collectonly and (
+        brought or template_database.make(os.environ["DATABASE_URL"], partial(embedded.stop_postgres, where), where)
+    ):
+        os.environ["BILLING_TEST_TEMPLATE"] = "yes"
+    start()
 
     def end() -> None:
         embedded.stop_valkey(where)
