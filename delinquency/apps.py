@@ -1,6 +1,9 @@
 """The delinquency room."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class DelinquencyConfig(AppConfig):
@@ -11,5 +14,15 @@ class DelinquencyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the receivers."""
+        """Connect the receivers, and write the shipped roles after each migration."""
         from . import receivers  # noqa: F401  (models must be loaded first)
+
+        post_migrate.connect(_write_shipped_roles, sender=self)
+
+
+def _write_shipped_roles(*, using: str, plan: Any = (), **_: Any) -> None:
+    """Write the shipped roles, unless the tables have just been taken away."""
+    if using == "default" and not any(backwards for _migration, backwards in plan):
+        from .roles import ensure_roles
+
+        ensure_roles()

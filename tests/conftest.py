@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # pytest-django sets Django up only where settings have been read by now.
     if os.environ.get("BILLING_TEST_TEMPLATE"):
-        settings.DATABASES["default"]["TEST"] = {"TEMPLATE": template_database.NAME}
+        settings.DATABASES["default"].setdefault("TEST", {})["TEMPLATE"] = template_database.NAME
     assert settings.DATABASES
 
 
@@ -70,9 +70,7 @@ def _start_servers(config: pytest.Config) -> None:
     where = places.temporary_place(folder)
     where.make()
     # SIGQUIT: PostgreSQL ends at once together with its children.
-    start = partial(
-        embedded.start_postgres, where, settings=FAST, before_exec=partial(end_with_parent, signal.SIGQUIT)
-    )
+    start = partial(embedded.start_postgres, where, settings=FAST, before_exec=partial(end_with_parent, signal.SIGQUIT))
     brought = template_database.bring(where)
     start()
     embedded.start_valkey(where, before_exec=end_with_parent, durable=False)

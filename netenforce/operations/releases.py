@@ -28,8 +28,6 @@ Ended = PaymentWindow.Ended
 Kind = PaymentWindow.Kind
 HOURS_MAX = 168
 COUNTED = timedelta(days=30)
-# What the groups of the demo may give; any other group gets a row by whoever administers.
-SENSIBLE = {"Support": (24, 2), "Billing clerks": (72, 4)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +153,13 @@ def _beyond_limit(account: Account, by: User, hours: int) -> Refused | None:
 
 
 def _who_may(hours: int = 1) -> str:
-    """Return who may release for so long."""
-    rows = ReleaseLimit.objects.filter(hours_max__gte=hours).select_related("group").order_by("group__name")
+    """Return who may release for so long, by the roles in which somebody works."""
+    rows = (
+        ReleaseLimit.objects.filter(hours_max__gte=hours, group__user__is_active=True)
+        .select_related("group")
+        .order_by("group__name")
+        .distinct()
+    )
     groups = [f"{row.group} ({row.hours_max} h, {row.releases_a_month} in 30 days)" for row in rows]
     return f"Who may: {', '.join([*groups, 'administrators'])}."
 

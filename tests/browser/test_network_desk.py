@@ -38,7 +38,7 @@ def account() -> Account:
     """Make the one account with a row of everything, a device that differs, and somebody to look at it."""
     boss = User.objects.create_user("boss", password=PASSWORD, is_staff=True, is_superuser=True)
     account = make_everything()
-    boss.groups.add(ReleaseLimit.objects.get().group)
+    boss.groups.add(ReleaseLimit.objects.get(group__name="Clerks").group)
     resume_everything(reason="mended")
     PaymentWindow.objects.all().delete()
     device = Device.objects.get(name="Edge 1")

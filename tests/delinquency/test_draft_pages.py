@@ -6,9 +6,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from delinquency.demo.staff import CLERKS_DO
 from delinquency.models import PolicyStep, PolicyVersion
 from delinquency.operations import import_version, new_draft
+from delinquency.roles import CLERKS_DO
 from tests.worlds import sonar
 
 pytestmark = pytest.mark.django_db

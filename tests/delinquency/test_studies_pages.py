@@ -12,10 +12,10 @@ from django.urls import reverse
 
 from accounts.models import Account, User
 from billing_project.kernel import clock
-from delinquency.demo.staff import CLERKS_DO, SUPPORT_DOES
 from delinquency.models import PolicyVersion, Study
 from delinquency.operations import studies
 from delinquency.operations.policies import import_version
+from delinquency.roles import CLERKS_DO, SUPPORT_DOES
 from delinquency.studies.tables import safe_cell
 from tests.backoffice import queries_for, staff_client
 from tests.factories import instant

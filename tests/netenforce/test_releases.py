@@ -35,7 +35,9 @@ def sandy() -> User:
     """Make somebody in support: a day, twice in 30 days."""
     group = Group.objects.create(name="Support desk")
     ReleaseLimit.objects.create(group=group, hours_max=24, releases_a_month=2)
-    ReleaseLimit.objects.create(group=Group.objects.create(name="Clerks' desk"), hours_max=72, releases_a_month=4)
+    desk = Group.objects.create(name="Clerks' desk")
+    ReleaseLimit.objects.create(group=desk, hours_max=72, releases_a_month=4)
+    make_staff("casey").groups.add(desk)
     user = make_staff("sandy")
     user.groups.add(group)
     return user
