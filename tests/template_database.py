@@ -16,7 +16,7 @@ from tests.house.tree import ROOT
 
 NAME = "billing_template"
 PREFIX = "billing-template-"
-KEPT_MAX = 8
+KEPT_MAX = 12
 # Whatever a migrated database depends on; one file changed makes another template.
 MADE_FROM = (
     "requirements.txt", "billing_project/settings.py", "*/apps.py", "*/roles.py", "*/migrations/*.py", "*/models/*.py",

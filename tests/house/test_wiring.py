@@ -9,9 +9,9 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
-from billing_project.admin_site import SIDEBAR
 from billing_project.channels import PROVIDERS
 from billing_project.schedule import TIMETABLE
+from billing_project.sidebar import SIDEBAR
 from tests.house.tree import ROOMS, ROOT
 
 pytestmark = pytest.mark.house

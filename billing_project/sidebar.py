@@ -1,0 +1,165 @@
+"""The admin's sidebar: by what people do, not by table.
+
+What is wanted every day stands open; what is only looked at to find something out is folded away beneath it.
+A plain list that settings imports; nothing here may touch models.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+
+
+def _may_see(app: str, model: str) -> Callable[[HttpRequest], bool]:
+    def may_see(request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(f"{app}.view_{model}"))
+
+    return may_see
+
+
+def _screen(title: str, icon: str, app: str, model: str, *, page: str = "changelist") -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{model}_{page}"),
+        "permission": _may_see(app, model),
+    }
+
+
+def _group(title: str, *screens: dict[str, Any]) -> dict[str, Any]:
+    return {"title": title, "separator": True, "collapsible": False, "items": list(screens)}
+
+
+def _folded(title: str, *screens: dict[str, Any]) -> dict[str, Any]:
+    return {"title": title, "separator": False, "collapsible": True, "items": list(screens)}
+
+
+SIDEBAR = [
+    _group(
+        "Today",
+        {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
+        _screen("Needs attention", "priority_high", "accounts", "attention"),
+        _screen("Second person", "how_to_reg", "invoicing", "approval"),
+        _screen("Pause", "front_hand", "accounts", "pause"),
+    ),
+    _group(
+        "Customers",
+        _screen("Accounts", "groups", "accounts", "account"),
+        _screen("Contacts", "contact_mail", "accounts", "contact"),
+        _screen("Service lines", "router", "accounts", "serviceline"),
+        _screen("Funding sources", "credit_card", "accounts", "fundingsource"),
+    ),
+    _group(
+        "Tickets and calls",
+        _screen("Tickets", "confirmation_number", "delinquency", "ticket"),
+        _screen("Next ticket", "move_to_inbox", "delinquency", "ticket", page="next"),
+        _screen("Calls to make", "call", "delinquency", "calltask", page="worklist"),
+        _screen("Messages received", "inbox", "accounts", "inboundmessage"),
+    ),
+    _group(
+        "Money",
+        _screen("Invoices", "receipt_long", "invoicing", "invoice"),
+        _screen("Payments", "payments", "invoicing", "payment"),
+        _screen("Bank files", "account_balance", "invoicing", "bankfile"),
+        _screen("Refunds", "currency_exchange", "invoicing", "refundattempt"),
+        _screen("Charges", "add_card", "invoicing", "charge"),
+        _screen("Charge attempts", "sync_alt", "invoicing", "paymentattempt"),
+    ),
+    _group(
+        "Late payers",
+        _screen("Cases", "folder_open", "delinquency", "case"),
+        _screen("Grace given", "event_upcoming", "delinquency", "gracegrant"),
+        _screen("Promises", "handshake", "delinquency", "promise"),
+        _screen("Disputes", "gavel", "delinquency", "dispute"),
+        _screen("Airbag", "shield", "delinquency", "airbagtrip"),
+        _screen("Calendar", "calendar_month", "delinquency", "exclusion", page="calendar"),
+    ),
+    _group(
+        "Many at once",
+        _screen("Moves of accounts", "move_up", "delinquency", "movebatch"),
+    ),
+    _group(
+        "Network",
+        _screen("Devices", "dns", "netenforce", "device"),
+        _screen("Orders", "task_alt", "netenforce", "enforcementtask"),
+        _screen("Holds", "pan_tool", "netenforce", "hold"),
+        _screen("Releases and windows", "lock_open", "netenforce", "paymentwindow"),
+        _screen("Line states", "lan", "netenforce", "linestate"),
+    ),
+    _group(
+        "Reports",
+        _screen("Notices and cuts", "summarize", "delinquency", "event", page="report_sent"),
+        _screen("Adjustments by user", "supervisor_account", "invoicing", "ledgerentry", page="adjustments"),
+    ),
+    _group(
+        "Policies",
+        _screen("Policies", "policy", "delinquency", "policy"),
+        _screen("Studies", "query_stats", "delinquency", "study"),
+        _screen("Forecasts", "trending_up", "delinquency", "forecast"),
+        _screen("Letters", "edit_note", "accounts", "noticetemplate"),
+    ),
+    _folded(
+        "Set up",
+        _screen("Companies", "apartment", "accounts", "company"),
+        _screen("Billing defaults", "tune", "invoicing", "billingdefault"),
+        _screen("Catalogue", "category", "invoicing", "catalogitem"),
+        _screen("Taxes", "percent", "invoicing", "tax"),
+        _screen("Discounts", "sell", "invoicing", "discount"),
+        _screen("Account statuses", "label", "accounts", "accountstatus"),
+        _screen("Account types", "badge", "accounts", "accounttype"),
+        _screen("Exclusions", "event_busy", "delinquency", "exclusion"),
+        _screen("Holiday copies", "public", "delinquency", "holidaycopy"),
+        _screen("Contact rules", "schedule", "accounts", "outreachrules"),
+        _screen("Ticket queues", "inbox", "delinquency", "ticketqueue"),
+        _screen("Canned replies", "quickreply", "delinquency", "cannedreply"),
+        _screen("Macros", "bolt", "delinquency", "macro"),
+        _screen("Address lists", "list_alt", "netenforce", "addresslist"),
+    ),
+    _folded(
+        "Staff and rights",
+        _screen("Users", "person", "accounts", "user"),
+        _screen("Money limits", "price_check", "invoicing", "moneylimit"),
+        _screen("Release limits", "rule", "netenforce", "releaselimit"),
+    ),
+    _folded(
+        "Behind: money",
+        _screen("Ledger", "menu_book", "invoicing", "ledgerentry"),
+        _screen("Billing runs", "play_circle", "invoicing", "billingrun"),
+        _screen("Billing of accounts", "calendar_month", "invoicing", "billingparameters"),
+        _screen("Subscriptions", "autorenew", "invoicing", "subscription"),
+        _screen("Gateway reports", "webhook", "invoicing", "gatewayevent"),
+        _screen("Pages to add a card", "add_link", "invoicing", "sourcepage"),
+        _screen("Sandbox gateway", "science", "invoicing", "sandboxcharge"),
+        _screen("Sandbox pages", "web", "invoicing", "sandboxpage"),
+    ),
+    _folded(
+        "Behind: late payers",
+        _screen("Checks", "fact_check", "delinquency", "sweep"),
+        _screen("Events", "event_note", "delinquency", "event"),
+        _screen("Steps taken", "stairs", "delinquency", "steprun"),
+        _screen("Standings", "flag", "delinquency", "standing"),
+        _screen("Late invoices", "schedule", "delinquency", "invoicestanding"),
+        _screen("Policy versions", "history", "delinquency", "policyversion"),
+    ),
+    _folded(
+        "Behind: letters and portal",
+        _screen("Notices", "mail", "accounts", "notice"),
+        _screen("Calls made", "call_log", "accounts", "callrecord"),
+        _screen("Left alone", "do_not_disturb_on", "accounts", "suppression"),
+        _screen("Stopped channels", "block", "accounts", "channelbreaker"),
+        _screen("Reports of providers", "fact_check", "accounts", "providerevent"),
+        _screen("Sent by day", "bar_chart", "accounts", "channelday"),
+        _screen("What was sent", "outbox", "accounts", "simulatedmessage"),
+        _screen("Portal: requests", "key", "accounts", "signinrequest"),
+        _screen("Portal: entries", "login", "accounts", "portalentry"),
+        _screen("Portal: closed links", "link_off", "accounts", "portaldoor"),
+    ),
+    _folded(
+        "Behind: network",
+        _screen("Lines on devices", "cable", "netenforce", "lineplacement"),
+        _screen("Comparisons", "difference", "netenforce", "devicereading"),
+        _screen("RADIUS answers", "router", "netenforce", "radiusanswer"),
+        _screen("Simulated memory", "memory", "netenforce", "simulatedentry"),
+    ),
+]
