@@ -20,9 +20,14 @@ class DelinquencyConfig(AppConfig):
         post_migrate.connect(_write_shipped_roles, sender=self)
 
 
-def _write_shipped_roles(*, using: str, plan: Any = (), **_: Any) -> None:
-    """Write the shipped roles, unless the tables have just been taken away."""
-    if using == "default" and not any(backwards for _migration, backwards in plan):
+def _write_shipped_roles(*, using: str, apps: Any, plan: Any = (), **_: Any) -> None:
+    """Write the shipped roles once all rooms have their tables, unless these have just been taken away."""
+    migrated = {model._meta.label for model in apps.get_models()}
+    if (
+        using == "default"
+        and {"invoicing.MoneyLimit", "netenforce.ReleaseLimit"} <= migrated
+        and not any(backwards for _migration, backwards in plan)
+    ):
         from .roles import ensure_roles
 
         ensure_roles()
