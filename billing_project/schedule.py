@@ -26,6 +26,12 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.report_forecast": {"task": "delinquency.report_forecast", "schedule": crontab(minute="0", hour="20")},
     # Go on with moves of accounts to another policy version that were left unfinished.
     "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
+    # Tell other programs what happened, and forget what the API kept of a month ago.
+    "delinquency.report_webhooks": {"task": "delinquency.report_webhooks", "schedule": schedule(MINUTE / 4)},
+    "delinquency.report_old_calls": {
+        "task": "delinquency.report_old_calls",
+        "schedule": crontab(minute="50", hour="3"),
+    },
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
     # Customers who asked for a link while the bell was lost; old requests are forgotten.

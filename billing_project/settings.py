@@ -205,6 +205,8 @@ try:
     _mail, _phone = channels.read_mail(env), channels.read_phone(env)
     # Whom to believe about a visitor's address (accounts/client_address.py).
     TRUSTED_PROXIES = networks.read_networks(env, "TRUSTED_PROXIES")
+    # Where outgoing webhooks may go beside the public internet (kernel/destinations.py).
+    WEBHOOK_PRIVATE_NETWORKS = networks.read_networks(env, "WEBHOOK_PRIVATE_NETWORKS")
 except channels.Wrong as wrong:
     refuse(wrong.variable, wrong.words)
 EMAIL_CHANNEL, EMAIL_PROVIDER, EMAIL_BACKEND = _mail.channel, _mail.provider, _mail.backend

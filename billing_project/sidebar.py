@@ -123,6 +123,14 @@ SIDEBAR = [
         _screen("Release limits", "rule", "netenforce", "releaselimit"),
     ),
     _folded(
+        "Other programs",
+        _screen("API tokens", "vpn_key", "delinquency", "apitoken"),
+        _screen("Webhooks", "webhook", "delinquency", "webhookendpoint"),
+        _screen("Calls to webhooks", "call_made", "delinquency", "webhookdelivery"),
+        _screen("Calls of the API", "api", "delinquency", "apirequest"),
+        _screen("Use of the API", "bar_chart", "delinquency", "apiuse"),
+    ),
+    _folded(
         "Behind: money",
         _screen("Ledger", "menu_book", "invoicing", "ledgerentry"),
         _screen("Billing runs", "play_circle", "invoicing", "billingrun"),

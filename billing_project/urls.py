@@ -13,6 +13,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False), name="root"),
     path("admin/", admin.site.urls),
     *(path("portal/", include(module)) for module in PORTAL),
+    path("api/v1/", include("delinquency.api.urls")),
     path("callbacks/", include("accounts.hooks.urls")),
     path("callbacks/", include("invoicing.hooks.urls")),
     path("healthz", health.healthz, name="healthz"),

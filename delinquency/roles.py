@@ -43,6 +43,7 @@ MANAGERS_DO = (
     "grant_beyond_limit", "add_billingdefault", "change_billingdefault", "add_catalogitem", "change_catalogitem",
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
     "change_outreachrules", "add_ticketqueue", "change_company",
+    "resend_webhookdelivery",
 )  # fmt: skip
 EVERYTHING = ("*",)
 _Holds = Group.permissions.through

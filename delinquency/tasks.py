@@ -9,9 +9,11 @@ from invoicing.sweep import bill
 
 from .operations import reassess_many, work_on, work_on_all
 from .operations.airbag import guard
+from .operations.api_tokens import forget_old
 from .operations.papers import send_invoices, send_receipts
 from .operations.studies import run_studies, store_forecast
 from .sweep import sweep
+from .telling import tell
 
 
 @shared_task(name="delinquency.tick")
@@ -69,3 +71,15 @@ def move_batch(batch_id: int) -> int:
 def move_batches() -> int:
     """Take up the batches that a lost wake-up or a killed worker left unfinished."""
     return work_on_all()
+
+
+@shared_task(name="delinquency.report_webhooks")
+def report_webhooks() -> int:
+    """Call the endpoints that are to hear of events; return how many calls were answered well."""
+    return tell()
+
+
+@shared_task(name="delinquency.report_old_calls")
+def report_old_calls() -> int:
+    """Forget what the API kept of a month ago; return how many rows."""
+    return forget_old()

@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.contrib.auth.models import Group
 
 from accounts.models import Account, ServiceLine, User
+from delinquency.models import ApiRequest, ApiToken, ApiUse, Event, WebhookDelivery, WebhookEndpoint
 from invoicing.models import Approval, BankFile, BankFileRow, Invoice, MoneyLimit, Payment, RefundAttempt
 from netenforce.models import (
     AddressList,
@@ -54,3 +55,15 @@ def make_network_rows(account: Account, line: ServiceLine) -> None:
     DeviceReading.objects.create(device=device, held=1, missing=1)
     RadiusAnswer.objects.create(device=device, username="rosa", session_id="8000-1", list_name="Delinquent")
     ReleaseLimit.objects.create(group=Group.objects.get_or_create(name="Clerks")[0], hours_max=24, releases_a_month=2)
+
+
+def make_integrator_rows() -> None:
+    """Make a token that was used, a webhook, and a call that waits for it."""
+    group = Group.objects.get_or_create(name="Programs")[0]
+    token = ApiToken.objects.create(
+        name="Website", user=User.objects.create_user("api:Website"), role=group, prefix="abcd1234", digest="0" * 64
+    )
+    ApiUse.objects.create(token=token, minute_at=NOON, calls=3)
+    ApiRequest.objects.create(token=token, key="k-1", what="POST /api/v1/payments", body_digest="0" * 64, status=201)
+    endpoint = WebhookEndpoint.objects.create(name="CRM", url="https://crm.example.com/hook", kinds=["payment"])
+    WebhookDelivery.objects.create(endpoint=endpoint, event=Event.objects.order_by("pk")[0], due_at=NOON)

@@ -1,6 +1,7 @@
 """Policies, standings, cases, tickets, and the journal of decisions."""
 
 from .airbag import AirbagStep, AirbagTrip
+from .api import ApiRequest, ApiToken, ApiUse
 from .call import CallTask
 from .case import Case, StepRun
 from .dispute import Dispute
@@ -14,10 +15,14 @@ from .queue import QueueHours, TicketQueue, TicketRoute, TicketView
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .study import Forecast, Study, StudyFinding
 from .ticket import Ticket, TicketComment
+from .webhook import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "AirbagStep",
     "AirbagTrip",
+    "ApiRequest",
+    "ApiToken",
+    "ApiUse",
     "CallTask",
     "CannedReply",
     "Case",
@@ -47,4 +52,6 @@ __all__ = [
     "TicketQueue",
     "TicketRoute",
     "TicketView",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from billing_project.kernel import clock
+from billing_project.kernel.calls import Answer, Lost, NotSent, Target, post
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
 from netenforce.models import Device
 from netenforce.rules.desired import LEVELS, OPEN
@@ -33,7 +34,6 @@ from netenforce.rules.webhook_options import IDENTIFIERS, SECRET_LENGTH_MIN, Opt
 
 from .networks import network_in
 from .port import NOTHING, Capabilities, Change, Held, Inventory, Probe
-from .webhook_wire import Answer, Lost, NotSent, post
 
 # Reading everything may take longer than one call, and still has an end.
 FACTOR_MAX = 4
@@ -152,6 +152,10 @@ class _Call:
                 "incomplete",
             )
         self._device = device
+        self._target = Target(
+            name=device.name, url=self.options.url, ca_pem=self.options.ca_pem,
+            timeout_seconds=self.options.timeout_seconds,
+        )  # fmt: skip
 
     def ask(self, verb: str, asked: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Read]) -> Read:
         """Call the program and return its answer as ``read`` reads it; raises the three errors of a port."""
@@ -165,7 +169,7 @@ class _Call:
         }  # fmt: skip
         unsure = OutcomeUnknown if verb in CHANGING else Unavailable
         try:
-            answer = post(name, self.options, headers, body)
+            answer = post(self._target, headers, body)
         except NotSent as error:
             raise Unavailable(str(error)) from None
         except Lost as error:

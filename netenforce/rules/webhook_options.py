@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from billing_project.kernel.errors import Refused
 
@@ -40,21 +40,6 @@ class Options:
     identifier: str = "ip"
     batch: int = 100
     timeout_seconds: int = 15
-
-    @property
-    def parts(self) -> SplitResult:
-        """Return the parts of the address."""
-        return urlsplit(self.url)
-
-    @property
-    def tls(self) -> bool:
-        """Tell whether the program is spoken to over TLS."""
-        return self.parts.scheme == "https"
-
-    @property
-    def port(self) -> int:
-        """Return the port in the address, or the usual one."""
-        return self.parts.port or (443 if self.tls else 80)
 
 
 def parse_options(given: Any) -> Options:

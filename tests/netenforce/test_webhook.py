@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from billing_project.kernel import calls
 from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
-from netenforce.drivers import webhook_wire
 from netenforce.drivers.port import Change, Inventory, Probe
 from netenforce.drivers.webhook import PAGES_MAX, WebhookDriver
 from netenforce.models import Device
@@ -351,7 +351,7 @@ def test_bytes_that_are_no_answer_are_refused_though_they_are_signed(fake: Webho
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(fake: WebhookFake) -> None:
-    fake.spoil = lambda reply: (200, reply[1], b"x" * (webhook_wire.ANSWER_BYTES_MAX + 2))
+    fake.spoil = lambda reply: (200, reply[1], b"x" * (calls.ANSWER_BYTES_MAX + 2))
     with pytest.raises(Unavailable, match="more than 2048 KiB"):
         driver.read_all(device(fake))
 

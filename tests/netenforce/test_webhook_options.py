@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from billing_project.kernel.calls import Target
 from billing_project.kernel.errors import Refused, Rejected, Unavailable
 from netenforce.drivers.webhook import WebhookDriver
 from netenforce.models import Device
@@ -20,8 +21,10 @@ URL = "https://net.example.com/billing"
 def test_only_the_address_must_be_there() -> None:
     options = parse_options({"url": URL})
     assert options == Options(url=URL, ca_pem="", identifier="ip", batch=100, timeout_seconds=15)
-    assert (options.tls, options.port) == (True, 443)
-    assert parse_options({"url": "http://127.0.0.1:8090/x"}).port == 8090
+    target = Target(name="x", url=options.url, timeout_seconds=1)
+    assert (target.tls, target.port) == (True, 443)
+    plain = parse_options({"url": "http://127.0.0.1:8090/x"})
+    assert Target(name="x", url=plain.url, timeout_seconds=1).port == 8090
 
 
 @pytest.mark.parametrize(

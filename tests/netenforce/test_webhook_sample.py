@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from billing_project.kernel import clock
+from billing_project.kernel.calls import Target, post
 from billing_project.kernel.errors import Refused
 from netenforce.dispatch import dispatch_enforcement
 from netenforce.drivers.port import Change
 from netenforce.drivers.webhook import WebhookDriver
-from netenforce.drivers.webhook_wire import Options, post
 from netenforce.models import Device, EnforcementTask, LineState
 from netenforce.operations import lift_hold, place_hold
 from netenforce.reconcile import reconcile
@@ -86,7 +86,7 @@ def test_orders_reach_it_and_what_it_lost_is_mended(sample: Device) -> None:
 
 def test_a_call_that_was_recorded_cannot_be_sent_again(sample: Device) -> None:
     """Else a call from yesterday could block somebody who has paid since."""
-    options = Options(url=sample.options["url"])
+    target = Target(name="olt", url=sample.options["url"], timeout_seconds=15)
     change = {"address": "100.64.0.1", "level": "suspend", "list": ""}
 
     def call(number: str, *, seconds: float = 0, secret: str = SECRET) -> int:
@@ -97,7 +97,7 @@ def test_a_call_that_was_recorded_cannot_be_sent_again(sample: Device) -> None:
         headers = {
             "Billing-Timestamp": stamp, "Billing-Request-Id": number, "Billing-Signature": signed(secret, stamp, body)
         }  # fmt: skip
-        return post("olt", options, headers, body).status
+        return post(target, headers, body).status
 
     assert [call("a"), call("a"), call("b", seconds=-301), call("c", secret="another"), call("b")] == [
         200, 401, 401, 401, 200,

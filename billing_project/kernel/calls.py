@@ -12,9 +12,9 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
-from billing_project.kernel import clock
-from netenforce.rules.webhook_options import Options
+from . import clock
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,32 @@ class Lost(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Who is called: ``name`` is how people know it; with ``address`` the name of its host is not looked up again."""
+
+    name: str
+    url: str
+    timeout_seconds: float
+    ca_pem: str = ""
+    address: str = ""
+
+    @property
+    def parts(self) -> SplitResult:
+        """Return the parts of the address."""
+        return urlsplit(self.url)
+
+    @property
+    def tls(self) -> bool:
+        """Tell whether it is spoken to over TLS."""
+        return self.parts.scheme == "https"
+
+    @property
+    def port(self) -> int:
+        """Return the port in the address, or the usual one."""
+        return self.parts.port or (443 if self.tls else 80)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came back, unbelieved."""
 
@@ -39,29 +65,31 @@ class Answer:
     body: bytes
 
 
-def post(name: str, options: Options, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Post a body and return the answer; raises NotSent or Lost, with the device's name in the words."""
-    until = clock.monotonic() + options.timeout_seconds
-    sock = _connect(name, options, until)
-    connection = http.client.HTTPConnection(options.parts.hostname or "", options.port)
+def post(target: Target, headers: Mapping[str, str], body: bytes) -> Answer:
+    """Post a body and return the answer; raises NotSent or Lost, with the target's name in the words."""
+    until = clock.monotonic() + target.timeout_seconds
+    sock = _connect(target, until)
+    connection = http.client.HTTPConnection(target.parts.hostname or "", target.port)
     line = _Line(sock, until)
     # Stands in for the socket, so that a slow answer in small pieces ends in time as well.
     connection.sock = line
     try:
-        target = options.parts.path or "/"
-        target += f"?{options.parts.query}" if options.parts.query else ""
-        connection.request("POST", target, body, {"Host": options.parts.netloc, "Connection": "close", **headers})
+        path = target.parts.path or "/"
+        path += f"?{target.parts.query}" if target.parts.query else ""
+        connection.request("POST", path, body, {"Host": target.parts.netloc, "Connection": "close", **headers})
         response = connection.getresponse()
         content = response.read(ANSWER_BYTES_MAX + 1)
         if len(content) > ANSWER_BYTES_MAX:
-            raise Lost(f"{name} answered more than {ANSWER_BYTES_MAX // 1024} KiB; it was not read to the end.")
+            raise Lost(f"{target.name} answered more than {ANSWER_BYTES_MAX // 1024} KiB; it was not read to the end.")
         if response.length:
-            raise Lost(f"{name}: the connection broke in the middle of the answer.")
+            raise Lost(f"{target.name}: the connection broke in the middle of the answer.")
         return Answer(status=response.status, headers=dict(response.getheaders()), body=content)
     except TimeoutError:
-        raise Lost(f"{name} did not answer within {options.timeout_seconds} s.") from None
+        raise Lost(f"{target.name} did not answer within {target.timeout_seconds} s.") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Lost(f"{name}: the connection broke, or the answer was no HTTP ({type(error).__name__}).") from None
+        raise Lost(
+            f"{target.name}: the connection broke, or the answer was no HTTP ({type(error).__name__})."
+        ) from None
     finally:
         connection.close()
         line.hang_up()
@@ -121,38 +149,38 @@ class _Received(io.RawIOBase):
         return self._line.receive(buffer)
 
 
-def _connect(name: str, options: Options, until: float) -> socket.socket:
+def _connect(target: Target, until: float) -> socket.socket:
     """Open the connection and know the program by its certificate, before anything is said."""
     seconds = max(0.1, min(CONNECT_SECONDS, until - clock.monotonic()))
-    host = options.parts.hostname or ""
+    host = target.parts.hostname or ""
     try:
-        sock = socket.create_connection((host, options.port), timeout=seconds)
+        sock = socket.create_connection((target.address or host, target.port), timeout=seconds)
     except (OSError, UnicodeError) as error:
-        raise NotSent(_trouble(name, error)) from None
+        raise NotSent(_trouble(target, error)) from None
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not options.tls:
+        if not target.tls:
             return sock
-        context = ssl.create_default_context(cadata=options.ca_pem or None)
+        context = ssl.create_default_context(cadata=target.ca_pem or None)
         return context.wrap_socket(sock, server_hostname=host)
     except (OSError, ValueError) as error:
         sock.close()
-        raise NotSent(_trouble(name, error)) from None
+        raise NotSent(_trouble(target, error)) from None
 
 
-def _trouble(name: str, error: Exception) -> str:
+def _trouble(target: Target, error: Exception) -> str:
     """Say in words why nothing could be sent."""
     if isinstance(error, TimeoutError):
-        return f"{name} could not be reached in time."
+        return f"{target.name} could not be reached in time."
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"{name}: its certificate is not accepted ({error.verify_message}); nothing was sent. Renew it there, or"
-            ' enter its authority in the options ("ca_pem").'
+            f"{target.name}: its certificate is not accepted ({error.verify_message}); nothing was sent. Renew it"
+            " there, or make the authority that signed it known to this side."
         )
     if isinstance(error, ssl.SSLError):
-        return f"{name}: no secure connection ({error.reason or 'the answer is not TLS'}); nothing was sent."
+        return f"{target.name}: no secure connection ({error.reason or 'the answer is not TLS'}); nothing was sent."
     if isinstance(error, ConnectionRefusedError):
-        return f"{name} refuses the connection; is the program running, and is the port in its address right?"
+        return f"{target.name} refuses the connection; is the program running, and is the port in its address right?"
     if isinstance(error, socket.gaierror | UnicodeError):
-        return f"{name}: the host in its address is not known here; check it."
-    return f"{name}: the connection broke ({getattr(error, 'strerror', None) or type(error).__name__})."
+        return f"{target.name}: the host in its address is not known here; check it."
+    return f"{target.name}: the connection broke ({getattr(error, 'strerror', None) or type(error).__name__})."
