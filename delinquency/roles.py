@@ -9,12 +9,12 @@ from decimal import Decimal
 
 from django.contrib.auth.models import Group, Permission
 
+from accounts.groups import ADMINISTRATORS, AUDITORS, CLERKS, MANAGERS, SUPPORT
 from invoicing.models import MoneyLimit
 from netenforce.models import ReleaseLimit
 
-ROOMS = ("accounts", "invoicing", "netenforce", "delinquency")
-ADMINISTRATORS, MANAGERS, CLERKS = "Administrators", "Billing managers", "Billing clerks"
-SUPPORT, AUDITORS = "Support", "Auditors"
+# And of Django's own: roles.
+ROOMS = ("accounts", "invoicing", "netenforce", "delinquency", "auth")
 
 SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticket", "reply_ticket", "merge_ticket",

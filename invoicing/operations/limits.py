@@ -7,7 +7,7 @@ from billing_project.kernel.errors import Refused
 from billing_project.kernel.money import ZERO
 from invoicing.models import Approval, MoneyLimit
 
-_FIELDS = {
+FIELDS = {
     Approval.Kind.WAIVE: "waive_max",
     Approval.Kind.CREDIT_NOTE: "waive_max",
     Approval.Kind.WRITE_OFF: "write_off_max",
@@ -20,7 +20,7 @@ def limit_of(user: User, kind: str) -> Decimal | None:
     """Return the most that somebody may give away alone by this kind of act; None: an administrator, no limit."""
     if user.is_superuser:
         return None
-    rows = MoneyLimit.objects.filter(group__user=user).values_list(_FIELDS[Approval.Kind(kind)], flat=True)
+    rows = MoneyLimit.objects.filter(group__user=user).values_list(FIELDS[Approval.Kind(kind)], flat=True)
     return max(rows, default=ZERO)
 
 
