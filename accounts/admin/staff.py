@@ -286,7 +286,7 @@ class GroupAdmin(_WithinOwnRights, DjangoGroupAdmin, DeskAdmin):  # type: ignore
             return asked
         return super().change_view(request, object_id, form_url, extra_context)
 
-    @action(description="Copy to a role of your own", icon="content_copy", permissions=["add"])
+    @action(description="Copy to a role of your own", icon="content_copy", permissions=["auth.add_group"])
     @needs_fresh_proof
     def copy_role(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Make a role of one's own that begins with the permissions of another."""
