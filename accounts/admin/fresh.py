@@ -21,7 +21,7 @@ from accounts import staff_access
 from accounts.models import User
 from billing_project.kernel import clock
 
-from .base import staff_user
+from .base import HistoryAdmin, staff_user
 
 FRESH_SECONDS = 15 * 60
 PASSWORD, CODE, ALONE = "proof_password", "proof_code", "proof_alone"
@@ -63,6 +63,34 @@ def needs_fresh_proof(view: View) -> View:
         return view(self, request, *args, **kwargs) if asked is None else asked
 
     return cast(View, guarded)
+
+
+class FreshChanges:
+    """A screen whose rows are added and changed only after a fresh proof: staff, roles, limits, devices' secrets."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Show or save a row."""
+        if request.method == "POST" and (asked := ask_for_proof(request)) is not None:
+            return asked
+        return super().changeform_view(request, *args, **kwargs)  # type: ignore[misc]
+
+
+class LimitAdmin(FreshChanges, HistoryAdmin):
+    """How far a role may go alone: set by superusers, who have no limit to raise, and by nobody for themselves."""
+
+    may_delete = True
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only superusers set limits."""
+        return staff_user(request).is_superuser
+
+    def has_change_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
+        """Only superusers change limits."""
+        return staff_user(request).is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
+        """Only superusers remove limits; the role may then do nothing of it alone."""
+        return staff_user(request).is_superuser
 
 
 def _check(request: HttpRequest) -> str | None:

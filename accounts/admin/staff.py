@@ -25,7 +25,7 @@ from billing_project.kernel.errors import Refused
 
 from .base import GOOD, NOTHING, QUIET, WARN, DeskAdmin, ReadOnlyAdmin, ReadOnlyTabular, badge, staff_user
 from .confirm import ReasonForm, confirm_one
-from .fresh import ask_for_proof, needs_fresh_proof
+from .fresh import FreshChanges, needs_fresh_proof
 
 admin.site.unregister(Group)
 
@@ -90,7 +90,7 @@ class _WithinOwnRights:
 
 
 @admin.register(User)
-class UserAdmin(_WithinOwnRights, DjangoUserAdmin[User], DeskAdmin):
+class UserAdmin(_WithinOwnRights, FreshChanges, DjangoUserAdmin[User], DeskAdmin):
     """Members of staff. Customers have no user: they come in by a link."""
 
     form = StaffForm
@@ -138,12 +138,6 @@ class UserAdmin(_WithinOwnRights, DjangoUserAdmin[User], DeskAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Add a member of staff, after a fresh proof."""
         return super().add_view(request, form_url, extra_context)
-
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
-        """Show a member of staff; to change one takes a fresh proof."""
-        if request.method == "POST" and (asked := ask_for_proof(request)) is not None:
-            return asked
-        return super().change_view(request, object_id, form_url, extra_context)
 
     @needs_fresh_proof
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002
@@ -248,7 +242,7 @@ class CopyForm(forms.Form):
 
 
 @admin.register(Group)
-class GroupAdmin(_WithinOwnRights, DjangoGroupAdmin, DeskAdmin):  # type: ignore[misc]
+class GroupAdmin(_WithinOwnRights, FreshChanges, DjangoGroupAdmin, DeskAdmin):  # type: ignore[misc]
     """Roles: the five that ship are only read, since every update of the program sets them anew."""
 
     may_delete = True
@@ -279,12 +273,6 @@ class GroupAdmin(_WithinOwnRights, DjangoGroupAdmin, DeskAdmin):  # type: ignore
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Add a role, after a fresh proof."""
         return super().add_view(request, form_url, extra_context)
-
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
-        """Show a role; to change one takes a fresh proof."""
-        if request.method == "POST" and (asked := ask_for_proof(request)) is not None:
-            return asked
-        return super().change_view(request, object_id, form_url, extra_context)
 
     @action(description="Copy to a role of your own", icon="content_copy", permissions=["auth.add_group"])
     @needs_fresh_proof

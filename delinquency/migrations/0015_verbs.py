@@ -52,6 +52,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterModelOptions(
             name='ticket',
-            options={'ordering': ('-opened_at', '-pk'), 'permissions': [('assign_ticket', 'Can take tickets, assign them and set their priority'), ('close_ticket', 'Can close and reopen tickets'), ('reply_ticket', 'Can write to customers from tickets'), ('merge_ticket', 'Can merge tickets')]},
+            options={'ordering': ('-opened_at', '-pk'), 'permissions': [('work_ticket', 'Can work on tickets: take, assign, rank, note, close and reopen them'), ('reply_ticket', 'Can write to customers from tickets'), ('merge_ticket', 'Can merge tickets')]},
         ),
     ]

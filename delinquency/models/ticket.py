@@ -115,8 +115,7 @@ class Ticket(models.Model):
     class Meta:
         ordering = ("-opened_at", "-pk")
         permissions = [
-            ("assign_ticket", "Can take tickets, assign them and set their priority"),
-            ("close_ticket", "Can close and reopen tickets"),
+            ("work_ticket", "Can work on tickets: take, assign, rank, note, close and reopen them"),
             ("reply_ticket", "Can write to customers from tickets"),
             ("merge_ticket", "Can merge tickets"),
         ]

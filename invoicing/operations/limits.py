@@ -7,6 +7,7 @@ from billing_project.kernel.errors import Refused
 from billing_project.kernel.money import ZERO
 from invoicing.models import Approval, MoneyLimit
 
+LARGE = Decimal("250.00")
 FIELDS = {
     Approval.Kind.WAIVE: "waive_max",
     Approval.Kind.CREDIT_NOTE: "waive_max",
@@ -28,6 +29,16 @@ def is_within(user: User, kind: str, amount: Decimal) -> bool:
     """Tell whether somebody may give an amount away alone."""
     limit = limit_of(user, kind)
     return limit is None or amount <= limit
+
+
+def is_large(user: User, kind: str, amount: Decimal) -> bool:
+    """Tell whether so much takes a fresh proof of who gives it away: more than half of what they may, or than 250.00.
+
+    Half, because that is where one stolen session would hurt most; 250.00, because for whoever may give thousands half
+    of that is no small matter either.
+    """
+    limit = limit_of(user, kind)
+    return amount > LARGE or (limit is not None and amount > limit / 2)
 
 
 def require_within(user: User | None, kind: str, amount: Decimal, approval: Approval | None) -> None:
