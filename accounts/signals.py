@@ -57,3 +57,7 @@ call_noted = Signal()
 # Addresses are about to be entered for a line. prefixes: list[str]. A receiver may return a text: why no line can have
 # one of them, and how to mend it.
 about_to_take_addresses = Signal()
+
+# Somebody gives roles to others, and may give none that allows more than their own. user: accounts.models.User.
+# A receiver returns the keys of the groups whose limits are higher than that user's.
+groups_with_higher_limits = Signal()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 from .sidebar import SIDEBAR
 
@@ -33,7 +34,13 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("desk/icon.svg")},
     ],
-    "STYLES": [lambda _request: static("desk/desk.css")],
+    "STYLES": [lambda _request: static("desk/desk.css"), lambda _request: static("desk/sign_in.css")],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Your sign-in", "link": reverse_lazy("staff_second_factor")},
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+        ]
+    },
     "DASHBOARD_CALLBACK": "delinquency.admin.home.dashboard",
     "COMMAND": {"search_models": True, "show_history": False},
     "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": SIDEBAR},

@@ -17,10 +17,11 @@ import dj_database_url
 import django_stubs_ext
 from environs import Env, EnvError
 
-from . import channels, embedded, networks, places
+from . import channels, embedded, networks, places, staff_settings
 from .admin_site import UNFOLD as UNFOLD
 from .kernel.errors import Refused
 from .schedule import QUEUES, ROUTES, TIMETABLE
+from .staff_settings import *  # noqa: F403
 
 # Lets annotations such as ModelAdmin[Account] be evaluated; must come before any admin module.
 django_stubs_ext.monkeypatch()
@@ -207,6 +208,7 @@ try:
     TRUSTED_PROXIES = networks.read_networks(env, "TRUSTED_PROXIES")
     # Where outgoing webhooks may go beside the public internet (kernel/destinations.py).
     WEBHOOK_PRIVATE_NETWORKS = networks.read_networks(env, "WEBHOOK_PRIVATE_NETWORKS")
+    STAFF_TWO_FACTOR = staff_settings.read_two_factor(env, "STAFF_TWO_FACTOR", debug=_debug)
 except channels.Wrong as wrong:
     refuse(wrong.variable, wrong.words)
 EMAIL_CHANNEL, EMAIL_PROVIDER, EMAIL_BACKEND = _mail.channel, _mail.provider, _mail.backend
@@ -266,6 +268,7 @@ INSTALLED_APPS = [
     "netenforce",
     "delinquency",
     "billing_project.apps.BillingProjectConfig",
+    *staff_settings.STAFF_APPS,
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -277,6 +280,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    *staff_settings.STAFF_MIDDLEWARE,
 ]
 ROOT_URLCONF = "billing_project.urls"
 WSGI_APPLICATION = "billing_project.wsgi.application"
@@ -324,7 +328,6 @@ if PRODUCTION:
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     }
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL] if PUBLIC_BASE_URL.startswith("https://") else []

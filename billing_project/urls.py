@@ -11,6 +11,7 @@ PORTAL = ("accounts.portal.urls", "invoicing.portal.urls", "delinquency.portal.u
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False), name="root"),
+    path("admin/", include("accounts.admin.entrance")),
     path("admin/", admin.site.urls),
     *(path("portal/", include(module)) for module in PORTAL),
     path("api/v1/", include("delinquency.api.urls")),

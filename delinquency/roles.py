@@ -9,38 +9,48 @@ from decimal import Decimal
 
 from django.contrib.auth.models import Group, Permission
 
+from accounts.groups import ADMINISTRATORS, AUDITORS, CLERKS, MANAGERS, SUPPORT
 from invoicing.models import MoneyLimit
 from netenforce.models import ReleaseLimit
 
-ROOMS = ("accounts", "invoicing", "netenforce", "delinquency")
-ADMINISTRATORS, MANAGERS, CLERKS = "Administrators", "Billing managers", "Billing clerks"
-SUPPORT, AUDITORS = "Support", "Auditors"
+# And of Django's own: roles.
+ROOMS = ("accounts", "invoicing", "netenforce", "delinquency", "auth")
 
 SUPPORT_DOES = (
-    "change_contact", "change_ticket", "add_ticket", "reply_ticket", "merge_ticket",
-    "add_ticketcomment", "change_calltask", "add_gracegrant", "add_dispute", "change_dispute",
-    "change_attention", "change_inboundmessage", "add_suppression", "waive_fee",
+    # people and letters
+    "change_contact", "stop_channel", "add_suppression", "send_notice", "file_message", "resolve_exception",
+    # tickets, calls, disputes
+    "add_ticket", "change_ticket", "work_ticket", "reply_ticket", "merge_ticket", "add_ticketcomment",
+    "change_calltask", "log_call", "change_dispute", "open_dispute",
+    # small courtesies, within limits
+    "grant_grace", "waive_fee", "release_line",
 )  # fmt: skip
 CLERKS_DO = (
     *SUPPORT_DOES,
-    "change_account", "add_account", "add_contact", "change_serviceline", "add_serviceline", "add_fundingsource",
-    "change_fundingsource", "change_billingparameters", "add_subscription", "change_subscription",
-    "add_payment", "change_payment", "add_charge", "change_charge", "change_invoice", "change_standing",
-    "add_cannedreply", "change_cannedreply", "delete_cannedreply", "add_macro", "change_macro",
-    "delete_macro", "add_macroaction", "change_macroaction", "delete_macroaction", "change_ticketqueue",
-    "add_queuehours", "change_queuehours", "delete_queuehours",
-    "add_exclusion", "change_exclusion", "delete_exclusion",
-    "change_case", "add_study", "change_study", "delete_study", "change_pause", "change_airbagtrip",
-    "add_policy", "change_policy", "add_policyversion", "change_policyversion", "delete_policyversion",
-    "add_policystep", "change_policystep", "delete_policystep", "change_paymentattempt", "change_gatewayevent",
-    "change_notice", "change_suppression",
-    "change_noticetemplate", "publish_noticetemplate",
-    "record_payment", "reverse_payment", "refund_payment", "credit_invoice", "void_invoice",
-    "write_off_invoice", "approve_money", "add_bankfile", "change_bankfile",
+    # accounts
+    "add_account", "change_account", "set_status", "add_contact", "add_serviceline", "change_serviceline",
+    "add_fundingsource", "change_fundingsource", "bar_fundingsource", "close_links", "lift_suppression",
+    "pause_everything", "move_bill_date", "change_billingparameters", "add_subscription", "change_subscription",
+    # money
+    "record_payment", "reverse_payment", "refund_payment", "charge_due", "resolve_payment", "handle_report",
+    "add_charge", "change_charge", "credit_invoice", "void_invoice", "write_off_invoice", "approve_money",
+    "add_bankfile", "change_bankfile",
+    # late payers
+    "decide_dispute", "decide_flag", "decide_airbag", "move_accounts", "change_case", "retry_order",
+    "add_exclusion", "change_exclusion", "delete_exclusion", "copy_holidays",
+    # the drafts of policies, and what they would do
+    "add_policy", "change_policy", "import_policy", "add_policyversion", "change_policyversion",
+    "delete_policyversion", "add_policystep", "change_policystep", "delete_policystep", "publish_policy",
+    "add_study", "change_study", "delete_study", "run_study",
+    # the desk
+    "add_cannedreply", "change_cannedreply", "delete_cannedreply", "add_macro", "change_macro", "delete_macro",
+    "add_macroaction", "change_macroaction", "delete_macroaction", "change_ticketqueue", "add_queuehours",
+    "change_queuehours", "delete_queuehours", "change_noticetemplate", "publish_noticetemplate",
 )  # fmt: skip
 MANAGERS_DO = (
     *CLERKS_DO,
-    "grant_beyond_limit", "add_billingdefault", "change_billingdefault", "add_catalogitem", "change_catalogitem",
+    "grant_beyond_limit", "resume_channel", "place_hold",
+    "add_billingdefault", "change_billingdefault", "add_catalogitem", "change_catalogitem",
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
     "change_outreachrules", "add_ticketqueue", "change_company",
     "resend_webhookdelivery",

@@ -3,14 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from accounts.models import Account, Notice
+from django.db.models import Q
+from django.dispatch import receiver
+
+from accounts.models import Account, Notice, User
 from accounts.models.outreach import Courtesy
+from accounts.signals import groups_with_higher_limits
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 
 from .documents.making import CONTENT_TYPE, invoice_file_name, invoice_pdf, receipt_file_name, receipt_pdf
-from .models import Invoice, Payment
-from .operations import expiring, issue, terms
+from .models import Invoice, MoneyLimit, Payment
+from .operations import expiring, issue, limits, terms
 
 
 def on_status_changed(
@@ -64,3 +68,12 @@ def on_attachments_wanted(*, notice_id: int, **_: Any) -> list[tuple[str, bytes,
     except Refused:
         return []
     return [(name, content, CONTENT_TYPE)]
+
+
+@receiver(groups_with_higher_limits, dispatch_uid="invoicing.higher_limits")
+def tell_higher_money_limits(user: User, **_: Any) -> list[int]:
+    """Name the groups that may give away more money than a user may."""
+    above = Q()
+    for kind, field in limits.FIELDS.items():
+        above |= Q(**{f"{field}__gt": limits.limit_of(user, kind)})
+    return list(MoneyLimit.objects.filter(above).values_list("group_id", flat=True))

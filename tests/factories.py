@@ -58,12 +58,12 @@ def make_staff(username: str, *permissions: str, **fields: Any) -> User:
 
 def make_support(username: str = "sandy") -> User:
     """Make somebody in support: may give more time, but not change accounts."""
-    return make_staff(username, "view_account", "add_gracegrant")
+    return make_staff(username, "view_account", "grant_grace")
 
 
 def make_clerk(username: str = "casey") -> User:
     """Make a billing clerk."""
-    return make_staff(username, "view_account", "add_gracegrant", "change_account", "change_standing")
+    return make_staff(username, "view_account", "grant_grace", "change_account", "decide_flag", "move_accounts")
 
 
 def make_contact(account: Account, **fields: Any) -> Contact:

@@ -21,6 +21,7 @@ from accounts.models import User
 from billing_project.kernel import clock
 
 from .texts import NoCards
+from .verbs import VERBS
 
 # What a badge's colour stands for; the word beside it says the same (colour never alone).
 GOOD, WARN, BAD, NOTE, QUIET = "good", "warn", "bad", "note", "quiet"
@@ -89,7 +90,8 @@ class DeskAdmin(_Admin):
 
     def has_operate_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may run operations on rows that nobody edits by hand (void, reverse, waive)."""
-        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
+        change = f"{self.opts.app_label}.change_{self.opts.model_name}"
+        return bool(request.user.has_perm(VERBS.get(self.opts.label_lower, change)))
 
 
 class HistoryAdmin(SimpleHistoryAdmin, DeskAdmin):

@@ -15,10 +15,13 @@ from django.urls import reverse
 
 from billing_project.kernel.errors import Refused
 
+from .fresh import ask_for_proof
 from .texts import refuse_cards_in
 
 # How many rows of a list one action takes on; more are done by a command.
 ROWS_MAX = 500
+# More than so many at once take a fresh proof of who does so (SEC-11).
+FRESH_ABOVE = 50
 
 
 class DayField(forms.DateField):
@@ -154,6 +157,8 @@ def confirm_many(
         messages.error(request, f"Choose at most {ROWS_MAX} rows at a time; filter the list to get at the others.")
         return None
     confirmed = "confirmed" in request.POST
+    if confirmed and len(chosen) > FRESH_ABOVE and (asked := ask_for_proof(request)) is not None:
+        return asked
     form = form_class(request.POST if confirmed else None)
     if confirmed and _is_fine(form):
         _run_all(request, chosen, form.cleaned_data, carry_out)

@@ -22,7 +22,7 @@ OUTCOME_TONES = {
 class CloseLinksAction:
     """The button of an account's page that closes all its links."""
 
-    @action(description="Close all links", icon="link_off", permissions=["operate"])
+    @action(description="Close all links", icon="link_off", permissions=["accounts.close_links"])
     def close_links(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         """Close every link that was sent to the customer so far, and sign every browser out."""
 

@@ -97,7 +97,7 @@ class SuppressionAdmin(DeskAdmin):
 
     def has_operate_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may let an address be used again."""
-        return bool(request.user.has_perm("accounts.change_suppression"))
+        return bool(request.user.has_perm("accounts.lift_suppression"))
 
     def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         """Say no: an entry is lifted, and never rewritten."""

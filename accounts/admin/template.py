@@ -25,6 +25,7 @@ from accounts.outreach.sandbox import filter_words, foreign_links
 from billing_project.kernel.errors import Refused
 
 from .base import DeskAdmin, number_of, staff_user
+from .fresh import ask_for_proof
 from .template_forms import AccountsForm, PublishForm, TestForm, TextForm, example_length, own_hosts, price_of
 from .template_list import CHANNEL_WORDS, URGENCY_WORDS, address, rows_of
 
@@ -168,6 +169,8 @@ class NoticeTemplateAdmin(DeskAdmin):
         place = self._place(request, key, channel, language)
         if not self.has_publish_permission(request):
             raise PermissionDenied
+        if request.method == "POST" and (asked := ask_for_proof(request)) is not None:
+            return asked
         if request.method != "POST":
             return HttpResponseRedirect(address(place, "preview"), status=303)
         form = PublishForm(request.POST)
@@ -230,6 +233,8 @@ class NoticeTemplateAdmin(DeskAdmin):
         if request.method == "POST":
             if not self.has_publish_permission(request):
                 raise PermissionDenied
+            if (asked := ask_for_proof(request)) is not None:
+                return asked
             if form.is_valid():
                 try:
                     done = editing.bring_back(place, number, note=form.cleaned_data["note"], by=staff_user(request))

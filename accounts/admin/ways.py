@@ -68,8 +68,8 @@ def people_of(contacts: Sequence[Contact], *, user: User | None = None, back: st
     rows = Suppression.objects.filter(address__in={address for _channel, address in places}, lifted_at=None)
     listed = {(row.channel, row.address): row for row in rows}
     shared = _shared(contacts)
-    may_stop = user is not None and user.has_perm("accounts.change_contact")
-    may_open = may_stop and user is not None and user.has_perm("accounts.change_suppression")
+    may_stop = user is not None and user.has_perm("accounts.stop_channel")
+    may_open = may_stop and user is not None and user.has_perm("accounts.lift_suppression")
     return [
         Person(
             one,
@@ -186,7 +186,7 @@ class WaysActions:
 
     def has_reopen_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may let an address be used again."""
-        return staff_user(request).has_perms(("accounts.change_contact", "accounts.change_suppression"))
+        return staff_user(request).has_perms(("accounts.stop_channel", "accounts.lift_suppression"))
 
     def _stop(self: Any, request: HttpRequest, object_id: str, channel: str) -> HttpResponse:
         if not self.has_operate_permission(request):

@@ -10,6 +10,7 @@ from .notice import Notice, NoticeAttempt, SimulatedMessage
 from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
 from .service_line import ServiceLine
+from .session import BrowserSession
 from .sign_in import PortalDoor, PortalEntry, SignInRequest
 from .suppression import Suppression
 from .template import NoticeTemplate, NoticeTemplateVersion, TemplateTest
@@ -20,6 +21,7 @@ __all__ = [
     "AccountStatus",
     "AccountType",
     "Attention",
+    "BrowserSession",
     "CallRecord",
     "ChannelBreaker",
     "ChannelDay",

@@ -174,6 +174,7 @@ class Account(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [("set_status", "Can set the status of accounts, close them and let parked ones go on")]
         ordering = ("number",)
         constraints = [
             models.CheckConstraint(condition=~models.Q(number=""), name="account_number_not_blank"),

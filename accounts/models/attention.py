@@ -21,6 +21,7 @@ class Attention(models.Model):
     resolution = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        permissions = [("resolve_exception", "Can resolve exceptions")]
         verbose_name = "exception"
         verbose_name_plural = "exceptions"
         ordering = ("-raised_at", "-pk")

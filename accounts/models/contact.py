@@ -44,6 +44,7 @@ class Contact(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [("stop_channel", "Can stop texts, calls or e-mail to a contact")]
         ordering = ("account", "-is_billing_contact", "name")
         constraints = [
             models.UniqueConstraint(

@@ -29,6 +29,7 @@ class FundingSource(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [("bar_fundingsource", "Can bar cards and bank accounts from being charged")]
         ordering = ("account", "rank")
         constraints = [
             models.UniqueConstraint(fields=["account", "rank"], name="funding_source_rank_once"),

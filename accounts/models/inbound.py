@@ -74,6 +74,7 @@ class InboundMessage(models.Model):
     filed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        permissions = [("file_message", "Can file messages received, or leave them aside")]
         verbose_name = "message received"
         verbose_name_plural = "messages received"
         ordering = ("-received_at", "-pk")

@@ -94,6 +94,7 @@ class Notice(models.Model):
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
+        permissions = [("send_notice", "Can send notices, send them again, and say what became of them")]
         ordering = ("-created_at", "-pk")
         constraints = [
             models.UniqueConstraint(

@@ -174,6 +174,7 @@ class ChannelBreaker(models.Model):
     )
 
     class Meta:
+        permissions = [("resume_channel", "Can let a stopped channel go on")]
         ordering = ("-tripped_at", "-pk")
         constraints = [
             models.UniqueConstraint(

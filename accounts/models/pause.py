@@ -25,6 +25,7 @@ class Pause(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [("pause_everything", "Can pause everything and let it go on")]
         ordering = ("-started_at", "-pk")
         constraints = [
             # All open rows have the same value here, so there can be one of them.

@@ -102,6 +102,7 @@ class PortalDoor(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [("close_links", "Can close all links of an account to the portal")]
         verbose_name = "closing of links"
         verbose_name_plural = "closings of links"
         ordering = ("-closed_at", "-pk")

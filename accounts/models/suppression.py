@@ -34,6 +34,7 @@ class Suppression(models.Model):
     lifted_why = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        permissions = [("lift_suppression", "Can use addresses again that are left alone")]
         verbose_name = "suppressed address"
         verbose_name_plural = "suppressed addresses"
         ordering = ("-since_at", "-pk")

@@ -8,3 +8,7 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         verbose_name = "staff member"
+        permissions = [
+            ("end_sessions", "Can sign other members of staff out"),
+            ("reset_second_factor", "Can take away the second factor of another, such as after a lost phone"),
+        ]

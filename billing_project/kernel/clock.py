@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import Refused
 
-__all__ = ["at", "instant", "is_set", "local", "monotonic", "now", "today", "zone"]
+__all__ = ["at", "instant", "is_set", "local", "monotonic", "now", "real_seconds", "today", "zone"]
 
 _set_to: ContextVar[datetime | None] = ContextVar("clock_set_to", default=None)
 
@@ -30,6 +30,11 @@ _set_to: ContextVar[datetime | None] = ContextVar("clock_set_to", default=None)
 def now() -> datetime:
     """Return the present instant, aware and in UTC."""
     return _set_to.get() or datetime.now(UTC)
+
+
+def real_seconds() -> float:
+    """Return the seconds since 1970 of the true present, also where the clock was set: for sign-ins alone."""
+    return datetime.now(UTC).timestamp()
 
 
 def is_set() -> bool:

@@ -181,7 +181,7 @@ class CallTaskAdmin(HistoryAdmin):
             "buttons": BUTTONS, "mine": call.task.is_claimed(now) and not call.taken_by,
             "settled": call.task.outcome != CallTask.Outcome.WAITING,
             "outcome": state_badge(call.task, CALL_TONES, "outcome"), "may": self.has_operate_permission(request),
-            "may_promise": request.user.has_perm("delinquency.add_gracegrant"),
+            "may_promise": request.user.has_perm("delinquency.grant_grace"),
             "ticket": calling.ticket_of(call.account), "links_to": reverse("admin:delinquency_calltask_worklist"),
             "touches": [(local_time(row.at, call.account.timezone), row.words) for row in call.touches],
         }  # fmt: skip

@@ -297,7 +297,7 @@ class DisputeButton:
 
     def has_dispute_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may open disputes."""
-        return bool(request.user.has_perm("delinquency.add_dispute"))
+        return bool(request.user.has_perm("delinquency.open_dispute"))
 
     @action(description="Dispute an invoice", icon="gavel", permissions=["dispute"])
     def dispute_invoice(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -325,7 +325,7 @@ class InvoicePage(InvoiceAdmin):
 
     def has_dispute_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may open disputes."""
-        return bool(request.user.has_perm("delinquency.add_dispute"))
+        return bool(request.user.has_perm("delinquency.open_dispute"))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Leave the button out where nothing is unpaid, or somebody looks into it already."""

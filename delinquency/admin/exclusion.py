@@ -279,7 +279,7 @@ class HolidayCopyAdmin(ReadOnlyAdmin):
 
     def has_operate_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Let those undo a copy who may change exclusions."""
-        return bool(request.user.has_perm("delinquency.change_exclusion"))
+        return bool(request.user.has_perm("delinquency.copy_holidays"))
 
 
 def undo_words(copy: HolidayCopy) -> str:

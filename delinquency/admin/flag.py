@@ -47,7 +47,7 @@ class LeaveOutForm(forms.Form):
 class FlagActions:
     """The button of the account page that takes the flag off."""
 
-    @action(description="Remove flag", icon="flag", permissions=["operate"])
+    @action(description="Remove flag", icon="flag", permissions=["delinquency.decide_flag"])
     def unflag(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason, and drop the flag for being seriously late (A28)."""
 
@@ -134,7 +134,7 @@ class CountingActions:
 
     def has_operate_permission(self: Any, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may change where accounts stand: what counts decides about the flag."""
-        return bool(request.user.has_perm("delinquency.change_standing"))
+        return bool(request.user.has_perm("delinquency.decide_flag"))
 
 
 def _is_flagged(row: InvoiceStanding) -> bool:

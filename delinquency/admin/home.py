@@ -185,7 +185,7 @@ def _attention_numbers() -> list[Number]:
 
 def _desk(request: HttpRequest) -> dict[str, Any]:
     """Return what the ticket desk holds for the user, and the button for the next ticket (H6)."""
-    if not request.user.has_perm("delinquency.change_ticket"):
+    if not request.user.has_perm("delinquency.work_ticket"):
         return {}
     found = counts(staff_user(request), clock.now())
     return {"next_url": reverse("admin:delinquency_ticket_next"), "list_url": _list("delinquency_ticket"), **found}
@@ -197,7 +197,7 @@ def _brakes(request: HttpRequest) -> dict[str, str]:
     held = AirbagTrip.objects.filter(state__in=AirbagTrip.OPEN).annotate(n=Count("steps")).order_by("pk")
     words = [pause.words if pause else "Nothing is paused: letters, charges and network orders go out."]
     words += [f"The airbag holds {trip.n} steps of {trip.on}: {trip.get_kind_display()}." for trip in held]
-    may = request.user.has_perm("accounts.change_pause")
+    may = request.user.has_perm("accounts.pause_everything")
     return {
         "words": " ".join(words if held else [*words, "The airbag holds nothing."]),
         "pause_url": reverse("admin:accounts_pause_pause") if may and pause is None else "",

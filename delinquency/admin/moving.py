@@ -39,7 +39,7 @@ WHAT_STAYS = (
 
 def may_move(request: HttpRequest) -> bool:
     """Tell whether the user may put accounts under another policy version."""
-    return bool(request.user.has_perm("delinquency.change_standing"))
+    return bool(request.user.has_perm("delinquency.move_accounts"))
 
 
 class WhyForm(ReasonForm):

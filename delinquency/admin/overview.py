@@ -187,7 +187,7 @@ class AccountPage(
 
     def has_grant_grace_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may help a caller: more time, another look (A9)."""
-        return bool(request.user.has_perm("delinquency.add_gracegrant"))
+        return bool(request.user.has_perm("delinquency.grant_grace"))
 
     @action(description="Look again now", icon="refresh", permissions=["grant_grace"])
     def look_again(self, request: HttpRequest, object_id: str) -> HttpResponse:

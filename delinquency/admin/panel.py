@@ -121,7 +121,7 @@ def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any =
         flag=flag_state(seen.standing, seen.today, seen.sources),
         people=tuple(people_of(_people(account), user=user, back=back)),
         disputes=tuple(running_of(account)),
-        may_count=user is not None and user.has_perm("delinquency.change_standing"),
+        may_count=user is not None and user.has_perm("delinquency.decide_flag"),
     )  # fmt: skip
 
 

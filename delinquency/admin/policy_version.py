@@ -287,7 +287,7 @@ class PolicyVersionAdmin(MoveHereMixin, StudyActions):
         when = local_time(version.published_at)
         return format_html("{} UTC, {}", when, version.published_by) if version.published_by else when
 
-    @action(description="Publish", icon="publish", permissions=["operate"])
+    @action(description="Publish", icon="publish", permissions=["delinquency.publish_policy"])
     def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for confirmation, with what the linter found, and publish the draft."""
 

@@ -98,7 +98,7 @@ class PromiseAdmin(HistoryAdmin):
 
     def has_grant_grace_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may give more time, and so note and withdraw promises (A9)."""
-        return bool(request.user.has_perm("delinquency.add_gracegrant"))
+        return bool(request.user.has_perm("delinquency.grant_grace"))
 
     @action(description="Withdraw", icon="undo", permissions=["grant_grace"])
     def withdraw(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -82,11 +82,11 @@ class ReachActions:
 
     def has_help_caller_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may help a caller: more time, a link to pay (A9)."""
-        return bool(request.user.has_perm("delinquency.add_gracegrant"))
+        return bool(request.user.has_perm("delinquency.grant_grace"))
 
     def has_log_call_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may make calls and note them."""
-        return bool(request.user.has_perm("delinquency.change_calltask"))
+        return bool(request.user.has_perm("delinquency.log_call"))
 
     @action(description="Send pay link", icon="link", permissions=["help_caller"])
     def pay_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -123,7 +123,7 @@ class ReachActions:
             )  # fmt: skip
             words = f"Noted: {contact.name}, {record.get_outcome_display()}. {_counter(account)}"
             running = ticket or ticket_of(account)
-            if record.outcome != "reached" or not request.user.has_perm("delinquency.add_gracegrant"):
+            if record.outcome != "reached" or not request.user.has_perm("delinquency.grant_grace"):
                 return words
             page = reverse("admin:accounts_account_promise", args=[account.pk])
             link = f"{page}?ticket={running.pk}" if running else page

@@ -80,7 +80,7 @@ class StudyActions(DeskAdmin):
 
     def has_study_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may start studies."""
-        return bool(request.user.has_perm("delinquency.add_study"))
+        return bool(request.user.has_perm("delinquency.run_study"))
 
     @action(description="Backtest", icon="query_stats", permissions=["study"])
     def study_backtest(self, request: HttpRequest, object_id: str) -> HttpResponse:

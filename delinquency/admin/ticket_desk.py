@@ -101,7 +101,7 @@ class TicketAdmin(TicketVerbs, HistoryAdmin):
 
     def has_operate_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may work on tickets."""
-        return bool(request.user.has_perm("delinquency.change_ticket"))
+        return bool(request.user.has_perm("delinquency.work_ticket"))
 
     def get_ordering(self, _request: HttpRequest) -> Any:
         """Put what should be taken next first, and what is closed last."""

@@ -176,7 +176,7 @@ def page_context(request: HttpRequest, ticket: Ticket, form: ComposeForm | None)
     user, now = staff_user(request), clock.now()
     may_open = user.has_perm("accounts.view_inboundmessage")
     lines = [_line(row, ticket.account.timezone, may_open) for row in _rows(ticket)]
-    may_work = user.has_perm("delinquency.change_ticket")
+    may_work = user.has_perm("delinquency.work_ticket")
     return {
         "ticket": ticket,
         "panel": account_panel(ticket.account, story_rows=5, user=user, back=request.path),
@@ -189,7 +189,7 @@ def page_context(request: HttpRequest, ticket: Ticket, form: ComposeForm | None)
         "closed": local_time(ticket.closed_at, ticket.account.timezone),
         "others": [presence_words(view, ticket) for view in others_on(ticket, user, now)],
         "may_work": may_work, "may_merge": user.has_perm("delinquency.merge_ticket"),
-        "may_promise": user.has_perm("delinquency.add_gracegrant"),
+        "may_promise": user.has_perm("delinquency.grant_grace"),
         "mine": ticket.owner_id == user.pk,
         "watching": ticket.watchers.filter(pk=user.pk).exists(),
         "watchers": [desk.name_of(who) for who in ticket.watchers.all()],
@@ -211,7 +211,7 @@ def page_context(request: HttpRequest, ticket: Ticket, form: ComposeForm | None)
 def colleagues() -> list[tuple[int, str]]:
     """Return who tickets can be handed to: staff who may work on them."""
     rows = User.objects.filter(is_active=True, is_staff=True).order_by("first_name", "username")
-    return [(row.pk, desk.name_of(row)) for row in rows if row.has_perm("delinquency.change_ticket")]
+    return [(row.pk, desk.name_of(row)) for row in rows if row.has_perm("delinquency.work_ticket")]
 
 
 def presence_words(view: Any, ticket: Ticket) -> str:

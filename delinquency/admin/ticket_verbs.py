@@ -26,7 +26,7 @@ from delinquency.ticketing import most_urgent_first, note_presence, others_on, o
 
 from .ticket_page import presence_words
 
-WORK, REPLY, MERGE = "delinquency.change_ticket", "delinquency.reply_ticket", "delinquency.merge_ticket"
+WORK, REPLY, MERGE = "delinquency.work_ticket", "delinquency.reply_ticket", "delinquency.merge_ticket"
 
 
 class NoteForm(forms.Form):
@@ -92,7 +92,7 @@ class TicketVerbs:
             "priority": (self.priority, WORK), "wait": (self.wait, WORK), "close": (self.close, WORK),
             "reopen": (self.reopen, WORK), "watch": (self.watch, "delinquency.view_ticket"),
             "merge": (self.merge, MERGE), "unmerge": (self.unmerge, MERGE),
-            "promise": (self.promise, "delinquency.add_gracegrant"), "ping": (self.ping, WORK),
+            "promise": (self.promise, "delinquency.grant_grace"), "ping": (self.ping, WORK),
         }  # fmt: skip
         found = [
             path(

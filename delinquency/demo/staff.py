@@ -7,15 +7,15 @@ from typing import cast
 from django.contrib.auth.models import Group
 from django.utils.module_loading import import_string
 
+from accounts import groups
 from accounts.models import User
-from delinquency import roles
 
 STAFF = (
     ("admin", "Avery", "Administrator", None),
-    ("manager", "Morgan", "Manager", roles.MANAGERS),
-    ("clerk", "Casey", "Clerk", roles.CLERKS),
-    ("support", "Sandy", "Support", roles.SUPPORT),
-    ("auditor", "Audrey", "Auditor", roles.AUDITORS),
+    ("manager", "Morgan", "Manager", groups.MANAGERS),
+    ("clerk", "Casey", "Clerk", groups.CLERKS),
+    ("support", "Sandy", "Support", groups.SUPPORT),
+    ("auditor", "Audrey", "Auditor", groups.AUDITORS),
 )
 # Without the signs that are mistaken for one another.
 SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"

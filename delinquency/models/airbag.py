@@ -48,6 +48,7 @@ class AirbagTrip(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [("decide_airbag", "Can decide what the airbag holds back")]
         ordering = ("-tripped_at", "-pk")
         constraints = [
             models.UniqueConstraint(

@@ -62,6 +62,7 @@ class CallTask(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [("log_call", "Can note calls")]
         ordering = ("due_on", "pk")
         constraints = [
             models.UniqueConstraint(fields=["account", "anchor_key", "step_key"], name="call_task_once"),

@@ -71,6 +71,10 @@ class Dispute(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [
+            ("open_dispute", "Can open disputes for customers"),
+            ("decide_dispute", "Can look into disputes and decide them"),
+        ]
         ordering = ("-opened_at", "-pk")
         constraints = [
             models.UniqueConstraint(

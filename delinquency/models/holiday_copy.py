@@ -37,6 +37,7 @@ class HolidayCopy(models.Model):
     )
 
     class Meta:
+        permissions = [("copy_holidays", "Can copy public holidays and undo that")]
         verbose_name_plural = "holiday copies"
         ordering = ("-made_at", "-pk")
         constraints = [

@@ -44,6 +44,7 @@ class MoveBatch(models.Model):
     difference = models.JSONField(default=dict, help_text="What the move changes, as it was compared.")
 
     class Meta:
+        permissions = [("move_accounts", "Can move accounts to another version of a policy")]
         verbose_name = "move of accounts"
         verbose_name_plural = "moves of accounts"
         ordering = ("-made_at", "-pk")

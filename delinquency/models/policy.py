@@ -28,6 +28,7 @@ class Policy(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [("import_policy", "Can import policies from a file")]
         verbose_name_plural = "policies"
         ordering = ("name",)
 
@@ -137,6 +138,7 @@ class PolicyVersion(models.Model):
     window_closes = models.TimeField(default="21:00", help_text="Latest local time of cuts (D6).")
 
     class Meta:
+        permissions = [("publish_policy", "Can publish versions of policies")]
         ordering = ("policy", "-number")
         constraints = [
             models.UniqueConstraint(fields=["policy", "number"], name="policy_version_number_once"),

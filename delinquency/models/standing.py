@@ -72,6 +72,7 @@ class Standing(models.Model):
     )
 
     class Meta:
+        permissions = [("decide_flag", "Can remove flags and say which late payments count")]
         ordering = ("account",)
         indexes = [
             models.Index(fields=["next_look_at"], condition=Q(next_look_at__isnull=False), name="standing_next_look"),
@@ -108,7 +109,10 @@ class GraceGrant(models.Model):
 
     class Meta:
         ordering = ("-granted_at", "-pk")
-        permissions = (("grant_beyond_limit", "Can give more time beyond the yearly limit"),)
+        permissions = (
+            ("grant_grace", "Can give more time, note promises and take them back"),
+            ("grant_beyond_limit", "Can give more time beyond the yearly limit"),
+        )
         constraints = [
             models.CheckConstraint(
                 condition=Q(withdraws__isnull=True) | Q(lift_now=False), name="grant_withdrawal_lifts_nothing"

@@ -68,6 +68,7 @@ class Study(models.Model):
     error = models.CharField(max_length=500, blank=True)
 
     class Meta:
+        permissions = [("run_study", "Can start and stop studies of policies")]
         verbose_name_plural = "studies"
         ordering = ("-requested_at", "-pk")
         constraints = [

@@ -115,6 +115,7 @@ class Ticket(models.Model):
     class Meta:
         ordering = ("-opened_at", "-pk")
         permissions = [
+            ("work_ticket", "Can work on tickets: take, assign, rank, note, close and reopen them"),
             ("reply_ticket", "Can write to customers from tickets"),
             ("merge_ticket", "Can merge tickets"),
         ]

@@ -22,8 +22,8 @@ Does = MacroAction.Does
 # What a user must be allowed to do apart from working on tickets, by action.
 NEEDS = {
     Does.REPLY: "delinquency.reply_ticket",
-    Does.PROMISE_IN: "delinquency.add_gracegrant",
-    Does.PROMISE_ON: "delinquency.add_gracegrant",
+    Does.PROMISE_IN: "delinquency.grant_grace",
+    Does.PROMISE_ON: "delinquency.grant_grace",
 }
 
 

@@ -20,7 +20,7 @@ def desk_brakes(context: Context) -> dict[str, Any]:
         return {}
     return {
         "pause": open_pause(),
-        "may_resume": user.has_perm("accounts.change_pause"),
+        "may_resume": user.has_perm("accounts.pause_everything"),
         "trips": list(AirbagTrip.objects.filter(state__in=AirbagTrip.OPEN).order_by("pk")),
         "may_see_trips": user.has_perm("delinquency.view_airbagtrip"),
     }

@@ -14,7 +14,6 @@ from accounts.admin.base import (
     GOOD,
     QUIET,
     WARN,
-    HistoryAdmin,
     ReadOnlyAdmin,
     admin_link,
     local_time,
@@ -24,6 +23,7 @@ from accounts.admin.base import (
     state_badge,
 )
 from accounts.admin.confirm import ReasonForm, confirm_one
+from accounts.admin.fresh import LimitAdmin
 from invoicing.models import Approval, MoneyLimit
 from invoicing.operations import approvals, refunds
 
@@ -193,8 +193,8 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
 
 @admin.register(MoneyLimit)
-class MoneyLimitAdmin(HistoryAdmin):
-    """How much each group may give away alone; only administrators change it."""
+class MoneyLimitAdmin(LimitAdmin):
+    """How much each group may give away alone; only superusers change it."""
 
     may_delete = True
     list_display = ("group", "waive_max", "write_off_max", "refund_max")
@@ -204,15 +204,3 @@ class MoneyLimitAdmin(HistoryAdmin):
         "No group may give anything away alone: every waiver, write-off and refund waits for a second person. Add a"
         " limit for a group."
     )
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only administrators set limits."""
-        return bool(staff_user(request).is_superuser)
-
-    def has_change_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
-        """Only administrators change limits."""
-        return bool(staff_user(request).is_superuser)
-
-    def has_delete_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
-        """Only administrators remove limits; the group may then give nothing away alone."""
-        return bool(staff_user(request).is_superuser)

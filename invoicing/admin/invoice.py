@@ -28,11 +28,13 @@ from accounts.admin.base import (
     state_badge,
 )
 from accounts.admin.confirm import confirm_one
+from accounts.admin.fresh import ask_for_proof
 from invoicing.documents import invoice_pdf
 from invoicing.documents.bundle import Part
 from invoicing.documents.making import invoice_file_name
 from invoicing.models import Invoice, InvoiceLine, InvoiceSeries, LedgerEntry
 from invoicing.operations import undo
+from invoicing.operations.limits import is_large
 
 from .documents import DocumentsAdmin
 from .giving import GiveForm, Kind, MoneyRights, UndoForm, give, limit_words
@@ -227,7 +229,11 @@ class InvoiceAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
 
     @action(description="Write off", icon="money_off", permissions=["write_off"])
     def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason, and give up on what is unpaid."""
+        """Ask for a reason, and give up on what is unpaid; much of it takes a fresh proof of who does so."""
+        invoice = self.get_object(request, object_id)
+        large = invoice is not None and is_large(staff_user(request), Kind.WRITE_OFF, invoice.remaining)
+        if large and (asked := ask_for_proof(request)) is not None:
+            return asked
         return confirm_one(
             self, request, object_id, title="Write off", submit="Write it off", danger=True, form_class=GiveForm,
             words=lambda invoice: f"{invoice.remaining:,.2f} will not be collected. The ledger shows it as a loss.",

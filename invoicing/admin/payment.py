@@ -29,6 +29,7 @@ from accounts.admin.base import (
     state_badge,
 )
 from accounts.admin.confirm import confirm_one, confirm_pass
+from accounts.admin.fresh import needs_fresh_proof
 from billing_project.kernel import clock
 from invoicing.dispatch import dispatch_charges
 from invoicing.documents import receipt_pdf
@@ -186,6 +187,7 @@ class PaymentAdmin(MoneyRights, DocumentsAdmin, ReadOnlyAdmin):
         )  # fmt: skip
 
     @action(description="Refund", icon="currency_exchange", permissions=["refund"])
+    @needs_fresh_proof
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask how much and why, and give it back: through the gateway if the money came that way."""
 

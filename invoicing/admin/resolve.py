@@ -95,7 +95,7 @@ class ResolveActions(DeskAdmin):
         attempt = rows.filter(pk=number_of(pk)).first()
         if attempt is None:
             raise Http404(f"There is no charge attempt {pk}.")
-        if not self.has_operate_permission(request, attempt):
+        if not request.user.has_perm("invoicing.resolve_payment"):
             raise PermissionDenied
         home = reverse("admin:invoicing_paymentattempt_change", args=[attempt.pk])
         if attempt.state not in (PaymentAttempt.State.UNKNOWN, PaymentAttempt.State.PENDING):

@@ -79,6 +79,7 @@ class BillingParameters(BillingTerms):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [("move_bill_date", "Can move the next bill date of an account")]
         verbose_name = "billing parameters"
         verbose_name_plural = "billing parameters"
         constraints = [

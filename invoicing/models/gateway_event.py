@@ -33,6 +33,7 @@ class GatewayEvent(models.Model):
     outcome = models.CharField(max_length=300, blank=True, help_text="What it changed, or why it waits.")
 
     class Meta:
+        permissions = [("handle_report", "Can handle reports of the payment gateway again")]
         verbose_name = "gateway report"
         ordering = ("-received_at", "-pk")
         constraints = [

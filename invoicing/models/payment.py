@@ -130,6 +130,10 @@ class PaymentAttempt(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        permissions = [
+            ("charge_due", "Can charge what is due and ask what became of a charge"),
+            ("resolve_payment", "Can say what became of a charge that nobody knows of"),
+        ]
         ordering = ("-created_at", "-pk")
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="attempt_amount_positive"),

@@ -7,7 +7,8 @@ from billing_project.kernel.errors import Refused
 from billing_project.kernel.money import ZERO
 from invoicing.models import Approval, MoneyLimit
 
-_FIELDS = {
+LARGE = Decimal("250.00")
+FIELDS = {
     Approval.Kind.WAIVE: "waive_max",
     Approval.Kind.CREDIT_NOTE: "waive_max",
     Approval.Kind.WRITE_OFF: "write_off_max",
@@ -20,7 +21,7 @@ def limit_of(user: User, kind: str) -> Decimal | None:
     """Return the most that somebody may give away alone by this kind of act; None: an administrator, no limit."""
     if user.is_superuser:
         return None
-    rows = MoneyLimit.objects.filter(group__user=user).values_list(_FIELDS[Approval.Kind(kind)], flat=True)
+    rows = MoneyLimit.objects.filter(group__user=user).values_list(FIELDS[Approval.Kind(kind)], flat=True)
     return max(rows, default=ZERO)
 
 
@@ -28,6 +29,16 @@ def is_within(user: User, kind: str, amount: Decimal) -> bool:
     """Tell whether somebody may give an amount away alone."""
     limit = limit_of(user, kind)
     return limit is None or amount <= limit
+
+
+def is_large(user: User, kind: str, amount: Decimal) -> bool:
+    """Tell whether so much takes a fresh proof of who gives it away: more than half of what they may, or than 250.00.
+
+    Half, because that is where one stolen session would hurt most; 250.00, because for whoever may give thousands half
+    of that is no small matter either.
+    """
+    limit = limit_of(user, kind)
+    return amount > LARGE or (limit is not None and amount > limit / 2)
 
 
 def require_within(user: User | None, kind: str, amount: Decimal, approval: Approval | None) -> None:

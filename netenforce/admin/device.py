@@ -22,6 +22,7 @@ from accounts.admin.base import (
     local_time,
     number_of,
 )
+from accounts.admin.fresh import FreshChanges
 from billing_project.kernel.errors import Refused
 from netenforce.models import Device, LinePlacement, LineState, SimulatedEntry
 from netenforce.queries import why_host_taken, why_not_switched_off
@@ -104,7 +105,7 @@ class DeviceForm(forms.ModelForm[Device]):
 
 
 @admin.register(Device)
-class DeviceAdmin(DeviceViews, HistoryAdmin):
+class DeviceAdmin(FreshChanges, DeviceViews, HistoryAdmin):
     """Routers and RADIUS servers that can slow or block a line."""
 
     form = DeviceForm

@@ -88,7 +88,7 @@ class RestrictAction:
 
     def has_restrict_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may restrict lines by hand, and free them."""
-        return bool(request.user.has_perm("netenforce.change_hold"))
+        return bool(request.user.has_perm("netenforce.place_hold"))
 
     @action(description="Restrict the line", icon="pan_tool", permissions=["restrict"])
     def restrict_line(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -205,7 +205,7 @@ class LineViews(_Desk):
             ],
             "window_url": _window_url(states) if self.has_operate_permission(request) else "",
             "may_release": limit_of(user) is not None, "zone": account.timezone,
-            "may_end": limit_of(user) is not None or user.has_perm("netenforce.change_paymentwindow"),
+            "may_end": limit_of(user) is not None or user.has_perm("netenforce.release_line"),
         }  # fmt: skip
         return TemplateResponse(request, "admin/line.html", context)
 

@@ -41,7 +41,7 @@ class DevicesButton:
 
     def has_place_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may say on which devices a line is."""
-        return bool(request.user.has_perm("netenforce.change_lineplacement"))
+        return bool(request.user.has_perm("netenforce.place_line"))
 
     @action(description="Choose devices", icon="dns", permissions=["place"])
     def choose_devices(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.admin.base import HistoryAdmin, ReadOnlyAdmin, local_time
+from accounts.admin.base import ReadOnlyAdmin, local_time
+from accounts.admin.fresh import LimitAdmin
 from netenforce.models import DeviceReading, RadiusAnswer, ReleaseLimit
 
 
@@ -54,8 +55,8 @@ class RadiusAnswerAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ReleaseLimit)
-class ReleaseLimitAdmin(HistoryAdmin):
-    """How long and how often a role may free a restricted line without payment."""
+class ReleaseLimitAdmin(LimitAdmin):
+    """How long and how often a role may free a restricted line without payment; only superusers change it."""
 
     list_display = ("group", "hours_max", "releases_a_month")
     may_delete = True

@@ -54,7 +54,7 @@ class OpenWindowButton:
         account: Account = row.account
         return account
 
-    @action(description="Open a payment window", icon="lock_open", permissions=["operate"])
+    @action(description="Open a payment window", icon="lock_open", permissions=["netenforce.release_line"])
     def open_payment_window(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason, and give the account's lines full access for some minutes."""
         desk: Any = self

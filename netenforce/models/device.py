@@ -52,6 +52,7 @@ class Device(models.Model):
     )  # fmt: skip
 
     class Meta:
+        permissions = [("compare_device", "Can compare devices with what is wanted, and mend the difference")]
         ordering = ("name",)
         constraints = [
             models.CheckConstraint(
@@ -71,6 +72,7 @@ class LinePlacement(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        permissions = [("place_line", "Can choose the devices of a line")]
         ordering = ("device", "line")
         constraints = [models.UniqueConstraint(fields=["line", "device"], name="line_placed_once_per_device")]
 

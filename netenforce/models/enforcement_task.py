@@ -42,6 +42,7 @@ class EnforcementTask(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        permissions = [("retry_order", "Can have orders to devices applied or tried again")]
         ordering = ("-created_at", "-pk")
         constraints = [
             models.UniqueConstraint(fields=["line", "device", "generation"], name="enforcement_task_once"),

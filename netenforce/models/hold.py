@@ -50,6 +50,7 @@ class Hold(models.Model):
     )
 
     class Meta:
+        permissions = [("place_hold", "Can restrict lines by hand and lift holds")]
         ordering = ("-placed_at", "-pk")
         constraints = [
             models.UniqueConstraint(

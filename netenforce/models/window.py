@@ -44,6 +44,7 @@ class PaymentWindow(models.Model):
     )
 
     class Meta:
+        permissions = [("release_line", "Can open and close payment windows and releases")]
         ordering = ("-opened_at", "-pk")
         constraints = [
             models.UniqueConstraint(

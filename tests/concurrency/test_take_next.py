@@ -65,7 +65,7 @@ def make_tickets(count: int) -> None:
 
 @pytest.fixture
 def people() -> list[User]:
-    return [make_staff(name, "change_ticket") for name in ("casey", "sandy")]
+    return [make_staff(name, "change_ticket", "work_ticket") for name in ("casey", "sandy")]
 
 
 def test_two_people_get_two_tickets(people: list[User], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,7 +155,7 @@ def test_a_payment_taken_at_the_desk_pays_the_oldest_invoice() -> None:
 def test_support_may_give_a_caller_more_time_but_not_record_money() -> None:
     account = make_customer("10001", make_version())
     support = User.objects.create(username="sandy", is_staff=True)
-    names = ("view_account", "add_gracegrant")
+    names = ("view_account", "grant_grace")
     support.user_permissions.set(Permission.objects.filter(codename__in=names))
     client = Client()
     client.force_login(support)

@@ -14,7 +14,7 @@ from tests.worlds import sonar
 
 pytestmark = pytest.mark.django_db
 
-DOES = ("view_airbagtrip", "change_airbagtrip", "view_airbagstep", "view_account")
+DOES = ("view_airbagtrip", "decide_airbag", "view_airbagstep", "view_account")
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def contact_of(story: Story) -> Contact:
 
 
 def sandy() -> User:
-    return make_staff("sandy", "view_calltask", "change_calltask", first_name="Sandy")
+    return make_staff("sandy", "view_calltask", "log_call", first_name="Sandy")
 
 
 def test_a_call_reaches_the_task_the_ticket_and_the_counter_together() -> None:
@@ -127,7 +127,7 @@ def test_a_call_begun_before_nine_at_night_is_noted_after_nine() -> None:
 
 def test_two_clerks_do_not_call_the_same_customer() -> None:
     story, task = asked()
-    first, second = sandy(), make_staff("casey", "change_calltask")
+    first, second = sandy(), make_staff("casey", "log_call")
     with story.now("2026-01-21 10:02"):
         claim_call(task, first)
     with story.now("2026-01-21 10:10") as at:

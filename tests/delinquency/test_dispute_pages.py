@@ -26,7 +26,15 @@ from tests.worlds import Story, sonar
 pytestmark = pytest.mark.django_db
 
 TEXT = "There is a router on it that I sent back in May."
-SUPPORT = ("view_account", "view_invoice", "view_dispute", "add_dispute", "change_dispute", "view_ticket")
+SUPPORT = (
+    "view_account",
+    "view_invoice",
+    "view_dispute",
+    "open_dispute",
+    "change_dispute",
+    "decide_dispute",
+    "view_ticket",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -63,7 +63,7 @@ def test_a_clerk_chooses_looks_and_copies() -> None:
     version = make_version()
     customer = make_customer("13001", version)
     exclude("2026-12-25", "Xmas", every_year=True)
-    client = staff("add_exclusion", "change_exclusion", "view_exclusion")
+    client = staff("add_exclusion", "change_exclusion", "copy_holidays", "view_exclusion")
     with clock.at(clock.instant(NOON.replace(tzinfo=None, hour=8), "America/New_York")):
         assert "Choose a country" in words(client.get(COPY))
         page = client.get(COPY, {"country": "US"})

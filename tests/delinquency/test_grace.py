@@ -61,7 +61,7 @@ def test_a9_the_limit_is_of_who_asks_but_every_grant_counts_whoever_gave_it() ->
     with pytest.raises(Refused, match=r"clerks may give 4 in 12 months\. An administrator may give more"):
         give(story, "2026-01-09 12:00", "2026-01-24", casey)
     give(story, "2026-01-10 12:00", "2026-01-25", make_staff("boss", is_superuser=True))
-    give(story, "2026-01-11 12:00", "2026-01-26", make_staff("lena", "add_gracegrant", "grant_beyond_limit"))
+    give(story, "2026-01-11 12:00", "2026-01-26", make_staff("lena", "grant_grace", "grant_beyond_limit"))
     give(story, "2026-01-12 12:00", "2026-01-27")
 
 

@@ -63,7 +63,7 @@ def test_a_question_becomes_a_ticket_in_support_and_its_answer_is_read_in_the_po
     assert (ticket.kind, str(ticket.queue), ticket.state, ticket.customer_at) == (
         "question", "Support", "open", clock.now(),
     )  # fmt: skip
-    casey = make_staff("casey", "change_ticket", first_name="Casey")
+    casey = make_staff("casey", "change_ticket", "work_ticket", first_name="Casey")
     desk.comment_on_ticket(ticket, "Do not tell: the van broke down.", casey)
     reply(ticket, "On Tuesday at nine.", casey, then=Then.WAIT)
     shown = client.get(page(ticket)).content.decode()

@@ -212,7 +212,7 @@ def test_a_promise_counts_as_an_extension_and_goes_when_its_grant_is_taken_back(
 
 
 def test_the_statistics_count_by_month_and_by_who_noted_them() -> None:
-    story, sandy = late(status_switch_days=None), make_staff("sue", "add_gracegrant")
+    story, sandy = late(status_switch_days=None), make_staff("sue", "grant_grace")
     promise(story, "2026-01-20 12:00", "2026-01-25", by=sandy)
     story.pays("2026-01-23 10:00", "100.00")
     story.days("2026-01-20", "2026-02-20")

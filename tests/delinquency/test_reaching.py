@@ -12,7 +12,7 @@ from tests.factories import instant, make_account, make_contact, make_staff
 
 pytestmark = pytest.mark.django_db
 
-RIGHTS = ("view_account", "view_ticket", "add_gracegrant", "change_calltask")
+RIGHTS = ("view_account", "view_ticket", "grant_grace", "log_call")
 
 
 @pytest.fixture

@@ -24,7 +24,16 @@ from tests.worlds import Story, sonar
 pytestmark = pytest.mark.django_db
 
 MONDAY = "2026-11-23 10:00"
-ALL = ("change_ticket", "add_ticket", "reply_ticket", "merge_ticket", "add_gracegrant", "change_standing")
+ALL = (
+    "change_ticket",
+    "work_ticket",
+    "add_ticket",
+    "reply_ticket",
+    "merge_ticket",
+    "grant_grace",
+    "decide_flag",
+    "move_accounts",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -293,7 +302,7 @@ def test_a_macro_does_all_or_nothing_and_says_why_not(casey: User) -> None:
 
 
 def test_a_macro_does_nothing_that_its_user_may_not_do(account: Account) -> None:
-    guest = make_staff("guest", "change_ticket")
+    guest = make_staff("guest", "change_ticket", "work_ticket")
     macro = Macro.objects.get(name="Promises to pay Friday")
     with pytest.raises(Refused, match="may not do"):
         run_macro(macro, make_ticket(account), guest)

@@ -19,7 +19,7 @@ from tests.factories import instant, make_account, make_contact, make_staff
 pytestmark = pytest.mark.django_db
 
 READ = ("view_ticket", "view_account", "view_ticketcomment")
-WORK = (*READ, "change_ticket", "add_ticket", "reply_ticket", "merge_ticket", "add_gracegrant")
+WORK = (*READ, "change_ticket", "work_ticket", "add_ticket", "reply_ticket", "merge_ticket", "grant_grace")
 
 
 @pytest.fixture(autouse=True)
@@ -259,7 +259,7 @@ def test_who_only_reads_finds_no_buttons_and_no_door(account: Account) -> None:
 
 def test_who_may_not_write_to_customers_leaves_a_note(account: Account) -> None:
     ticket = desk.open_ticket(account=account, subject="A question")
-    client = client_of(make_staff("nick", *READ, "change_ticket"))
+    client = client_of(make_staff("nick", *READ, "change_ticket", "work_ticket"))
     assert "Reply to the customer" not in page(client, ticket)
     assert "Noted." in compose(client, ticket, kind="note", text="Seen.")
     compose(client, ticket, kind="reply", text="Hello")

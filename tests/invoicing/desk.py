@@ -15,7 +15,7 @@ from tests.factories import instant, make_source
 RIGHTS = (
     "waive_fee", "write_off_invoice", "credit_invoice", "void_invoice", "refund_payment", "reverse_payment",
     "record_payment", "approve_money", "view_account", "view_charge", "view_invoice", "view_payment", "view_approval",
-    "view_bankfile", "view_paymentattempt", "change_paymentattempt",
+    "view_bankfile", "view_paymentattempt", "charge_due", "resolve_payment",
 )  # fmt: skip
 
 
