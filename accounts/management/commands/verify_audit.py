@@ -25,11 +25,13 @@ class Command(command.Command):
             "--head", type=_head, metavar="NUMBER:HASH", help="a head kept elsewhere, which the chain must still have"
         )
 
-    def work(self, *, from_on: date | None, to_on: date | None, head: tuple[int, str] | None, **_: Any) -> Any:
+    def work(self, **options: Any) -> command.Answer:
         """Check, and answer with what is broken."""
+        from_on: date | None = options["from_on"]
+        to_on: date | None = options["to_on"]
         if from_on and to_on and from_on > to_on:
             raise command.BadArguments(f"--from {from_on} is after --to {to_on}; swap them.")
-        verdict = verify(from_on=from_on, to_on=to_on, expect=head)
+        verdict = verify(from_on=from_on, to_on=to_on, expect=options["head"])
         document = {
             "whole": verdict.whole, "checked": verdict.checked, "findings_total": verdict.total,
             "head": verdict.head, "head_number": verdict.head_number,
