@@ -36,14 +36,15 @@ CLERKS_DO = (
     "change_notice", "change_suppression",
     "change_noticetemplate", "publish_noticetemplate",
     "record_payment", "reverse_payment", "refund_payment", "credit_invoice", "void_invoice",
-    "write_off_invoice", "approve_money", "add_bankfile", "change_bankfile",
+    "write_off_invoice", "approve_money", "add_bankfile", "change_bankfile", "make_evidence_pack",
 )  # fmt: skip
 MANAGERS_DO = (
     *CLERKS_DO,
     "grant_beyond_limit", "add_billingdefault", "change_billingdefault", "add_catalogitem", "change_catalogitem",
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
-    "change_outreachrules", "add_ticketqueue", "change_company",
+    "change_outreachrules", "add_ticketqueue", "change_company", "verify_audit", "make_evidence_pack",
 )  # fmt: skip
+AUDITORS_DO = ("verify_audit", "make_evidence_pack")
 EVERYTHING = ("*",)
 _Holds = Group.permissions.through
 _PAIR = ("group_id", "permission_id")
@@ -59,6 +60,7 @@ class Role:
     name: str
     words: str
     does: tuple[str, ...]
+    sees_not: tuple[str, ...] = ()
     waive_max: str = "0.00"
     write_off_max: str = "0.00"
     refund_max: str = "0.00"
@@ -76,13 +78,13 @@ ROLES = (
     ),
     Role(
         name=CLERKS, words="Bill, take money, give more time, work the policies.",
-        does=CLERKS_DO, waive_max="100.00", write_off_max="250.00", refund_max="100.00", release=(72, 4),
+        does=CLERKS_DO, sees_not=("view_auditentry",), waive_max="100.00", write_off_max="250.00", refund_max="100.00", release=(72, 4),
     ),
     Role(
         name=SUPPORT, words="Answer customers: tickets, calls, small courtesies.",
-        does=SUPPORT_DOES, waive_max="25.00", release=(24, 2),
+        does=SUPPORT_DOES, sees_not=("view_auditentry",), waive_max="25.00", release=(24, 2),
     ),
-    Role(name=AUDITORS, words="Read everything, change nothing.", does=()),
+    Role(name=AUDITORS, words="Read everything, check the record, change nothing.", does=AUDITORS_DO),
 )  # fmt: skip
 
 
@@ -130,4 +132,5 @@ def permissions_of(role: Role, known: set[str]) -> set[str]:
     """Return the codenames that a role holds, of those that the rooms know."""
     if role.does == EVERYTHING:
         return known
-    return {codename for codename in known if codename.startswith("view_")} | (set(role.does) & known)
+    seen = {codename for codename in known if codename.startswith("view_") and codename not in role.sees_not}
+    return seen | (set(role.does) & known)

@@ -39,14 +39,18 @@ class AuditEntry(models.Model):
         verbose_name_plural = "audit entries"
         ordering = ("-id",)
         default_permissions = ("view",)
-        permissions = [("verify_audit", "Can check whether the audit record is whole")]
+        permissions = [
+            ("verify_audit", "Can check whether the audit record is whole"),
+            ("make_evidence_pack", "Can make the evidence pack of an account"),
+        ]
         constraints = [
             models.CheckConstraint(condition=models.Q(act__in=("added", "changed", "deleted")), name="audit_act_known")
         ]
         indexes = [
             models.Index(fields=["account", "-id"], name="audit_account", condition=models.Q(account__isnull=False)),
             models.Index(fields=["by_id", "-id"], name="audit_by", condition=models.Q(by_id__isnull=False)),
-            models.Index(fields=["table", "-id"], name="audit_table"),
+            models.Index(fields=["table", "row_key"], name="audit_row"),
+            models.Index(fields=["mark"], name="audit_mark"),
             BrinIndex(fields=["at"], name="audit_at", autosummarize=True),
         ]
 
