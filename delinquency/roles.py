@@ -78,7 +78,8 @@ ROLES = (
     ),
     Role(
         name=CLERKS, words="Bill, take money, give more time, work the policies.",
-        does=CLERKS_DO, sees_not=("view_auditentry",), waive_max="100.00", write_off_max="250.00", refund_max="100.00", release=(72, 4),
+        does=CLERKS_DO, sees_not=("view_auditentry",),
+        waive_max="100.00", write_off_max="250.00", refund_max="100.00", release=(72, 4),
     ),
     Role(
         name=SUPPORT, words="Answer customers: tickets, calls, small courtesies.",

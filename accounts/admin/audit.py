@@ -20,16 +20,31 @@ from accounts.audit.sealing import head
 from accounts.audit.tables import WATCHED
 from accounts.audit.verifying import SEAL_WITHIN
 from accounts.audit.words import Line, Names, lines_of, model_of, names_for, row_words
-from accounts.models import Account, AuditCheck, AuditEntry, User
+from accounts.models import Account, AuditCheck, AuditEntry, AuditLink, AuditSeal, User
 from billing_project.kernel import clock
 
-from .base import BAD, GOOD, NOTE, NOTHING, WARN, ReadOnlyAdmin, admin_link, badge, local_time, number_of, staff_user
+from .base import (
+    BAD,
+    GOOD,
+    NOTE,
+    NOTHING,
+    WARN,
+    ReadOnlyAdmin,
+    ReadOnlyTabular,
+    admin_link,
+    badge,
+    local_time,
+    number_of,
+    staff_user,
+)
 
 ACT_TONES = {"added": GOOD, "changed": NOTE, "deleted": BAD}
 CHECK_TONES = {"waiting": NOTE, "running": NOTE, "whole": GOOD, "broken": BAD}
 LINES_ON_LIST = 4
 LISTED_MAX = 10_000
 CHECKS_SHOWN = 10
+# A page left open does not ask for ever.
+LOOK_SECONDS, LOOKS_MAX = 3, 200
 
 
 class NewestPaginator(Paginator[AuditEntry]):
@@ -122,6 +137,12 @@ class AccountFilter(admin.SimpleListFilter):
         return rows.filter(account_id=number_of(self.value())) if self.value() else rows
 
 
+class LinkInline(ReadOnlyTabular):
+    """The link by which an entry is sealed; the entry's own page shows it in words."""
+
+    model = AuditLink
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     """What was changed, by whom and why; PostgreSQL writes it, and lets nobody change it."""
@@ -134,7 +155,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = (
         "An account's number, a user's name, the key of a row, the mark of a request, or a word of a reason"
     )
-    paginator = NewestPaginator  # type: ignore[assignment]
+    inlines = (LinkInline,)
+    paginator = NewestPaginator
     sortable_by = ()
     empty_words = "Whatever is changed from now on is noted here: money, policies, devices, staff, rights."
     change_list_template = "admin/audit_list.html"
@@ -218,7 +240,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             "checks": [(check, _check_badge(check), local_time(check.asked_at)) for check in checks],
             "last": next((check for check in checks if check.finished_at), None),
         }  # fmt: skip
-        return TemplateResponse(request, "admin/audit_whole.html", context)
+        response = TemplateResponse(request, "admin/audit_whole.html", context)
+        looks = number_of(request.GET.get("look", 0))
+        if context["running"] and looks < LOOKS_MAX:
+            response["Refresh"] = f"{LOOK_SECONDS}; url={request.path}?look={looks + 1}"
+        return response
 
     @admin.display(description="when")
     def moment(self, entry: AuditEntry) -> SafeString | str:
@@ -258,6 +284,67 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def account_shown(self, entry: AuditEntry) -> SafeString | str:
         """Return the account as a link."""
         return admin_link(entry.account, entry.account.number) if entry.account else NOTHING
+
+
+class BesideTheRecord(ReadOnlyAdmin):
+    """A screen for whoever may see the record."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the user may see the record."""
+        del obj
+        return bool(request.user.has_perm("accounts.view_auditentry"))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Tell the same of the screen."""
+        return self.has_view_permission(request)
+
+
+@admin.register(AuditSeal)
+class AuditSealAdmin(BesideTheRecord):
+    """The heads of the chain, one for each pass of sealing."""
+
+    list_display = ("sealed", "day", "first_number", "last_number", "head")
+    list_filter = ("day",)
+    search_fields = ("head",)
+    sortable_by = ()
+    ordering = ("-pk",)
+    fields = ("sealed", "day", "first_number", "last_number", "head")
+    readonly_fields = fields
+    empty_words = "Nothing is sealed yet; it is done within a minute of the first change that is noted."
+
+    @admin.display(description="sealed (UTC)")
+    def sealed(self, seal: AuditSeal) -> SafeString | str:
+        """Return when."""
+        return local_time(seal.sealed_at)
+
+
+@admin.register(AuditCheck)
+class AuditCheckAdmin(BesideTheRecord):
+    """The checks of the whole record that people have asked for."""
+
+    list_display = ("asked", "asked_by", "outcome", "done", "findings_total")
+    list_filter = ("state",)
+    search_fields = ("asked_by",)
+    sortable_by = ()
+    fields = ("asked", "asked_by", "outcome", "done", "total", "head_number", "head", "findings_total", "found")
+    readonly_fields = fields
+    empty_words = "Nobody has had the record checked yet."
+    empty_link = ("Check it now", "admin:accounts_auditentry_whole")
+
+    @admin.display(description="asked for (UTC)")
+    def asked(self, check: AuditCheck) -> SafeString | str:
+        """Return when."""
+        return local_time(check.asked_at)
+
+    @admin.display(description="outcome")
+    def outcome(self, check: AuditCheck) -> SafeString:
+        """Return whether the record was whole."""
+        return _check_badge(check)
+
+    @admin.display(description="found")
+    def found(self, check: AuditCheck) -> SafeString | str:
+        """Return what was not as it was sealed."""
+        return format_html_join("", "<p>{}</p>", ((one["words"],) for one in check.findings)) or NOTHING
 
 
 def line_words(line: Line) -> str:

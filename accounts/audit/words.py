@@ -59,8 +59,8 @@ def _columns(table: str) -> dict[str, tuple[str, str]]:
     model = model_of(table)
     found = {}
     for field in model._meta.concrete_fields if model else ():
-        leads_to = field.related_model._meta.db_table if isinstance(field, ForeignKey) else ""  # type: ignore[union-attr]
-        found[field.column] = (str(field.verbose_name), leads_to)
+        leads_to = field.related_model._meta.db_table if isinstance(field, ForeignKey) else ""
+        found[str(field.column)] = (str(field.verbose_name), leads_to)
     return found
 
 
