@@ -24,8 +24,11 @@ def main() -> None:
         sys.exit("manage.py: Django is not installed for this Python; use .venv/bin/python (script/server makes it).")
     from django.db import Error
 
+    from billing_project.kernel import acting
+
     try:
-        with _database_for(sys.argv[1] if len(sys.argv) > 1 else "help"):
+        name = sys.argv[1] if len(sys.argv) > 1 else "help"
+        with _database_for(name), acting.as_program(f"command {name}"):
             execute_from_command_line(sys.argv)
     except Error as error:
         if "--traceback" in sys.argv:

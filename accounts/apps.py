@@ -4,7 +4,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import register
-from django.db.models.signals import post_migrate
+from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate, post_save, pre_save
 
 
 class AccountsConfig(AppConfig):
@@ -16,12 +17,18 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, connect the receivers, and write the shipped rows after each migration."""
+        from billing_project.kernel import acting
+
         from . import receivers  # noqa: F401  (models must be loaded first)
         from .hooks.anymail_readers import check_reports
         from .outreach.registry import check_channels
 
         register(check_channels)
         register(check_reports)
+        # Every write says who is at work (the audit record), from the first connection on.
+        connection_created.connect(acting.listen)
+        pre_save.connect(acting.before_save)
+        post_save.connect(acting.after_save)
         post_migrate.connect(_write_shipped_rows, sender=self)
 
 

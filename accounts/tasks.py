@@ -2,6 +2,8 @@
 
 from celery import shared_task
 
+from .audit.checks import run_checks
+from .audit.sealing import seal_entries
 from .outreach.dispatch import dispatch_notices as send_due_notices
 from .sign_in import answer_requests
 
@@ -16,3 +18,15 @@ def dispatch_notices() -> int:
 def answer_sign_ins() -> int:
     """Answer those who ask for a link to the portal, and forget old requests; return how many were answered."""
     return answer_requests().total()
+
+
+@shared_task(name="accounts.seal_audit", soft_time_limit=60, time_limit=90)
+def seal_audit() -> int:
+    """Seal what the audit record noted since; return how many entries."""
+    return seal_entries()
+
+
+@shared_task(name="accounts.report_audit", soft_time_limit=3_600, time_limit=3_660)
+def report_audit() -> int:
+    """Do the checks of the audit record that somebody asked for; return how many."""
+    return run_checks()

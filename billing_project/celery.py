@@ -1,11 +1,15 @@
 """The Celery app. Tasks are doors to operations; what is due is decided in the database."""
 
 import os
+from contextlib import ExitStack
+from contextvars import ContextVar
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_embedded_init, beat_init
+from celery.signals import beat_embedded_init, beat_init, task_postrun, task_prerun
 from kombu.exceptions import KombuError
+
+from .kernel import acting
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_project.settings")
 
@@ -34,3 +38,24 @@ def end_with_the_worker(**_: Any) -> None:
     from .processes import end_with_parent
 
     end_with_parent()
+
+
+# What a task that runs in this thread has entered: tasks of other threads have their own.
+_entered: ContextVar[ExitStack | None] = ContextVar("task_entered", default=None)
+
+
+@task_prerun.connect
+def act_as_the_task(task_id: str, task: Any, **_: Any) -> None:
+    """Let the audit record name the task in whatever it changes."""
+    stack = ExitStack()
+    stack.enter_context(acting.as_program(f"task {task.name}", mark=str(task_id)))
+    _entered.set(stack)
+
+
+@task_postrun.connect
+def act_no_more(**_: Any) -> None:
+    """End what began with the task."""
+    stack = _entered.get()
+    if stack is not None:
+        _entered.set(None)
+        stack.close()

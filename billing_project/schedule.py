@@ -34,6 +34,10 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     },
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
+    # Seal the audit record: what was noted is part of the chain within a minute.
+    "accounts.seal_audit": {"task": "accounts.seal_audit", "schedule": schedule(MINUTE / 2)},
+    # Go on with checks of the audit record whose bell was lost.
+    "accounts.report_audit": {"task": "accounts.report_audit", "schedule": schedule(MINUTE)},
     # Customers who asked for a link while the bell was lost; old requests are forgotten.
     "accounts.answer_sign_ins": {"task": "accounts.answer_sign_ins", "schedule": schedule(MINUTE)},
     "invoicing.dispatch_charges": {"task": "invoicing.dispatch_charges", "schedule": schedule(MINUTE)},
@@ -69,6 +73,7 @@ ROUTES = {
     "invoicing.*payment*": {"queue": "payments"},
     "invoicing.*bank_file*": {"queue": "payments"},
     "*.process_event": {"queue": "webhooks"},
+    "accounts.report_*": {"queue": "reports"},
     "accounts.*": {"queue": "notices"},
     "delinquency.send_*": {"queue": "notices"},
     "*.report*": {"queue": "reports"},

@@ -281,6 +281,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     *staff_settings.STAFF_MIDDLEWARE,
+    "accounts.audit.middleware.ActingMiddleware",
 ]
 ROOT_URLCONF = "billing_project.urls"
 WSGI_APPLICATION = "billing_project.wsgi.application"

@@ -121,6 +121,8 @@ SIDEBAR = [
         _screen("Users", "person", "accounts", "user"),
         _screen("Money limits", "price_check", "invoicing", "moneylimit"),
         _screen("Release limits", "rule", "netenforce", "releaselimit"),
+        _screen("Audit record", "verified_user", "accounts", "auditentry"),
+        _screen("Is the record whole?", "encrypted", "accounts", "auditentry", page="whole"),
     ),
     _folded(
         "Other programs",

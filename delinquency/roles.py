@@ -46,6 +46,8 @@ CLERKS_DO = (
     "add_cannedreply", "change_cannedreply", "delete_cannedreply", "add_macro", "change_macro", "delete_macro",
     "add_macroaction", "change_macroaction", "delete_macroaction", "change_ticketqueue", "add_queuehours",
     "change_queuehours", "delete_queuehours", "change_noticetemplate", "publish_noticetemplate",
+    # proof
+    "make_evidence_pack",
 )  # fmt: skip
 MANAGERS_DO = (
     *CLERKS_DO,
@@ -53,8 +55,9 @@ MANAGERS_DO = (
     "add_billingdefault", "change_billingdefault", "add_catalogitem", "change_catalogitem",
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
     "change_outreachrules", "add_ticketqueue", "change_company",
-    "resend_webhookdelivery",
+    "resend_webhookdelivery", "verify_audit",
 )  # fmt: skip
+AUDITORS_DO = ("verify_audit", "make_evidence_pack")
 EVERYTHING = ("*",)
 _Holds = Group.permissions.through
 _PAIR = ("group_id", "permission_id")
@@ -70,6 +73,7 @@ class Role:
     name: str
     words: str
     does: tuple[str, ...]
+    sees_not: tuple[str, ...] = ()
     waive_max: str = "0.00"
     write_off_max: str = "0.00"
     refund_max: str = "0.00"
@@ -87,13 +91,14 @@ ROLES = (
     ),
     Role(
         name=CLERKS, words="Bill, take money, give more time, work the policies.",
-        does=CLERKS_DO, waive_max="100.00", write_off_max="250.00", refund_max="100.00", release=(72, 4),
+        does=CLERKS_DO, sees_not=("view_auditentry",),
+        waive_max="100.00", write_off_max="250.00", refund_max="100.00", release=(72, 4),
     ),
     Role(
         name=SUPPORT, words="Answer customers: tickets, calls, small courtesies.",
-        does=SUPPORT_DOES, waive_max="25.00", release=(24, 2),
+        does=SUPPORT_DOES, sees_not=("view_auditentry",), waive_max="25.00", release=(24, 2),
     ),
-    Role(name=AUDITORS, words="Read everything, change nothing.", does=()),
+    Role(name=AUDITORS, words="Read everything, check the record, change nothing.", does=AUDITORS_DO),
 )  # fmt: skip
 
 
@@ -141,4 +146,5 @@ def permissions_of(role: Role, known: set[str]) -> set[str]:
     """Return the codenames that a role holds, of those that the rooms know."""
     if role.does == EVERYTHING:
         return known
-    return {codename for codename in known if codename.startswith("view_")} | (set(role.does) & known)
+    seen = {codename for codename in known if codename.startswith("view_") and codename not in role.sees_not}
+    return seen | (set(role.does) & known)

@@ -13,8 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts import operations as accounts_operations
+from accounts.audit.sealing import seal_entries
 from accounts.models import (
     Account,
+    AuditCheck,
     CallRecord,
     ChannelBreaker,
     ChannelDay,
@@ -188,6 +190,8 @@ def make_everything() -> Account:
     make_network_rows(account, line)
     make_integrator_rows()
     accounts_operations.pause_everything(reason="Letters name the wrong amount")
+    seal_entries()
+    AuditCheck.objects.create(asked_at=NOON, asked_by="mia")
     accounts_operations.raise_attention(code="cut-held", key="x", words="A cut was held back.", account=account)
     return account
 

@@ -19,7 +19,8 @@ PREFIX = "billing-template-"
 KEPT_MAX = 12
 # Whatever a migrated database depends on; one file changed makes another template.
 MADE_FROM = (
-    "requirements.txt", "billing_project/settings.py", "*/apps.py", "*/roles.py", "*/migrations/*.py", "*/models/*.py",
+    "requirements.txt", "billing_project/settings.py", "billing_project/kernel/audited.py",
+    "*/apps.py", "*/roles.py", "*/migrations/*.py", "*/models/*.py",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from . import (
     account,
     attention,
+    audit,
     call,
     contact,
     inbound,
@@ -19,6 +20,7 @@ from . import (
 __all__ = [
     "account",
     "attention",
+    "audit",
     "call",
     "contact",
     "inbound",

@@ -2,6 +2,7 @@
 
 from .account import Account, AccountStatus, AccountType, Company
 from .attention import Attention
+from .audit import AuditCheck, AuditEntry, AuditLink, AuditSeal
 from .call import CallRecord
 from .contact import Contact
 from .funding_source import FundingSource
@@ -22,6 +23,10 @@ __all__ = [
     "AccountType",
     "Attention",
     "BrowserSession",
+    "AuditCheck",
+    "AuditEntry",
+    "AuditLink",
+    "AuditSeal",
     "CallRecord",
     "ChannelBreaker",
     "ChannelDay",

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from django.db import connections, router
 from django.db.models import Model
 
-from . import clock
+from . import acting, clock
 
 M = TypeVar("M", bound=Model)
 
@@ -56,6 +56,7 @@ def copy_rows(model: type[M], rows: Iterable[M]) -> int:
     columns = ", ".join(f'"{field.column}"' for field in fields)
     # Through the driver's own cursor: Django has no word for COPY.
     copy = f'COPY "{model._meta.db_table}" ({columns}) FROM STDIN'
+    acting.tell(connection)
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(copy) as sink:
         for row in objects:
             sink.write_row([field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields])
@@ -68,8 +69,9 @@ def insert_with_history(objects: Sequence[Model], *, reason: str = "") -> int:
     """Insert rows of one model, and a "created" history row for each; return how many."""
     if not objects:
         return 0
-    written = copy_rows(type(objects[0]), objects)
-    _write_history(objects, "+", reason)
+    with acting.because(reason):
+        written = copy_rows(type(objects[0]), objects)
+        _write_history(objects, "+", reason)
     return written
 
 
@@ -104,8 +106,9 @@ def update_with_history(
 
     `by_id` is the key of the user who wanted it, if a person did.
     """
-    written = update_rows(objects, fields)
-    _write_history(objects, "~", reason, by_id)
+    with acting.because(reason):
+        written = update_rows(objects, fields)
+        _write_history(objects, "~", reason, by_id)
     return written
 
 

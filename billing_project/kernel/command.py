@@ -40,7 +40,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError, connections
 from django.utils.module_loading import import_string
 
-from . import clock
+from . import acting, clock
 from .errors import Refused
 from .progress import Progress
 
@@ -127,6 +127,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run ``work`` under the wanted clock and print its answer."""
         with ExitStack() as stack:
+            stack.enter_context(acting.as_program(f"command {type(self).__module__.rpartition('.')[2]}"))
             if isinstance(options.get("at"), datetime):
                 stack.enter_context(clock.at(options["at"]))
             answer = self.work(**options)
