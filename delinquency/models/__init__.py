@@ -4,9 +4,11 @@ from .airbag import AirbagStep, AirbagTrip
 from .call import CallTask
 from .case import Case, StepRun
 from .dispute import Dispute
+from .hold import AccountHold
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
+from .mass import MassAction, MassItem
 from .move import MoveBatch, PolicyMove
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .promise import Promise
@@ -16,6 +18,7 @@ from .study import Forecast, Study, StudyFinding
 from .ticket import Ticket, TicketComment
 
 __all__ = [
+    "AccountHold",
     "AirbagStep",
     "AirbagTrip",
     "CallTask",
@@ -30,6 +33,8 @@ __all__ = [
     "InvoiceStanding",
     "Macro",
     "MacroAction",
+    "MassAction",
+    "MassItem",
     "MoveBatch",
     "Policy",
     "PolicyMove",
