@@ -26,6 +26,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.report_forecast": {"task": "delinquency.report_forecast", "schedule": crontab(minute="0", hour="20")},
     # Go on with moves of accounts to another policy version that were left unfinished.
     "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
+    # Go on with actions on many that were left unfinished.
+    "delinquency.mass_actions": {"task": "delinquency.mass_actions", "schedule": schedule(MINUTE)},
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
     # Customers who asked for a link while the bell was lost; old requests are forgotten.

@@ -29,7 +29,7 @@ CLERKS_DO = (
     "add_cannedreply", "change_cannedreply", "delete_cannedreply", "add_macro", "change_macro",
     "delete_macro", "add_macroaction", "change_macroaction", "delete_macroaction", "change_ticketqueue",
     "add_queuehours", "change_queuehours", "delete_queuehours",
-    "add_exclusion", "change_exclusion", "delete_exclusion",
+    "mass_grace", "hold_accounts", "add_exclusion", "change_exclusion", "delete_exclusion",
     "change_case", "add_study", "change_study", "delete_study", "change_pause", "change_airbagtrip",
     "add_policy", "change_policy", "add_policyversion", "change_policyversion", "delete_policyversion",
     "add_policystep", "change_policystep", "delete_policystep", "change_paymentattempt", "change_gatewayevent",

@@ -7,7 +7,7 @@ from celery import shared_task
 from billing_project.kernel import clock
 from invoicing.sweep import bill
 
-from .operations import reassess_many, work_on, work_on_all
+from .operations import mass, reassess_many, work_on, work_on_all
 from .operations.airbag import guard
 from .operations.papers import send_invoices, send_receipts
 from .operations.studies import run_studies, store_forecast
@@ -69,3 +69,15 @@ def move_batch(batch_id: int) -> int:
 def move_batches() -> int:
     """Take up the batches that a lost wake-up or a killed worker left unfinished."""
     return work_on_all()
+
+
+@shared_task(name="delinquency.mass_action")
+def mass_action(action_id: int) -> int:
+    """Look at, or carry out, an action on many that is too large to wait for (U05)."""
+    return mass.work_on(action_id)
+
+
+@shared_task(name="delinquency.mass_actions")
+def mass_actions() -> int:
+    """Take up the actions on many that a lost wake-up or a killed worker left unfinished."""
+    return mass.work_on_all()
