@@ -32,6 +32,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
         "task": "delinquency.report_old_calls",
         "schedule": crontab(minute="50", hour="3"),
     },
+    # Go on with actions on many that were left unfinished.
+    "delinquency.mass_actions": {"task": "delinquency.mass_actions", "schedule": schedule(MINUTE)},
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
     # Seal the audit record: what was noted is part of the chain within a minute.

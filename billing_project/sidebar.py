@@ -77,6 +77,9 @@ SIDEBAR = [
     ),
     _group(
         "Many at once",
+        _screen("Actions on many", "done_all", "delinquency", "massaction"),
+        _screen("Put an area on hold", "thunderstorm", "delinquency", "massaction", page="hold"),
+        _screen("Accounts on hold", "pause_circle", "delinquency", "accounthold"),
         _screen("Moves of accounts", "move_up", "delinquency", "movebatch"),
     ),
     _group(

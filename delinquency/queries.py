@@ -110,7 +110,8 @@ class CutProof:
 
     ``due`` are the levels of the restrictions in force for which something is unpaid now, each with the reason why it
     must not be sent; empty if it may be. ``why_not_any`` stands before all of them. ``resting`` are those of them whose
-    step honours an exclusion of today, by their place; the next open day begins at ``opens_at``.
+    step honours an exclusion of today, by their place; the next open day begins at ``opens_at``. An account on hold
+    waits until ``held_until_at``.
     """
 
     due: Sequence[tuple[str, str]] = ()
@@ -118,6 +119,7 @@ class CutProof:
     opens_at: datetime | None = None
     unsettled: bool = False
     why_not_any: str = ""
+    held_until_at: datetime | None = None
 
     def why_not(self, level: str) -> str:
         """Return why the account must not be restricted so hard for non-payment; empty if it may be."""
@@ -179,10 +181,19 @@ def cut_proofs(account_ids: Iterable[int]) -> dict[int, CutProof]:
             due=[(cut.level, _why_not_sent(cut, position, reached_by, deaf)) for cut in cuts],
             resting=resting,
             opens_at=opens_at,
+            held_until_at=_held_until(position),
             unsettled=position.state.unsettled,
             why_not_any="A charge of this account is not settled yet." if position.state.unsettled else "",
         )
     return proofs
+
+
+def _held_until(position: Position) -> datetime | None:
+    """Return when the hold of an account ends; None if it is on none."""
+    zone, until = position.account.timezone, position.state.held_until
+    if until is None or not position.state.is_held(clock.today(zone)):
+        return None
+    return clock.instant(datetime.combine(until, time.min), zone)
 
 
 def _excluded_today(position: Position, cuts: Sequence[Cut]) -> tuple[frozenset[int], datetime | None]:

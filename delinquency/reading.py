@@ -89,6 +89,7 @@ def read_positions(accounts: Sequence[Account], *, instead: Policy | None = None
                 grace_until=standing.grace_until,
                 grace_day=standing.grace_set_on,
                 grace_opening=standing.grace_before,
+                held_until=standing.held_until,
                 delinquent_since=standing.delinquent_since,
                 flagged_on=standing.flagged_on,
                 unflagged_on=standing.unflagged_on,

@@ -36,7 +36,8 @@ CLERKS_DO = (
     "add_charge", "change_charge", "credit_invoice", "void_invoice", "write_off_invoice", "approve_money",
     "add_bankfile", "change_bankfile",
     # late payers
-    "decide_dispute", "decide_flag", "decide_airbag", "move_accounts", "change_case", "retry_order",
+    "decide_dispute", "decide_flag", "decide_airbag", "move_accounts", "change_case", "retry_order", "mass_grace",
+    "hold_accounts",
     "add_exclusion", "change_exclusion", "delete_exclusion", "copy_holidays",
     # the drafts of policies, and what they would do
     "add_policy", "change_policy", "import_policy", "add_policyversion", "change_policyversion",

@@ -7,7 +7,7 @@ from celery import shared_task
 from billing_project.kernel import clock
 from invoicing.sweep import bill
 
-from .operations import reassess_many, work_on, work_on_all
+from .operations import mass, reassess_many, work_on, work_on_all
 from .operations.airbag import guard
 from .operations.api_tokens import forget_old
 from .operations.papers import send_invoices, send_receipts
@@ -83,3 +83,13 @@ def report_webhooks() -> int:
 def report_old_calls() -> int:
     """Forget what the API kept of a month ago; return how many rows."""
     return forget_old()
+@shared_task(name="delinquency.mass_action")
+def mass_action(action_id: int) -> int:
+    """Look at, or carry out, an action on many that is too large to wait for (U05)."""
+    return mass.work_on(action_id)
+
+
+@shared_task(name="delinquency.mass_actions")
+def mass_actions() -> int:
+    """Take up the actions on many that a lost wake-up or a killed worker left unfinished."""
+    return mass.work_on_all()

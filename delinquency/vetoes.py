@@ -68,6 +68,8 @@ def _stands(hold: Hold, task: EnforcementTask, lists: Mapping[int, ListView]) ->
 
 
 def _why_not_for_money(task: EnforcementTask, proof: CutProof, night: datetime | None) -> str | datetime | None:
+    if proof.held_until_at is not None:
+        return proof.held_until_at
     if task.recloses:
         return proof.why_not_again(task.level)
     if proof.unsettled:

@@ -29,6 +29,7 @@ from .calendar import LandsFilter
 from .dispute import DisputeButton
 from .flag import FlagActions
 from .grace import GraceActions
+from .mass_start import MassAccountMixin
 from .move_batch import PolicyMoveInline
 from .moving import MoveAccountMixin
 from .panel import account_panel
@@ -90,6 +91,7 @@ class AccountPage(
     TillActions,
     DisputeButton,
     MoveAccountMixin,
+    MassAccountMixin,
     AccountAdmin,
 ):
     """One account at a glance: what it owes, where it stands, what happened, what comes next, and the buttons."""

@@ -5,9 +5,11 @@ from .api import ApiRequest, ApiToken, ApiUse
 from .call import CallTask
 from .case import Case, StepRun
 from .dispute import Dispute
+from .hold import AccountHold
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
+from .mass import MassAction, MassItem
 from .move import MoveBatch, PolicyMove
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .promise import Promise
@@ -18,6 +20,7 @@ from .ticket import Ticket, TicketComment
 from .webhook import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "AccountHold",
     "AirbagStep",
     "AirbagTrip",
     "ApiRequest",
@@ -35,6 +38,8 @@ __all__ = [
     "InvoiceStanding",
     "Macro",
     "MacroAction",
+    "MassAction",
+    "MassItem",
     "MoveBatch",
     "Policy",
     "PolicyMove",

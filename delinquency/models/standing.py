@@ -22,6 +22,12 @@ class Standing(models.Model):
         blank=True,
         help_text="First date on which the account may become delinquent (D7, A7); protected through the day before.",
     )
+    held_until = models.DateField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="On hold: nothing follows from what is owed before this day. Why stands in the account's holds.",
+    )
     delinquent_since = models.DateField(
         null=True, blank=True, help_text="Earliest delinquency date among its delinquent invoices (A22)."
     )

@@ -101,6 +101,8 @@ class AccountState:
     grace_until: date | None = None
     grace_day: date | None = None
     grace_opening: date | None = None
+    # On hold: nothing follows from what is owed at looks before this day.
+    held_until: date | None = None
     episode: int | None = None
     episodes_count: int = 0
     resumable: bool = False
@@ -127,6 +129,10 @@ class AccountState:
     unsettled: bool = False
     # Held by the airbag: nothing harmful is done to the account until a person has decided.
     grounded: bool = False
+
+    def is_held(self, on: date) -> bool:
+        """Tell whether the account is on hold on a day."""
+        return self.held_until is not None and on < self.held_until
 
     @property
     def case_anchor(self) -> str:

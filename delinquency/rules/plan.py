@@ -32,7 +32,7 @@ class Look(Entries):
 
     def switch_before_bill(self) -> None:
         """Make the status switches that fall on a bill date before anything is billed (D5, A13)."""
-        if self.state.grounded:
+        if self.state.grounded or self.state.is_held(self.on):
             return
         for step in self.steps_that(Do.STATUS_SWITCH):
             self.cut(step, early=True)
@@ -46,6 +46,8 @@ class Look(Entries):
         enters = harms or (state.grounded and not state.unsettled and not state.released_cuts)
         if self.is_check:
             self.midnight()
+        if state.is_held(self.on):
+            return  # what falls into the hold runs at the first check after it, dated then
         if harms:
             for step in self.steps_that(Do.LATE_FEE):
                 self.late_fee(step)

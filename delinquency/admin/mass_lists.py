@@ -1,0 +1,37 @@
+"""Which lists offer an action on many in their menu: those of the rooms below as well."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+
+from accounts.models import Account, Notice
+from delinquency.models import MassAction, Ticket
+from invoicing.models import Charge
+
+from . import overview, ticket_desk  # the lists must be there before anything is offered in them
+from .mass_start import list_action
+
+__all__ = ["overview", "ticket_desk"]
+
+Kind = MassAction.Kind
+
+
+def offer(model: type[Model], *actions: Any, instead_of: tuple[str, ...] = ()) -> None:
+    """Put actions before those of a list, in the place of the named ones."""
+    desk: Any = admin.site._registry[model]
+    desk.actions = (*actions, *(one for one in desk.actions if one not in instead_of))
+
+
+offer(
+    Account,
+    list_action(Kind.GRACE, "Grace until a date", "mass_grace"),
+    list_action(Kind.HOLD, "Put on hold until a date", "mass_hold"),
+    list_action(Kind.STATUS, "Change the status of the chosen accounts", "operate"),
+    instead_of=("change_status_of_chosen",),
+)
+offer(Charge, list_action(Kind.WAIVE, "Waive the chosen charges", "waive"), instead_of=("waive_chosen",))
+offer(Notice, list_action(Kind.RESEND, "Send the chosen notices again", "operate"), instead_of=("send_chosen_again",))
+offer(
+    Ticket, list_action(Kind.HAND_OVER, "Hand over, or assign", "operate"), instead_of=("hand_over_chosen",)
+)
