@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from billing_project.kernel.together import Reading, in_turn
+
 from .models import Contact, FundingSource, Notice, Pause, ServiceLine
 
 NoticeKey = tuple[int, str, str]
@@ -32,12 +34,17 @@ def funding_sources_by_rank(account_ids: Iterable[int]) -> dict[int, dict[int, F
 
 def notice_states(account_ids: Iterable[int]) -> dict[NoticeKey, set[str]]:
     """Return the states of all notices by account, anchor key and step key (A30: was one accepted?)."""
+    return in_turn(notice_states_reading(account_ids))
+
+
+def notice_states_reading(account_ids: Iterable[int]) -> Reading[dict[NoticeKey, set[str]]]:
+    """Read the states of all notices, as `notice_states` returns them; one round."""
     states: dict[NoticeKey, set[str]] = defaultdict(set)
-    rows = (
+    (rows,) = yield (
         Notice.objects.filter(account_id__in=list(account_ids))
         .order_by()
         .values_list("account_id", "anchor_key", "step_key", "state")
-        .distinct()
+        .distinct(),
     )
     for account_id, anchor_key, step_key, state in rows:
         states[account_id, anchor_key, step_key].add(state)

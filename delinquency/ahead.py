@@ -4,22 +4,25 @@ The same rules as the sweeps (D2), plus the bills that the accounts' terms promi
 number of queries.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
 from accounts.models import Account, AccountStatus
 from billing_project.kernel import clock
+from billing_project.kernel.together import Reading, in_turn, side_by_side
 from invoicing.models import BillingParameters, Payment
-from invoicing.operations.issue import services_of
+from invoicing.operations.issue import services_reading
 from invoicing.operations.payments import parts_of
 from invoicing.queries import Position as MoneyPosition
-from invoicing.queries import positions as money_positions
+from invoicing.queries import positions_reading as money_reading
+from invoicing.rules.charges import Service
 
-from .reading import Position, add_invoices, read_positions
+from .reading import Position, add_invoices, positions_reading
 from .rules.actions import Event
 from .rules.ahead import Ahead, Billing, Return, Supposed
 from .rules.policy import Policy
@@ -80,10 +83,24 @@ def _chunk(
     ids: list[int], until: date, supposed: Mapping[int, Supposed], instead: Policy | None
 ) -> dict[int, Prospect]:
     rows = Account.objects.filter(pk__in=ids, closed_on__isnull=True).select_related("status", "company")
+    return in_turn(prospects_reading(list(rows), until, supposed=supposed, instead=instead))
+
+
+def prospects_reading(
+    accounts: Sequence[Account],
+    until: date,
+    *,
+    supposed: Mapping[int, Supposed] | None = None,
+    instead: Policy | None = None,
+) -> Reading[dict[int, Prospect]]:
+    """Read accounts that are not closed, with their status and company, and play them ahead; three rounds."""
     found: dict[int, Prospect] = {}
-    places = read_positions(list(rows), instead=instead)
-    money = money_positions([position.account.pk for position in places])
-    billings = _billings(places, money)
+    supposed = supposed or {}
+    ids = [account.pk for account in accounts]
+    places, money, terms = yield from side_by_side(
+        positions_reading(accounts, instead=instead), money_reading(ids), _terms_reading(ids)
+    )
+    billings = _billings(places, money, terms)
     for position in places:
         account = position.account
         now = clock.local(clock.now(), account.timezone)
@@ -107,15 +124,37 @@ def _chunk(
     return found
 
 
-def _billings(places: Iterable[Position], money: Mapping[int, MoneyPosition]) -> dict[int, Billing]:
-    """Return how accounts will be billed; a constant number of queries."""
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What decides how accounts are billed."""
+
+    rows: list[BillingParameters]
+    statuses: list[AccountStatus]
+    services: dict[int, list[Service]]
+
+
+def _terms_reading(ids: list[int]) -> Reading[_Terms]:
+    rows = _asked(
+        BillingParameters.objects.filter(account__in=ids, daily_billing=True, next_bill_on__isnull=False),
+        AccountStatus.objects.all(),
+    )
+    (terms, statuses), services = yield from side_by_side(rows, services_reading(ids))
+    return _Terms(terms, statuses, services)
+
+
+def _asked(*querysets: Any) -> Reading[tuple[list[Any], ...]]:
+    return (yield querysets)
+
+
+def _billings(places: Iterable[Position], money: Mapping[int, MoneyPosition], terms: _Terms) -> dict[int, Billing]:
+    """Return how accounts will be billed."""
     by_id = {position.account.pk: position for position in places}
-    terms = BillingParameters.objects.filter(account__in=by_id, daily_billing=True, next_bill_on__isnull=False)
-    services = services_of(by_id)
-    activating = dict(AccountStatus.objects.values_list("name", "activates_billing"))
-    before = dict(AccountStatus.objects.values_list("pk", "activates_billing"))
+    activating = {status.name: status.activates_billing for status in terms.statuses}
+    before = {status.pk: status.activates_billing for status in terms.statuses}
     billings = {}
-    for row in terms:
+    for row in terms.rows:
+        if row.account_id not in by_id:
+            continue
         position = by_id[row.account_id]
         policy, standing = position.policy, position.standing
         runs = position.account.status.activates_billing
@@ -125,7 +164,7 @@ def _billings(places: Iterable[Position], money: Mapping[int, MoneyPosition]) ->
             next_on=row.next_bill_on,
             bill_day=row.bill_day,
             due_days=row.due_days,
-            services=tuple(services.get(row.account_id, ())),
+            services=tuple(terms.services.get(row.account_id, ())),
             waiting=money[row.account_id].uninvoiced,
             credit=money[row.account_id].credit,
             runs=runs,

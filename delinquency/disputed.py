@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from accounts.models import Account
 from billing_project.kernel import clock
@@ -78,8 +78,13 @@ def newest_disputes(invoice_ids: Iterable[int]) -> dict[int, Dispute]:
 
 def running_of(account: Account) -> list[Dispute]:
     """Return the disputes of an account that nobody has decided yet, the oldest first."""
+    return list(running_rows(account))
+
+
+def running_rows(account: Account) -> QuerySet[Dispute]:
+    """Return the query behind `running_of`."""
     rows = Dispute.objects.filter(account=account, state__in=Dispute.RUNNING).select_related("invoice", "ticket")
-    return list(rows.order_by("opened_at", "pk"))
+    return rows.order_by("opened_at", "pk")
 
 
 def taken_off(dispute: Dispute) -> Decimal:

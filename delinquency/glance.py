@@ -1,25 +1,29 @@
 """One account at a glance: read for the account page, the ticket page and the portal's status box. Writes nothing."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import F
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Account, FundingSource
-from accounts.queries import funding_sources_by_rank
+from accounts.models import Account, FundingSource, ServiceLine
 from billing_project.kernel import clock
+from billing_project.kernel.together import Reading, at_once, side_by_side
 from invoicing.models import Invoice
-from invoicing.queries import Position, account_position
+from invoicing.queries import Position
+from invoicing.queries import positions_reading as money_reading
 from netenforce.models.hold import LEVEL_ORDER, Level
 from netenforce.rules.desired import Held
 
 from . import queries
+from .ahead import Prospect
 from .models import Case, InvoiceStanding, Standing, StepRun
+from .rules.policy import Do
 
 ZERO = Decimal("0.00")
 CENT = Decimal("0.01")
@@ -78,6 +82,10 @@ class Line:
     desired: str
     observed: str
     agrees: bool = True  # whether the device has confirmed what it should be
+    device: str = ""
+    since_at: datetime | None = None  # since when it should be so
+    seen_at: datetime | None = None  # when the device last said so
+    line_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,44 +188,59 @@ class Glance:
 
 
 def glance(account: Account) -> Glance:
-    """Read one account; the number of queries does not depend on its history."""
-    standing = (
-        Standing.objects.filter(account=account)
-        .select_related("policy_version__policy", "status_before_switch")
-        .first()
-    )
-    position = account_position(account.pk)
+    """Read one account in one statement, whatever its history."""
+    return at_once(glance_reading(account))
+
+
+def glance_reading(account: Account) -> Reading[Glance]:
+    """Read one account; one round."""
+    position, rows = yield from side_by_side(money_reading([account.pk]), _rows_of(account))
+    standings, cases, delinquent, causes, lines, sources = rows
+    standing = standings[0] if standings else None
+    held = _held_back(delinquent, causes) if standing else set()
     return Glance(
         account=account,
-        position=position,
+        position=position[account.pk],
         standing=standing,
-        case=Case.objects.filter(account=account).exclude(stage=Case.Stage.CLOSED).first(),
-        restore=restoring_amount(position, holding_back(account.pk, standing), standing),
-        lines=_lines(account),
-        sources=tuple(funding_sources_by_rank([account.pk]).get(account.pk, {}).values()),
+        case=cases[0] if cases else None,
+        restore=restoring_amount(position[account.pk], held, standing),
+        lines=_lines(lines),
+        sources=tuple(sources),
         today=clock.today(account.timezone),
     )
 
 
-def _lines(account: Account) -> tuple[Line, ...]:
-    """Return each line once for every device that has a say in it, named after it where there are several; one query.
+def _rows_of(account: Account) -> Reading[tuple[list[Any], ...]]:
+    return (
+        yield (
+            Standing.objects.filter(account=account).select_related("policy_version__policy", "status_before_switch"),
+            Case.objects.filter(account=account).exclude(stage=Case.Stage.CLOSED).order_by("-number"),
+            *_holding_rows(account.pk),
+            ServiceLine.objects.filter(account=account).order_by("pk", "network_states__device__name").annotate(
+                device=F("network_states__device__name"),
+                wanted=F("network_states__desired_level"), wanted_list=F("network_states__desired_list"),
+                wanted_since_at=F("network_states__desired_since_at"),
+                seen=F("network_states__observed_level"), seen_list=F("network_states__observed_list"),
+                seen_at=F("network_states__observed_at"),
+            ),
+            FundingSource.objects.filter(account=account).order_by("rank"),
+        )
+    )  # fmt: skip
+
+
+def _lines(rows: Sequence[Any]) -> tuple[Line, ...]:
+    """Return each line once for every device that has a say in it, named after it where there are several.
 
     Which list a device holds it in belongs to what it should be, as far as the device tells (D10).
     """
-    rows = list(
-        account.service_lines.order_by("pk", "network_states__device__name").annotate(
-            device=F("network_states__device__name"),
-            wanted=F("network_states__desired_level"), wanted_list=F("network_states__desired_list"),
-            seen=F("network_states__observed_level"), seen_list=F("network_states__observed_list"),
-        )
-    )  # fmt: skip
     times = Counter(line.pk for line in rows)
     return tuple(
         Line(f"{line} on {line.device or 'no device'}" if times[line.pk] > 1 else str(line), line.wanted, line.seen,
              Held(level=line.seen, list_name=line.seen_list).agrees(
-                 Held(level=line.wanted, list_name=line.wanted_list)))
+                 Held(level=line.wanted, list_name=line.wanted_list)),
+             line.device or "", line.wanted_since_at, line.seen_at, line.pk)
         if line.wanted is not None
-        else Line(str(line), Level.OPEN, Level.OPEN)
+        else Line(str(line), Level.OPEN, Level.OPEN, line_id=line.pk)
         for line in rows
     )  # fmt: skip
 
@@ -263,17 +286,40 @@ def upcoming(account: Account, standing: Standing | None, *, most: int = 6) -> l
     ]  # fmt: skip
 
 
+def steps_of(found: Prospect, *, most: int = 6) -> list[Step]:
+    """Return the next steps of an account that was played ahead, its next bills among them, soonest first (U10)."""
+    levels = {step.key: str(step.level) for step in found.policy.steps if step.action is Do.RESTRICT}
+    return [
+        Step(
+            at=event.at, kind=str(event.kind), words=EVENT_WORDS.get(event.kind, event.kind),
+            level=LEVEL_WORDS.get(levels.get(event.step_key or "", ""), "") if event.kind == "restricted" else "",
+            amount=event.amount, number=event.number, why=event.why,
+        )
+        for event in found.events[:most]
+    ]  # fmt: skip
+
+
 def holding_back(account_id: int, standing: Standing | None) -> set[int]:
     """Return the invoices over which the account is delinquent or a cut is in force."""
     if standing is None:
         return set()
-    found = set(
+    delinquent, causes = _holding_rows(account_id)
+    return _held_back(delinquent, causes)
+
+
+def _holding_rows(account_id: int) -> tuple[Any, Any]:
+    return (
         InvoiceStanding.objects.filter(account=account_id, delinquent_on__isnull=False).values_list(
             "invoice_id", flat=True
-        )
+        ),
+        StepRun.objects.filter(account=account_id, in_force=True).values_list("invoices", flat=True),
     )
-    for causes in StepRun.objects.filter(account=account_id, in_force=True).values_list("invoices", flat=True):
-        found |= {int(key) for key in _ids(causes)}
+
+
+def _held_back(delinquent: Iterable[int], causes: Iterable[object]) -> set[int]:
+    found = set(delinquent)
+    for ids in causes:
+        found |= {int(key) for key in _ids(ids)}
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from billing_project.kernel import money
+from billing_project.kernel.together import Reading, in_turn
 
 from .models import Exclusion, PolicyStep, PolicyVersion
 from .rules import document
@@ -19,11 +20,19 @@ def policies_of(version_ids: Iterable[int]) -> dict[int, Policy]:
 
 def policies_from(rows: Iterable[PolicyVersion]) -> dict[int, Policy]:
     """Return the policies of versions that are read already, their names too, in two queries."""
+    return in_turn(policies_reading(rows))
+
+
+def policies_reading(rows: Iterable[PolicyVersion]) -> Reading[dict[int, Policy]]:
+    """Read the policies of versions that are read already; one round."""
     versions = list({row.pk: row for row in rows}.values())
     steps: dict[int, list[PolicyStep]] = defaultdict(list)
-    for row in PolicyStep.objects.filter(version__in=versions).order_by("position", "pk"):
+    step_rows, exclusions = yield (
+        PolicyStep.objects.filter(version__in=versions).order_by("position", "pk"),
+        Exclusion.objects.order_by("month", "day", "year"),
+    )
+    for row in step_rows:
         steps[row.version_id].append(row)
-    exclusions = list(Exclusion.objects.order_by("month", "day", "year"))
     return {
         version.pk: _policy(
             version, steps[version.pk], [e for e in exclusions if e.policy_id in (None, version.policy_id)]

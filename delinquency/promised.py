@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce, TruncMonth
 
 from accounts.models import Account
 from billing_project.kernel import clock
+from billing_project.kernel.together import Reading, in_turn
 
 from .models import GraceGrant, Promise
 from .rules.extensions import within_12_months
@@ -28,6 +29,7 @@ class Record:
     kept: int
     broken: int
     given_count: int  # extensions of the last 12 months that were not taken back (A9)
+    last: GraceGrant | None = None  # the newest of them
 
     @property
     def words(self) -> str:
@@ -57,7 +59,14 @@ class Row:
 
 def record_of(account: Account, today: date) -> Record:
     """Return an account's extensions and promises in brief; one query, as every promise came with a grant."""
-    grants = list(GraceGrant.objects.filter(account=account).select_related("promise").order_by("-pk"))
+    return in_turn(record_reading(account, today))
+
+
+def record_reading(account: Account, today: date) -> Reading[Record]:
+    """Read an account's extensions and promises in brief; one round."""
+    (grants,) = yield (
+        GraceGrant.objects.filter(account=account).select_related("promise", "granted_by").order_by("-pk"),
+    )
     promises = [grant.promise for grant in grants if hasattr(grant, "promise")]
     states = [promise.state for promise in promises]
     taken_back = {grant.withdraws_id for grant in grants}
@@ -68,6 +77,7 @@ def record_of(account: Account, today: date) -> Record:
         kept=states.count(Promise.State.KEPT),
         broken=states.count(Promise.State.BROKEN),
         given_count=len(within_12_months(days, today)),
+        last=next(iter(given), None),
     )
 
 

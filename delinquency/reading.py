@@ -5,59 +5,36 @@ yet comes as facts; everything before it is in the state.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import F, Q
 
 from accounts.models import Account, Notice
-from accounts.queries import notice_states
+from accounts.queries import NoticeKey, notice_states_reading
 from billing_project.kernel import clock
+from billing_project.kernel.together import Reading, in_turn, side_by_side
 from invoicing.models import BillingParameters, Invoice, LedgerEntry
-from invoicing.queries import accounts_with_unsettled
-from invoicing.rules.allocation import Fact, Issued
+from invoicing.queries import unsettled_reading
+from invoicing.rules.allocation import Fact
 
-from .models import Case, GraceGrant, InvoiceStanding, PolicyVersion, Standing, StepRun, Ticket
-from .policy_file import policies_from
+from .facts_read import Position, due_on, facts_of, local_of, unseen
+from .models import Case, GraceGrant, InvoiceStanding, Standing, StepRun, Ticket
+from .policy_file import policies_reading
 from .rules.facts import AccountState, Cut, Grant, InvoiceState, Proof
-from .rules.outlook import Moment
 from .rules.policy import Do, Policy
 from .rules.timeline import START
-from .rules.when import ISSUE
+
+__all__ = ["Position", "add_invoices", "due_on", "positions_reading", "read_positions"]
 
 ZERO = Decimal("0.00")
-_FACT_ORDER = {"payment": 0, "reversal": 1, "adjusted": 2, "issued": 3}
-_KINDS = {
-    LedgerEntry.Kind.PAYMENT: "payment",
-    LedgerEntry.Kind.REVERSAL: "reversal",
-    LedgerEntry.Kind.INVOICE: "issued",
-}
 # A notice in one of these states reached the provider; in one of the others it may still do so.
 _ACCEPTED = set(Notice.TOLD)
 _WAITING = {"queued", "claimed", "sending", "ambiguous"}
-
-
-@dataclass(slots=True)
-class Position:
-    """One account as the rules see it, with the rows it was made from."""
-
-    account: Account
-    standing: Standing
-    policy: Policy
-    version: PolicyVersion
-    state: AccountState
-    after: Moment
-    facts: list[Fact | Grant] = field(default_factory=list)
-    ledger_newest: int = 0
-    grants_newest: int = 0
-    invoice_rows: dict[int, Invoice] = field(default_factory=dict)
-    invoice_standings: dict[int, InvoiceStanding] = field(default_factory=dict)
-    step_runs: dict[tuple[str, str], StepRun] = field(default_factory=dict)
-    case: Case | None = None
-    ticket: Ticket | None = None
-    ticket_paid: Ticket | None = None  # the last one that payment closed, if payments have been returned since
+_OF_POLICIES = Ticket.objects.filter(kind=Ticket.Kind.DELINQUENCY).select_related("queue")
 
 
 def read_positions(accounts: Sequence[Account], *, instead: Policy | None = None) -> list[Position]:
@@ -65,106 +42,136 @@ def read_positions(accounts: Sequence[Account], *, instead: Policy | None = None
 
     With `instead` they are read under that policy rather than their own, for a forecast.
     """
+    return in_turn(positions_reading(accounts, instead=instead))
+
+
+def positions_reading(accounts: Sequence[Account], *, instead: Policy | None = None) -> Reading[list[Position]]:
+    """Read accounts, as `read_positions` returns them; three rounds at most."""
     by_id = {account.pk: account for account in accounts}
+    first, unsettled = yield from side_by_side(_first_round(by_id), unsettled_reading(by_id))
+    standings: list[Standing] = first.standings
+    entries = unseen(first.entries, {row.account_id: row for row in standings})
+    policies, invoices = yield from side_by_side(
+        policies_reading(standing.policy_version for standing in standings),
+        _invoices_of(standings, entries, by_id),
+    )
     positions: dict[int, Position] = {}
-    bill_days = dict(BillingParameters.objects.filter(account__in=by_id).values_list("account_id", "bill_day"))
-    standings = list(Standing.objects.filter(account__in=by_id).select_related("policy_version__policy"))
-    policies = policies_from(standing.policy_version for standing in standings)
+    bill_days = dict(first.bill_days)
     for standing in standings:
-        account = by_id[standing.account_id]
-        after = (
-            START
-            if standing.looked_until_at is None
-            else (clock.local(standing.looked_until_at, account.timezone), standing.looked_until_phase)
-        )
-        version = standing.policy_version
-        positions[account.pk] = Position(
-            account=account,
-            standing=standing,
-            policy=instead or policies[version.pk],
-            version=version,
-            after=after,
-            state=AccountState(
-                bill_day=bill_days.get(account.pk),
-                grace_until=standing.grace_until,
-                grace_day=standing.grace_set_on,
-                grace_opening=standing.grace_before,
-                held_until=standing.held_until,
-                delinquent_since=standing.delinquent_since,
-                flagged_on=standing.flagged_on,
-                unflagged_on=standing.unflagged_on,
-                asked_on=standing.second_source_asked_on,
-                switched=standing.switched_on is not None,
-                may_switch=account.closed_on is None
-                and (account.status.activates_billing or standing.switched_on is not None),
-            ),
-        )
-    _read_grants(positions)
-    entries = _read_entries(positions)
-    _read_invoices(positions, entries)
+        account, own = by_id[standing.account_id], policies[standing.policy_version_id]
+        positions[account.pk] = _placed(account, standing, instead or own, bill_days.get(account.pk))
+    for row in first.entries:
+        if row.account_id in positions:
+            positions[row.account_id].ledger_newest = row.pk  # they come in order
+    _take_grants(positions, first.grants)
+    _take_invoices(positions, invoices, entries)
     for pk, position in positions.items():
-        facts = _facts(position, entries[pk])
+        facts = facts_of(position, entries[pk])
         position.state.bill_dates = frozenset(fact.invoice.issued_on for fact in facts if fact.invoice is not None)
         position.facts.extend(facts)
-    _read_cases(positions)
-    _read_seriously_late(positions)
-    _read_proofs(positions)
+        position.state.unsettled = pk in unsettled
+    _take_cases(positions, first.cases, first.tickets)
+    for account_id, late_on in first.seriously_late:
+        if account_id in positions:
+            positions[account_id].state.seriously_late.append(late_on)
+    yield from _take_last_round(positions)
     return list(positions.values())
 
 
-def due_on(invoice: Invoice, policy: Policy) -> date:
-    """Return the due date that counts: the policy's for imported invoices (contract section 3), else the invoice's."""
-    if invoice.source == Invoice.Source.IMPORTED:
-        return policy.due_on(invoice.issued_on, invoice.due_on)
-    return invoice.due_on
+@dataclass(slots=True, frozen=True)
+class _First:
+    """What can be read of accounts without knowing anything of them yet."""
+
+    bill_days: list[tuple[int, int]]
+    standings: list[Standing]
+    grants: list[GraceGrant]
+    entries: list[LedgerEntry]
+    cases: list[Case]
+    tickets: list[Ticket]
+    seriously_late: list[tuple[int, date]]
 
 
-def _read_grants(positions: dict[int, Position]) -> None:
-    rows = GraceGrant.objects.filter(account__in=positions).filter(
-        Q(pk__gt=F("account__standing__grants_seen")) | Q(granted_at__gt=F("account__standing__looked_until_at"))
+def _first_round(by_id: Mapping[int, Account]) -> Reading[_First]:
+    late = InvoiceStanding.objects.filter(account__in=by_id, seriously_late_on__isnull=False, not_counted_why="")
+    rows = yield (
+        BillingParameters.objects.filter(account__in=by_id).values_list("account_id", "bill_day"),
+        Standing.objects.filter(account__in=by_id).select_related("policy_version__policy"),
+        GraceGrant.objects.filter(account__in=by_id)
+        .filter(Q(pk__gt=F("account__standing__grants_seen"))
+                | Q(granted_at__gt=F("account__standing__looked_until_at")))
+        .order_by("pk"),
+        # Those that no look has taken into account: newer ones, and those dated ahead of the look.
+        LedgerEntry.objects.filter(account__in=by_id, charge__isnull=True)
+        .filter(Q(pk__gt=F("account__standing__ledger_seen"))
+                | Q(effective_at__gte=F("account__standing__looked_until_at"))
+                | Q(account__standing__looked_until_at__isnull=True))
+        .select_related("payment").order_by("pk"),
+        Case.objects.filter(account__in=by_id).order_by("account_id", "-number").distinct("account_id"),
+        _OF_POLICIES.filter(account__in=by_id).exclude(state=Ticket.State.CLOSED),
+        late.values_list("account_id", "seriously_late_on").order_by("seriously_late_on", "pk"),
+    )  # fmt: skip
+    return _First(*rows)
+
+
+def _placed(account: Account, standing: Standing, policy: Policy, bill_day: int | None) -> Position:
+    after = (
+        START
+        if standing.looked_until_at is None
+        else (clock.local(standing.looked_until_at, account.timezone), standing.looked_until_phase)
     )
-    for row in rows.order_by("pk"):
-        position = positions[row.account_id]
+    return Position(
+        account=account,
+        standing=standing,
+        policy=policy,
+        version=standing.policy_version,
+        after=after,
+        state=AccountState(
+            bill_day=bill_day,
+            grace_until=standing.grace_until,
+            grace_day=standing.grace_set_on,
+            grace_opening=standing.grace_before,
+            held_until=standing.held_until,
+            delinquent_since=standing.delinquent_since,
+            flagged_on=standing.flagged_on,
+            unflagged_on=standing.unflagged_on,
+            asked_on=standing.second_source_asked_on,
+            switched=standing.switched_on is not None,
+            may_switch=account.closed_on is None
+            and (account.status.activates_billing or standing.switched_on is not None),
+        ),
+    )
+
+
+def _take_grants(positions: dict[int, Position], rows: Iterable[GraceGrant]) -> None:
+    for row in rows:
+        position = positions.get(row.account_id)
+        if position is None:
+            continue
         position.facts.append(
-            Grant(_local(row.granted_at, position.account.timezone), row.until_on, row.lift_now, row.reason)
+            Grant(local_of(row.granted_at, position.account.timezone), row.until_on, row.lift_now, row.reason)
         )
         position.grants_newest = max(position.grants_newest, row.pk)
 
 
-def _read_entries(positions: dict[int, Position]) -> dict[int, list[LedgerEntry]]:
-    """Return the ledger entries that no look has taken into account: newer ones, and those dated ahead of the look."""
-    entries: dict[int, list[LedgerEntry]] = defaultdict(list)
-    rows = LedgerEntry.objects.filter(account__in=positions, charge__isnull=True).filter(
-        Q(pk__gt=F("account__standing__ledger_seen"))
-        | Q(effective_at__gte=F("account__standing__looked_until_at"))
-        | Q(account__standing__looked_until_at__isnull=True)
-    )
-    for row in rows.select_related("payment").order_by("pk"):
-        position = positions[row.account_id]
-        position.ledger_newest = max(position.ledger_newest, row.pk)
-        if not _is_consumed(row, position.standing):
-            entries[row.account_id].append(row)
-    return entries
-
-
-def _is_consumed(row: LedgerEntry, standing: Standing) -> bool:
-    """Tell whether a look has played the entry already; one that stopped before the bill left that bill's out."""
-    until = standing.looked_until_at
-    if until is None or row.pk > standing.ledger_seen or row.effective_at > until:
-        return False
-    is_bill = row.kind in (LedgerEntry.Kind.INVOICE, LedgerEntry.Kind.CREDIT_USED)
-    return not (row.effective_at == until and is_bill and standing.looked_until_phase < ISSUE)
-
-
-def _read_invoices(positions: dict[int, Position], entries: dict[int, list[LedgerEntry]]) -> None:
+def _invoices_of(
+    standings: Sequence[Standing], entries: Mapping[int, list[LedgerEntry]], by_id: Mapping[int, Account]
+) -> Reading[list[Invoice]]:
+    """Read the invoices that may still matter: unpaid, touched by news, delinquent, or moved since the last look."""
     touched = {entry.invoice_id for rows in entries.values() for entry in rows if entry.invoice_id}
-    rows = Invoice.objects.filter(account__in=positions).filter(
+    rows = Invoice.objects.filter(account__in=[standing.account_id for standing in standings]).filter(
         Q(state=Invoice.State.OPEN)
         | Q(pk__in=touched)
         | Q(standing__delinquent_on__isnull=False)
-        | Q(standing__moved_on__gte=_moved_since(positions.values()))
+        | Q(standing__moved_on__gte=_moved_since(standings, by_id))
     )
-    for row in rows.select_related("standing"):
+    (found,) = yield (rows.select_related("standing"),)
+    return found
+
+
+def _take_invoices(
+    positions: dict[int, Position], rows: Iterable[Invoice], entries: dict[int, list[LedgerEntry]]
+) -> None:
+    for row in rows:
         position = positions[row.account_id]
         position.invoice_rows[row.pk] = row
         standing = getattr(row, "standing", None)
@@ -194,9 +201,13 @@ def add_invoices(position: Position, invoice_ids: Iterable[int]) -> None:
         _take_run(position, run)
 
 
-def _moved_since(positions: Iterable[Position]) -> date:
+def _moved_since(standings: Iterable[Standing], by_id: Mapping[int, Account]) -> date:
     """Return the earliest day on which a paid invoice may still matter: that of the longest ago look."""
-    days = [position.after[0].date() for position in positions if position.after != START]
+    days = [
+        clock.local(row.looked_until_at, by_id[row.account_id].timezone).date()
+        for row in standings
+        if row.looked_until_at is not None
+    ]
     return min(days, default=date.max)
 
 
@@ -221,95 +232,47 @@ def _invoice_state(position: Position, invoice: Invoice, ahead: Decimal) -> Invo
     return state
 
 
-def _facts(position: Position, entries: list[LedgerEntry]) -> list[Fact]:
-    """Turn unseen ledger entries into facts: one for each invoice, payment, reversal, and other change."""
-    groups: dict[tuple[str, int, datetime], list[LedgerEntry]] = defaultdict(list)
-    issued_at = {entry.invoice_id: entry.effective_at for entry in entries if entry.kind == LedgerEntry.Kind.INVOICE}
-    for entry in entries:
-        kind = _KINDS.get(LedgerEntry.Kind(entry.kind), "adjusted")
-        if entry.kind == LedgerEntry.Kind.CREDIT_USED and issued_at.get(entry.invoice_id) == entry.effective_at:
-            kind = "issued"
-        subject = entry.payment_id if kind in ("payment", "reversal") else entry.invoice_id
-        if subject is not None:
-            groups[kind, subject, entry.effective_at].append(entry)
-    facts = [_fact(position, kind, at, rows) for (kind, _, at), rows in groups.items()]
-    return sorted(facts, key=lambda fact: (fact.at, _FACT_ORDER[fact.kind], _place(fact), fact.reference))
-
-
-def _place(fact: Fact) -> date:
-    return fact.invoice.due_on if fact.invoice is not None else fact.at.date()
-
-
-def _fact(position: Position, kind: str, at: datetime, rows: list[LedgerEntry]) -> Fact:
-    standing = position.standing
-    # A look that stopped before the bills of its instant has left them undecided, however late they are made up for.
-    undecided = kind == "issued" and at == standing.looked_until_at and standing.looked_until_phase < ISSUE
-    if standing.looked_until_at is not None and at <= standing.looked_until_at and not undecided:
-        # It came after its time was decided: it counts from when it was recorded.
-        at = max(at, min(max(row.recorded_at for row in rows), clock.now()))
-    local = _local(at, position.account.timezone)
-    moves = tuple(
-        (row.invoice_id, row.amount)
-        for row in rows
-        if row.invoice_id is not None and row.kind != LedgerEntry.Kind.INVOICE
-    )
-    if kind == "issued":
-        invoice = position.invoice_rows[rows[0].invoice_id or 0]
-        issued = Issued(
-            invoice.pk,
-            invoice.number,
-            invoice.issued_on,
-            due_on(invoice, position.policy),
-            invoice.amount,
-            invoice.frozen,
-        )
-        return Fact(local, kind, invoice.amount, invoice.number, invoice=issued, moves=moves)
-    payment = rows[0].payment
-    if kind == "adjusted" or payment is None:
-        return Fact(local, "adjusted", ZERO, rows[0].key, moves=moves)
-    return Fact(local, kind, payment.amount, payment.reference, named=payment.invoice_id, moves=moves)
-
-
-def _local(at: datetime, zone: str) -> datetime:
-    """Return the local time from which something counts: of what has happened, never later than it is now.
-
-    In the hour that a clock change repeats, what came in its first half hour would seem to lie ahead in the second; the
-    look would leave it out, and as its instant is past, every later look as well.
-    """
-    local, now = clock.local(at, zone), clock.now()
-    return min(local, clock.local(now, zone)) if at <= now else local
-
-
-def _read_cases(positions: dict[int, Position]) -> None:
-    cases = Case.objects.filter(account__in=positions).order_by("account_id", "-number").distinct("account_id")
+def _take_cases(positions: dict[int, Position], cases: Iterable[Case], tickets: Iterable[Ticket]) -> None:
     for case in cases:
+        if case.account_id not in positions:
+            continue
         position, state = positions[case.account_id], positions[case.account_id].state
         position.case, state.episodes_count = case, case.number
         state.episode = None if case.stage == Case.Stage.CLOSED else case.number
         state.resumable = case.stage == Case.Stage.CLOSED and not case.lifted
         state.reached_cut = case.reached_cut
         state.fee_for_episode = case.number if case.reconnection_fee_charged else None
+    for ticket in tickets:
+        if ticket.account_id in positions:
+            positions[ticket.account_id].ticket = ticket
+            positions[ticket.account_id].state.ticket = frozenset(ticket.invoices)
+
+
+def _take_last_round(positions: dict[int, Position]) -> Reading[None]:
+    """Read what has been done for the invoices and cases; where a payment was returned, the ticket it closed (A23)."""
     anchors = {f"case:{position.case.number}" for position in positions.values() if position.case is not None}
     anchors |= {f"invoice:{pk}" for position in positions.values() for pk in position.invoice_rows}
-    runs = StepRun.objects.filter(account__in=positions).filter(Q(anchor_key__in=anchors) | Q(in_force=True))
-    for run in runs.order_by("pk"):
-        _take_run(positions[run.account_id], run)
-    _read_tickets(positions)
-
-
-def _read_tickets(positions: dict[int, Position]) -> None:
-    """Read the open ticket of each account; where a payment was returned, also the one that payment closed (A23)."""
-    of_policies = Ticket.objects.filter(kind=Ticket.Kind.DELINQUENCY).select_related("queue")
-    for ticket in of_policies.filter(account__in=positions).exclude(state=Ticket.State.CLOSED):
-        positions[ticket.account_id].ticket = ticket
-        positions[ticket.account_id].state.ticket = frozenset(ticket.invoices)
+    asked: list[Any] = [
+        StepRun.objects.filter(account__in=positions)
+        .filter(Q(anchor_key__in=anchors) | Q(in_force=True))
+        .order_by("pk")
+    ]
     returned = [pk for pk, position in positions.items() if any(_is_reversal(fact) for fact in position.facts)]
-    if not returned:
-        return
-    paid = of_policies.filter(account__in=returned, closed_how=Ticket.ClosedHow.PAYMENT)
-    for ticket in paid.order_by("account_id", "-closed_at", "-pk").distinct("account_id"):
+    if returned:
+        paid = _OF_POLICIES.filter(account__in=returned, closed_how=Ticket.ClosedHow.PAYMENT)
+        asked.append(paid.order_by("account_id", "-closed_at", "-pk").distinct("account_id"))
+    wanted = [pk for pk, p in positions.items() if any(step.requires_notice for step in p.policy.steps)]
+    (runs, *tickets), states = yield from side_by_side(_these(asked), notice_states_reading(wanted))
+    for run in runs:
+        _take_run(positions[run.account_id], run)
+    for ticket in tickets[0] if tickets else ():
         positions[ticket.account_id].ticket_paid = ticket
         positions[ticket.account_id].state.ticket_paid = frozenset(ticket.invoices)
+    _prove(positions, wanted, states)
+
+
+def _these(asked: list[Any]) -> Reading[tuple[list[Any], ...]]:
+    return (yield tuple(asked))
 
 
 def _is_reversal(fact: Fact | Grant) -> bool:
@@ -333,22 +296,8 @@ def _take_run(position: Position, run: StepRun) -> None:
         (state.cuts if run.in_force else state.released_cuts).append(cut)
 
 
-def _read_seriously_late(positions: dict[int, Position]) -> None:
-    rows = InvoiceStanding.objects.filter(account__in=positions, seriously_late_on__isnull=False, not_counted_why="")
-    for account_id, late_on in rows.values_list("account_id", "seriously_late_on").order_by("seriously_late_on", "pk"):
-        if late_on is not None:
-            positions[account_id].state.seriously_late.append(late_on)
-    unsettled = accounts_with_unsettled(list(positions))
-    for account_id in unsettled:
-        positions[account_id].state.unsettled = True
-
-
-def _read_proofs(positions: dict[int, Position]) -> None:
+def _prove(positions: dict[int, Position], wanted: Iterable[int], states: Mapping[NoticeKey, set[str]]) -> None:
     """Let cuts that require a notice see whether it was accepted (A30)."""
-    wanted = [pk for pk, p in positions.items() if any(step.requires_notice for step in p.policy.steps)]
-    if not wanted:
-        return
-    states = notice_states(wanted)
     for pk in wanted:
         position = positions[pk]
         tickets = {step.key for step in position.policy.steps if step.action is Do.TICKET}

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import BooleanField, Exists, ExpressionWrapper, Q, Sum
+from django.db.models import BooleanField, Exists, ExpressionWrapper, Q, QuerySet, Sum
 
 from billing_project.kernel import clock
+from billing_project.kernel.together import Reading, in_turn
 
 from .models import Charge, GatewayPoll, Invoice, LedgerEntry, PaymentAttempt
 from .rules.allocation import Pot
@@ -72,6 +73,11 @@ def account_position(account_id: int) -> Position:
 
 def positions(account_ids: Iterable[int]) -> dict[int, Position]:
     """Return what each account owes and has; two queries."""
+    return in_turn(positions_reading(account_ids))
+
+
+def positions_reading(account_ids: Iterable[int]) -> Reading[dict[int, Position]]:
+    """Read what each account owes and has; one round."""
     sums: dict[int, _Sums] = {account_id: _Sums() for account_id in account_ids}
     entries = (
         LedgerEntry.objects.filter(account_id__in=list(sums))
@@ -83,11 +89,12 @@ def positions(account_ids: Iterable[int]) -> dict[int, Position]:
             uninvoiced=Sum("amount", filter=Q(charge__isnull=False)),
         )
     )
-    for row in entries:
+    rows, unpaid = yield entries, _open_invoices(sums)
+    for row in rows:
         found = sums[row["account_id"]]
         found.balance = row["balance"]
         found.credit, found.uninvoiced = -(row["credit"] or ZERO), row["uninvoiced"] or ZERO
-    for invoice in open_invoices(sums):
+    for invoice in unpaid:
         sums[invoice.account_id].open.append(invoice)
     return {
         account_id: Position(account_id, found.balance, found.credit + ZERO, found.uninvoiced, tuple(found.open))
@@ -97,8 +104,12 @@ def positions(account_ids: Iterable[int]) -> dict[int, Position]:
 
 def open_invoices(account_ids: Iterable[int]) -> list[Invoice]:
     """Return the unpaid invoices of accounts, oldest due first (A21)."""
+    return list(_open_invoices(account_ids))
+
+
+def _open_invoices(account_ids: Iterable[int]) -> "QuerySet[Invoice]":
     rows = Invoice.objects.filter(account_id__in=list(account_ids), state=Invoice.State.OPEN)
-    return list(rows.order_by("due_on", "issued_on", "number"))
+    return rows.order_by("due_on", "issued_on", "number")
 
 
 def pot(invoice: Invoice) -> Pot:
@@ -140,6 +151,11 @@ def accounts_with_unsettled(account_ids: Iterable[int]) -> set[int]:
     A payment page that is merely open counts as long as a payment window would last, and as often in a day. While the
     gateway does not answer, those count as well of which nobody can tell whether they have paid.
     """
+    return in_turn(unsettled_reading(account_ids))
+
+
+def unsettled_reading(account_ids: Iterable[int]) -> Reading[set[int]]:
+    """Read which accounts have an unsettled charge, as `accounts_with_unsettled` returns them; at most two rounds."""
     blind = GatewayPoll.objects.filter(blind_since_at__isnull=False)
     opened = Q(state=PaymentAttempt.State.SENDING) & ~Q(page_id="")
     rows = (
@@ -149,23 +165,25 @@ def accounts_with_unsettled(account_ids: Iterable[int]) -> set[int]:
     )
     looked_at: set[int] = set()
     in_the_air: set[int] = set()
-    for pk, in_doubt, is_open in rows.order_by().values_list("account_id", "in_doubt", "looked_at"):
+    (found,) = yield (rows.order_by().values_list("account_id", "in_doubt", "looked_at"),)
+    for pk, in_doubt, is_open in found:
         (looked_at if is_open and not in_doubt else in_the_air).add(pk)
-    return in_the_air | _protected_by_pages(looked_at - in_the_air)
+    return in_the_air | (yield from _protected_by_pages(looked_at - in_the_air))
 
 
 def _is(condition: Q) -> "ExpressionWrapper[Q]":
     return ExpressionWrapper(condition, output_field=BooleanField())
 
 
-def _protected_by_pages(account_ids: set[int]) -> set[int]:
+def _protected_by_pages(account_ids: set[int]) -> Reading[set[int]]:
     """Return which of the accounts with an open payment page are still protected by it."""
     if not account_ids:
         return set()
     now = clock.now()
     pages = PaymentAttempt.objects.filter(account_id__in=account_ids, created_at__gt=now - A_DAY).exclude(page_id="")
     opened: dict[int, list[datetime]] = defaultdict(list)
-    for account_id, opened_at in pages.order_by("created_at").values_list("account_id", "created_at"):
+    (found,) = yield (pages.order_by("created_at").values_list("account_id", "created_at"),)
+    for account_id, opened_at in found:
         opened[account_id].append(opened_at)
     length, most = timedelta(minutes=settings.PAYMENT_WINDOW_MINUTES), max(settings.PAYMENT_WINDOWS_A_DAY, 1)
     return {account_id for account_id, times in opened.items() if pages_protect(times, now, length=length, most=most)}

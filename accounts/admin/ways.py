@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -24,6 +24,7 @@ from accounts.outreach.reach import use_again
 from accounts.outreach.suppressions import normal, suppress
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
+from billing_project.kernel.together import Reading, in_turn
 
 from .base import BAD, GOOD, QUIET, badge, local_time, staff_user
 from .confirm import ReasonForm, confirm_one
@@ -64,10 +65,18 @@ def people_of(contacts: Sequence[Contact], *, user: User | None = None, back: st
 
     Buttons are shown to users who may press them.
     """
+    return in_turn(people_reading(contacts, user=user, back=back))
+
+
+def people_reading(contacts: Sequence[Contact], *, user: User | None = None, back: str = "") -> Reading[list[Person]]:
+    """Read the ways to some people, as `people_of` returns them; one round."""
     places = {(channel, normal(channel, reach_of(one).address(channel))) for one in contacts for channel in CHANNELS}
-    rows = Suppression.objects.filter(address__in={address for _channel, address in places}, lifted_at=None)
+    rows, same = yield (
+        Suppression.objects.filter(address__in={address for _channel, address in places}, lifted_at=None),
+        _alike(contacts),
+    )
     listed = {(row.channel, row.address): row for row in rows}
-    shared = _shared(contacts)
+    shared = _shared(contacts, same)
     may_stop = user is not None and user.has_perm("accounts.stop_channel")
     may_open = may_stop and user is not None and user.has_perm("accounts.lift_suppression")
     return [
@@ -115,15 +124,18 @@ def _url(name: str, contact: Contact, back: str) -> str:
     return f"{url}?{urlencode({'back': back})}" if back else url
 
 
-def _shared(contacts: Sequence[Contact]) -> dict[int, set[str]]:
-    """Return which other accounts have a contact with the same address or number, by contact."""
+def _alike(contacts: Sequence[Contact]) -> QuerySet[Contact]:
+    """Return the contacts, of whichever account, with the same addresses or numbers."""
     emails = {one.email.lower() for one in contacts if one.email}
     phones = {one.phone for one in contacts if one.phone}
-    found: dict[int, set[str]] = defaultdict(set)
-    if not emails and not phones:
-        return found
     same = Contact.objects.annotate(small=Lower("email")).filter(Q(small__in=emails) | Q(phone__in=phones))
-    for other in same.select_related("account").order_by("account__number")[:200]:
+    return same.select_related("account").order_by("account__number")[:200]
+
+
+def _shared(contacts: Sequence[Contact], same: Iterable[Contact]) -> dict[int, set[str]]:
+    """Return which other accounts have a contact with the same address or number, by contact."""
+    found: dict[int, set[str]] = defaultdict(set)
+    for other in same:
         for one in contacts:
             if other.account_id == one.account_id:
                 continue
@@ -266,7 +278,7 @@ def _listed(contact: Contact, channel: str) -> Suppression | None:
 
 
 def _also(contact: Contact) -> list[str]:
-    return [f"{words}: it holds there, too." for words in sorted(_shared([contact])[contact.pk])]
+    return [f"{words}: it holds there, too." for words in sorted(_shared([contact], _alike([contact]))[contact.pk])]
 
 
 def _back(request: HttpRequest, contact: Contact) -> str:

@@ -5,18 +5,26 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.core.exceptions import PermissionDenied
 from django.db.models import DecimalField, Exists, F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
 from accounts.admin.account import AccountAdmin
-from accounts.admin.base import BAD, GOOD, WARN, badge, badges, money
+from accounts.admin.base import BAD, GOOD, WARN, badge, badges, money, number_of, staff_user
 from accounts.admin.confirm import confirm_one
 from accounts.models import Account
 from billing_project.kernel import clock
+from billing_project.kernel.together import at_once
 from delinquency import operations
+from delinquency.flagging import FlagState, flag_state
+from delinquency.models import Standing
+from delinquency.story import GROUPS, story_reading
 from invoicing.admin.billing import BillingParametersInline
 from invoicing.admin.catalog import SubscriptionInline
 from invoicing.admin.lateness import past_due
@@ -24,20 +32,23 @@ from invoicing.models import Invoice, LedgerEntry
 from netenforce.admin.hold import RestrictAction
 from netenforce.models import LineState
 
-from .buttons import FittingButtons
+from .buttons import FIRST, MORE, buttons_of
 from .calendar import LandsFilter
+from .charging import ChargeAction
 from .dispute import DisputeButton
 from .flag import FlagActions
 from .grace import GraceActions
 from .mass_start import MassAccountMixin
 from .move_batch import PolicyMoveInline
 from .moving import MoveAccountMixin
-from .panel import account_panel
+from .panel import panel_reading
 from .reaching import ReachActions
 from .ticket_verbs import NewTicketButton
 from .till import TillActions
 from .whatif import WhatIfMixin
 
+# In the address of an account's page: show the form.
+EDIT = "edit"
 MONEY = DecimalField(max_digits=12, decimal_places=2)
 
 
@@ -81,7 +92,6 @@ admin.site.unregister(Account)
 
 @admin.register(Account)
 class AccountPage(
-    FittingButtons,
     GraceActions,
     ReachActions,
     FlagActions,
@@ -90,6 +100,7 @@ class AccountPage(
     NewTicketButton,
     TillActions,
     DisputeButton,
+    ChargeAction,
     MoveAccountMixin,
     MassAccountMixin,
     AccountAdmin,
@@ -100,13 +111,9 @@ class AccountPage(
     list_filter = (StandsFilter, LandsFilter, "status", "account_type", "company")
     inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline, PolicyMoveInline)
     actions = (*AccountAdmin.actions, "move_chosen")
-    actions_detail = (
-        "record_payment", "waive_fee", "grace", "promise", "undo_grace", "pay_link", "log_call",
-        {"title": "More", "items": ["new_ticket", "dispute_invoice", "restrict_line", "change_status", "what_if",
-                                    "move_version", "returned", "look_again", "unflag", "unpark", "close_links",
-                                    "close"]},
-    )  # fmt: skip
-    change_form_outer_before_template = "admin/account_panel.html"
+    # Each has its address; which of them a page offers, and in which order, is in `buttons`.
+    actions_detail = tuple(name for name, _ in (*FIRST, *MORE) if name != "release")
+    change_form_outer_before_template = "admin/account_details.html"
 
     def get_inlines(self, request: HttpRequest, obj: Account | None) -> Any:
         """Leave out, of an account that is only being opened, what can have happened to none yet."""
@@ -148,15 +155,49 @@ class AccountPage(
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Add the panel and the story."""
+        """Show the account; its form, with all that may be edited, is behind "Details"."""
+        if request.method == "GET" and EDIT not in request.GET and IS_POPUP_VAR not in request.GET:
+            return self.overview(request, object_id)
         response = super().change_view(request, object_id, form_url, extra_context)
         context = getattr(response, "context_data", None) or {}
         account = context.get("original")
         if account and request.method == "POST":  # what the form refused stands in the row that it was tried on
             account = self.get_object(request, object_id)
         if account:
-            context |= {"panel": account_panel(account, user=request.user, back=request.path), "own_page": True}
+            may_count = request.user.has_perm("delinquency.change_standing")
+            context |= {"account": account, "panel": {"flag": _flag_of(account), "may_count": may_count}}
         return response
+
+    def overview(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show one account at a glance: at most 15 queries, whatever it holds."""
+        rows = Account.objects.select_related("status", "company", "account_type")
+        account = rows.filter(pk=number_of(object_id)).first()
+        if account is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_view_or_change_permission(request, account):
+            raise PermissionDenied
+        group = request.GET.get("kind", "") if request.GET.get("kind", "") in GROUPS else ""
+        story = story_reading(account, group=group, before=request.GET.get("before", ""))
+        user = staff_user(request)
+        panel = at_once(panel_reading(account, story=story, user=user, back=request.path))
+        allowed = self._filter_unfold_actions_by_permissions(request, self._get_base_actions_detail(), object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts, "original": account, "title": f"{account.number} {account.name}",
+            "panel": panel, "buttons": buttons_of(panel, {one.path for one in allowed}, user),
+            "groups": [(name, words, panel.told.counts.get(name, 0)) for name, words in GROUPS.items()],
+            "group": group, "group_words": GROUPS.get(group, ""), "is_later_page": bool(request.GET.get("before")),
+            "may_edit": self.has_change_permission(request, account),
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/account_page.html", context)
+
+    def get_actions_detail(self, _request: HttpRequest, _object_id: Any) -> list[Any]:
+        """Leave the buttons to the overview; the form is for editing."""
+        return []
+
+    def response_post_save_change(self, request: HttpRequest, obj: Account) -> HttpResponse:
+        """Lead back to the account, not to the list."""
+        return HttpResponseRedirect(reverse("admin:accounts_account_change", args=[obj.pk]))
 
     @admin.display(description="balance")
     def balance(self, account: Any) -> SafeString | str:
@@ -204,3 +245,9 @@ class AccountPage(
             carry_out=carry_out,
             words="The program looks by itself; this only saves waiting for the next check.",
         )  # fmt: skip
+
+
+def _flag_of(account: Account) -> FlagState | None:
+    """Return how close an account is to the flag."""
+    standing = Standing.objects.filter(account=account).select_related("policy_version__policy").first()
+    return flag_state(standing, clock.today(account.timezone), list(account.funding_sources.order_by("rank")))

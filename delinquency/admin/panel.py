@@ -1,48 +1,38 @@
 """The panel that shows one account at a glance, on its own page and beside its tickets."""
 
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from accounts.admin.account import status_badge
-from accounts.admin.base import GOOD, NOTE, WARN, badge, local_time
-from accounts.admin.ways import Person, people_of
-from accounts.models import Account, Contact, InboundMessage
+from accounts.admin.base import GOOD, WARN, badge, local_time
+from accounts.admin.ways import Person, people_reading
+from accounts.models import Account, Contact
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
-from delinquency.disputed import running_of
-from delinquency.flagging import FlagState, flag_state
-from delinquency.glance import Glance, Step, glance, upcoming
-from delinquency.models import Dispute, Event, PolicyMove
-from delinquency.promised import Record, record_of
-from invoicing.models import PaymentAttempt
+from billing_project.kernel.together import Reading, at_once, side_by_side
+from delinquency.ahead import prospects_reading
+from delinquency.disputed import running_rows
+from delinquency.glance import AHEAD_DAYS, Glance, Step, glance_reading, steps_of
+from delinquency.models import Dispute, Ticket
+from delinquency.promised import Record, record_reading
+from delinquency.second_source import SECONDARY
+from delinquency.story import Story, story_reading
+from invoicing.models import Charge, PaymentAttempt
 from netenforce.admin.device import level_badge
 from netenforce.admin.window import window_badge
-from netenforce.queries import running_windows
+from netenforce.models import Hold, PaymentWindow
+from netenforce.models.reading import ReleaseLimit
 
-from .journal import event_badge
+from .happening import Happening, happening
+from .step_words import condition, sentence
 
 STORY_ROWS = 10
 PEOPLE_MAX = 20
-
-
-@dataclass(frozen=True, slots=True)
-class StoryRow:
-    """One line of what happened."""
-
-    on: date
-    local_at: str
-    what: SafeString
-    invoice: str
-    invoice_url: str
-    amount: Decimal | None
-    why: str
-    rule: str
-    event_url: str
+ROWS_MAX = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +43,40 @@ class LineRow:
     desired: SafeString
     observed: SafeString
     agreement: SafeString
+    since: SafeString | str
+    seen: SafeString | str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    """One reason why the lines are restricted."""
+
+    pk: int
+    level: SafeString
+    cause: str
+    why: str
+    since: SafeString | str
+    until: SafeString | str
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """One of the next steps, in words."""
+
+    step: Step
+    words: str
+    unless: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What decides which buttons do something now."""
+
+    fee_waits: bool
+    charging: bool  # a charge is queued or under way
+    releases: bool  # a group of the user's may release lines
+    line_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,127 +85,135 @@ class Panel:
 
     at: Glance
     status: SafeString
-    steps: tuple[Step, ...]
+    status_means: str
+    coming: tuple[Coming, ...]
     steps_refused: str
     lines: tuple[LineRow, ...]
+    holds: tuple[HoldRow, ...]
     window: SafeString | str  # until when the lines are open for a payment, or released
     charge: PaymentAttempt | None  # the last call to the payment provider
     charge_at: SafeString | str
     may_check: bool  # whether the user may ask the devices what the lines are now
-    story: tuple[StoryRow, ...]
-    story_url: str
+    story: tuple[Happening, ...]
+    told: Story
     account_url: str
     local_now: str
     promises: Record
-    flag: FlagState | None
     people: tuple[Person, ...]  # how each contact can be reached
     disputes: tuple[Dispute, ...]  # those that nobody has decided yet
-    may_count: bool  # whether the user may leave late invoices out of the count towards the flag
+    tickets: tuple[Ticket, ...]
+    second_source: str
+    facts: Facts
 
     @property
-    def next(self) -> Step | None:
-        """Return the very next step."""
-        return self.steps[0] if self.steps else None
+    def next(self) -> Coming | None:
+        """Return the very next step; a bill is none, as it asks for nothing yet."""
+        return next((one for one in self.coming if one.step.kind != "issued"), None) or next(iter(self.coming), None)
 
 
 def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any = None, back: str = "") -> Panel:
-    """Read what the panel of an account shows to a user; a constant number of queries.
+    """Read what the panel of an account shows to a user; as many statements whatever the account holds.
 
-    ``back`` is the page it stands on, to which its buttons return.
+    ``back`` is the page it stands on, to which its buttons return. The account comes with its status and company.
     """
-    seen = glance(account)
-    steps: tuple[Step, ...] = ()
-    refused = ""
-    try:
-        steps = tuple(upcoming(account, seen.standing))
-    except Refused as refusal:  # such as a policy that cannot be read: the rest of the page still helps
-        refused = refusal.words
-    charge = PaymentAttempt.objects.filter(account=account).order_by("-created_at", "-pk").first()
+    return at_once(panel_reading(account, story=story_reading(account, rows=story_rows), user=user, back=back))
+
+
+def panel_reading(account: Account, *, story: Reading[Story], user: Any, back: str) -> Reading[Panel]:
+    """Read the panel beside a page of the story; three rounds, and a fourth while a payment page is open."""
+    today, zone = clock.today(account.timezone), account.timezone
+    seen, ahead, rows, record, people, told = yield from side_by_side(
+        glance_reading(account), _ahead(account), _rows_of(account, user), record_reading(account, today),
+        _people(account, user, back), story,
+    )  # fmt: skip
+    holds, windows, charges, disputes, tickets, fees, under_way, limits = rows
+    coming, refused = ahead
+    charge = charges[0] if charges else None
+    first_line = next((line for line in seen.lines), None)
     return Panel(
         at=seen,
         status=status_badge(account.status) + (badge("parked", WARN) if account.parked_at else SafeString("")),
-        steps=steps,
+        status_means="billed" if account.status.activates_billing else "not billed",
+        coming=tuple(Coming(step, sentence(step, seen), condition(step, seen)) for step in coming),
         steps_refused=refused,
-        lines=tuple(
-            LineRow(
-                line.name, level_badge(line.desired), level_badge(line.observed),
-                badge("confirmed", GOOD) if line.agrees else badge("not confirmed yet", WARN),
-            )
-            for line in seen.lines
-        ),
-        window=window_badge(running_windows([account.pk]).get(account.pk), account.timezone),
+        lines=tuple(_line(line, zone) for line in seen.lines),
+        holds=tuple(_hold(hold, zone) for hold in holds),
+        window=window_badge(windows[0] if windows else None, zone),
         charge=charge,
-        charge_at=local_time(charge.created_at, account.timezone) if charge else "",
+        charge_at=local_time(charge.created_at, zone) if charge else "",
         may_check=user is not None and user.has_perm("netenforce.view_linestate"),
-        story=tuple(_story(account, story_rows)),
-        story_url=f"{reverse('admin:delinquency_event_changelist')}?q={account.number}",
+        story=tuple(happening(one, account) for one in told.rows),
+        told=told,
         account_url=reverse("admin:accounts_account_change", args=[account.pk]),
-        local_now=clock.local(clock.now(), account.timezone).strftime("%Y-%m-%d %H:%M"),
-        promises=record_of(account, seen.today),
-        flag=flag_state(seen.standing, seen.today, seen.sources),
-        people=tuple(people_of(_people(account), user=user, back=back)),
-        disputes=tuple(running_of(account)),
-        may_count=user is not None and user.has_perm("delinquency.decide_flag"),
+        local_now=clock.local(clock.now(), zone).strftime("%Y-%m-%d %H:%M"),
+        promises=record,
+        people=tuple(people),
+        disputes=tuple(disputes),
+        tickets=tuple(tickets),
+        second_source=_second_source(seen),
+        facts=Facts(
+            fee_waits=bool(fees), charging=bool(under_way), line_id=first_line.line_id if first_line else None,
+            releases=bool(limits) or bool(user is not None and user.is_superuser),
+        ),
     )  # fmt: skip
 
 
-def _story(account: Account, rows: int) -> list[StoryRow]:
-    """Return the last events and moves to other policy versions, newest first."""
-    both = [*_move_rows(account, rows), *_event_rows(account, rows), *_post_rows(account, rows)]
-    return sorted(both, key=lambda row: row.local_at, reverse=True)[:rows]
-
-
-def _move_rows(account: Account, rows: int) -> list[StoryRow]:
-    moves = PolicyMove.objects.filter(account=account).select_related(
-        "from_version__policy", "to_version__policy", "moved_by"
-    )
-    found = []
-    for move in moves[:rows]:
-        at = clock.local(move.moved_at, account.timezone)
-        by = f", by {move.moved_by}" if move.moved_by else ""
-        found.append(
-            StoryRow(
-                on=at.date(), local_at=at.isoformat(timespec="seconds"), what=badge("Moved to another policy", NOTE),
-                invoice="", invoice_url="", amount=None, why=f"From {move}{by}: {move.reason}", rule="A36",
-                event_url=reverse("admin:delinquency_policymove_change", args=[move.pk]),
-            )
-        )  # fmt: skip
-    return found
-
-
-def _people(account: Account) -> list[Contact]:
-    return list(Contact.objects.filter(account=account).select_related("account")[:PEOPLE_MAX])
-
-
-def _post_rows(account: Account, rows: int) -> list[StoryRow]:
-    """Return what the account's people wrote, and what they asked for with STOP and START."""
-    found = []
-    for message in InboundMessage.objects.filter(account=account).defer("whole_text")[:rows]:
-        at = clock.local(message.received_at, account.timezone)
-        said = f"{message.from_address}: {message}" if message.state == InboundMessage.State.FILED else message.why
-        found.append(
-            StoryRow(
-                on=at.date(), local_at=at.isoformat(timespec="seconds"), what=badge("Message received", NOTE),
-                invoice="", invoice_url="", amount=None, why=said[:200], rule="",
-                event_url=reverse("admin:accounts_inboundmessage_change", args=[message.pk]),
-            )
-        )  # fmt: skip
-    return found
-
-
-def _event_rows(account: Account, rows: int) -> list[StoryRow]:
-    events = Event.objects.filter(account=account).select_related("invoice").order_by("-sequence")[:rows]
-    return [
-        StoryRow(
-            on=event.on,
-            local_at=event.local_at,
-            what=event_badge(event.kind),
-            invoice=event.invoice.number if event.invoice else "",
-            invoice_url=reverse("admin:invoicing_invoice_change", args=[event.invoice_id]) if event.invoice_id else "",
-            amount=event.amount,
-            why=event.why,
-            rule=event.rule,
-            event_url=reverse("admin:delinquency_event_change", args=[event.pk]),
+def _rows_of(account: Account, user: Any) -> Reading[tuple[list[Any], ...]]:
+    attempts = PaymentAttempt.objects.filter(account=account)
+    return (
+        yield (
+            Hold.objects.filter(account=account, lifted_at__isnull=True).order_by("placed_at", "pk"),
+            PaymentWindow.objects.filter(account=account, ended_at__isnull=True),
+            attempts.select_related("funding_source").order_by("-created_at", "-pk")[:1],
+            running_rows(account),
+            Ticket.objects.filter(account=account).exclude(state=Ticket.State.CLOSED).select_related("owner", "queue")
+            .order_by("-priority", "opened_at")[:ROWS_MAX],
+            Charge.objects.filter(account=account, invoice=None, waived_at=None, amount__gt=0)[:1],
+            attempts.filter(state__in=("queued", *PaymentAttempt.ASKED))[:1],
+            ReleaseLimit.objects.filter(group__user=user.pk if user is not None else None)[:1],
         )
-        for event in events
-    ]
+    )  # fmt: skip
+
+
+def _ahead(account: Account) -> Reading[tuple[list[Step], str]]:
+    """Read what comes next, as the simulator plays it; a policy that cannot be read says so."""
+    if account.closed_on is not None:
+        return [], ""
+    until = clock.today(account.timezone) + timedelta(days=AHEAD_DAYS)
+    try:
+        found = yield from prospects_reading([account], until)
+    except Refused as refusal:  # the rest of the page still helps
+        return [], refusal.words
+    return (steps_of(found[account.pk]) if account.pk in found else []), ""
+
+
+def _people(account: Account, user: Any, back: str) -> Reading[list[Person]]:
+    (contacts,) = yield (Contact.objects.filter(account=account).select_related("account")[:PEOPLE_MAX],)
+    return (yield from people_reading(contacts, user=user, back=back))
+
+
+def _line(line: Any, zone: str) -> LineRow:
+    return LineRow(
+        line.name, level_badge(line.desired), level_badge(line.observed),
+        badge("confirmed", GOOD) if line.agrees else badge("not confirmed yet", WARN),
+        local_time(line.since_at, zone) if line.since_at else "",
+        local_time(line.seen_at, zone) if line.seen_at else "", line.device,
+    )  # fmt: skip
+
+
+def _hold(hold: Hold, zone: str) -> HoldRow:
+    return HoldRow(
+        hold.pk, level_badge(hold.level), hold.get_cause_display(), hold.why, local_time(hold.placed_at, zone),
+        local_time(hold.until_at, zone) if hold.until_at else "",
+    )  # fmt: skip
+
+
+def _second_source(seen: Glance) -> str:
+    """Say how it stands with the second source that a flagged account is asked for (E7)."""
+    asked = seen.standing.second_source_asked_on if seen.standing and seen.flagged_on else None
+    if asked is None:
+        return ""
+    given = next((source for source in seen.usable if source.rank >= SECONDARY), None)
+    return f"Second source asked for on {asked:%a %d %b %Y}; " + (
+        f"{given} is on file." if given else "none given yet."
+    )

@@ -12,6 +12,7 @@ from accounts.models import Account, AccountStatus, Company, User
 from billing_project.kernel import clock, money
 from billing_project.kernel.bulk import copy_rows, reserve_keys, update_with_history
 from billing_project.kernel.locks import lock_rows
+from billing_project.kernel.together import Reading, in_turn
 from invoicing import queries
 from invoicing.models import (
     BillingParameters,
@@ -128,9 +129,14 @@ def invoice_waiting_charges(account_id: int, *, on: date, by: User | None = None
 
 def services_of(account_ids: Iterable[int]) -> dict[int, list[pricing.Service]]:
     """Return the recurring services of accounts as the pricing rule sees them; two queries."""
+    return in_turn(services_reading(account_ids))
+
+
+def services_reading(account_ids: Iterable[int]) -> Reading[dict[int, list[pricing.Service]]]:
+    """Read the recurring services of accounts; two rounds."""
     rows = Subscription.objects.filter(account_id__in=list(account_ids)).order_by("pk")
     # Plain values: this is read for every account that is billed, and instances would be most of the cost.
-    found = list(
+    (found,) = yield (
         rows.values_list(
             "account_id",
             "item_id",
@@ -142,9 +148,9 @@ def services_of(account_ids: Iterable[int]) -> dict[int, list[pricing.Service]]:
             "discount__amount",
             "starts_on",
             "ends_on",
-        )
+        ),
     )
-    taxes = _taxes_of({row[1] for row in found})
+    taxes = yield from _taxes_of({row[1] for row in found})
     services: dict[int, list[pricing.Service]] = defaultdict(list)
     for account_id, item_id, name, quantity, own_price, price, percent, amount, starts_on, ends_on in found:
         services[account_id].append(
@@ -162,10 +168,11 @@ def services_of(account_ids: Iterable[int]) -> dict[int, list[pricing.Service]]:
     return dict(services)
 
 
-def _taxes_of(item_ids: Collection[int]) -> dict[int, tuple[pricing.TaxRate, ...]]:
+def _taxes_of(item_ids: Collection[int]) -> Reading[dict[int, tuple[pricing.TaxRate, ...]]]:
     taxes: dict[int, tuple[pricing.TaxRate, ...]] = defaultdict(tuple)
     rows = CatalogItem.objects.filter(pk__in=item_ids, taxes__isnull=False).order_by("pk", "taxes__pk")
-    for item_id, percent, name in rows.values_list("pk", "taxes__percent", "taxes__name"):
+    (found,) = yield (rows.values_list("pk", "taxes__percent", "taxes__name"),)
+    for item_id, percent, name in found:
         taxes[item_id] += (pricing.TaxRate(percent, name),)
     return taxes
 

@@ -1,5 +1,6 @@
 """Right before a cut leaves: only what can be proven due is sent, never harder, and never for a night (D9, D6, I9)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account, Attention, Notice
+from billing_project.kernel.together import Reading
 from delinquency import vetoes
 from delinquency.queries import NOTHING_OWED, OUT_OF_REACH, TOO_HARD, CutProof, cut_proofs
 from netenforce.consult import consult
@@ -183,10 +185,15 @@ def test_an_account_under_no_policy_is_restricted_by_day_as_well() -> None:
     assert dispatched(story, "2026-01-11 09:00") == {"confirmed": 1}
 
 
+def _everybody(account_ids: Iterable[int]) -> Reading[set[int]]:
+    yield ()
+    return set(account_ids)
+
+
 def test_a_cut_waits_while_a_charge_is_unclear_and_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     story = late(CUT)
     with monkeypatch.context() as unclear:
-        unclear.setattr("delinquency.reading.accounts_with_unsettled", set)
+        unclear.setattr("delinquency.reading.unsettled_reading", _everybody)
         assert dispatched(story, "2026-01-23 09:30") == {"not_yet": 1}
     assert dispatched(story, "2026-01-23 09:30:59") == {}
     assert dispatched(story, "2026-01-23 09:31") == {"confirmed": 1}
