@@ -35,6 +35,5 @@ UNFOLD: dict[str, Any] = {
     ],
     "STYLES": [lambda _request: static("desk/desk.css")],
     "DASHBOARD_CALLBACK": "delinquency.admin.home.dashboard",
-    "COMMAND": {"search_models": True, "show_history": False},
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": SIDEBAR},
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": SIDEBAR},
 }

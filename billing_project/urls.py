@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from delinquency.admin.search import search_page
+
 from . import health
 
 # Each room brings its own pages under the one address of the portal.
@@ -11,6 +13,8 @@ PORTAL = ("accounts.portal.urls", "invoicing.portal.urls", "delinquency.portal.u
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False), name="root"),
+    # Before the admin's own addresses: its search by model gives way to the one that finds anything.
+    path("admin/search/", admin.site.admin_view(search_page)),
     path("admin/", admin.site.urls),
     *(path("portal/", include(module)) for module in PORTAL),
     path("callbacks/", include("accounts.hooks.urls")),

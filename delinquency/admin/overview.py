@@ -33,6 +33,7 @@ from .move_batch import PolicyMoveInline
 from .moving import MoveAccountMixin
 from .panel import account_panel
 from .reaching import ReachActions
+from .search import SearchedAccounts
 from .ticket_verbs import NewTicketButton
 from .till import TillActions
 from .whatif import WhatIfMixin
@@ -80,6 +81,7 @@ admin.site.unregister(Account)
 
 @admin.register(Account)
 class AccountPage(
+    SearchedAccounts,
     FittingButtons,
     GraceActions,
     ReachActions,
