@@ -34,6 +34,7 @@ UNFOLD: dict[str, Any] = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("desk/icon.svg")},
     ],
     "STYLES": [lambda _request: static("desk/desk.css")],
+    "SCRIPTS": [lambda _request: static("desk/keys.js")],
     "DASHBOARD_CALLBACK": "delinquency.admin.home.dashboard",
     "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": SIDEBAR},
 }

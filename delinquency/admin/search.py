@@ -41,6 +41,7 @@ class Group:
     rows: Sequence[Sequence[Cell]]
     total: int
     list_url: str
+    amounts: tuple[str, ...] = ("Balance", "Unpaid", "Amount")
 
     @property
     def total_words(self) -> str:

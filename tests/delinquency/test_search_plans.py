@@ -70,9 +70,10 @@ def _plans(typed: str) -> list[str]:
 def test_each_kind_of_search_answers_in_time_among_many_accounts() -> None:
     _make_town(ACCOUNTS)
     client, slow = staff_client(), {}
+    client.get("/admin/search/", {"q": "maria"})  # templates are read once per process
     for words, terms in KINDS_OF_TERMS.items():
         seconds = []
-        for turn in range(20):
+        for turn in range(60):
             typed = terms[turn % len(terms)].format(n=(turn * 7919) % ACCOUNTS + 1)
             begun = time.perf_counter()
             answer = client.get("/admin/search/", {"q": typed})
@@ -153,3 +154,6 @@ def _make_town(many: int) -> None:
         for table in ("accounts_account", "accounts_contact", "accounts_serviceline", "accounts_fundingsource"):
             cursor.execute(f"ANALYZE {table}")
         cursor.execute("ANALYZE invoicing_invoice")
+        # What autovacuum does within a minute: the names just written move into their index.
+        for index in ("account_name_typed", "contact_name_typed", "contact_email_typed"):
+            cursor.execute("SELECT gin_clean_pending_list(%s::regclass)", [index])
