@@ -41,7 +41,7 @@ UNFOLD: dict[str, Any] = {
             {"title": "Change password", "link": reverse_lazy("admin:password_change")},
         ]
     },
+    "SCRIPTS": [lambda _request: static("desk/keys.js")],
     "DASHBOARD_CALLBACK": "delinquency.admin.home.dashboard",
-    "COMMAND": {"search_models": True, "show_history": False},
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": SIDEBAR},
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": SIDEBAR},
 }

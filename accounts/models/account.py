@@ -3,9 +3,11 @@
 import uuid
 from typing import Any
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models.functions import Upper
 from simple_history.models import HistoricalRecords
 
 from billing_project.kernel import clock
@@ -188,6 +190,9 @@ class Account(models.Model):
         indexes = [
             models.Index(fields=["parked_at"], condition=models.Q(parked_at__isnull=False), name="account_parked"),
             models.Index(fields=["name"], name="account_name"),
+            # For the search: the beginning of a number, any part of a name.
+            models.Index(OpClass(Upper("number"), name="text_pattern_ops"), name="account_number_typed"),
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="account_name_typed"),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,9 @@
 """People we may write to or call."""
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models.functions import Reverse, Upper
 from simple_history.models import HistoricalRecords
 
 from .account import Account, validate_zone
@@ -50,6 +52,12 @@ class Contact(models.Model):
             models.UniqueConstraint(
                 fields=["account"], condition=models.Q(is_billing_contact=True), name="contact_one_billing_contact"
             )
+        ]
+        indexes = [
+            # For the search: any part of a name or an address, and a phone number from its last digit backwards.
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="contact_name_typed"),
+            GinIndex(OpClass(Upper("email"), name="gin_trgm_ops"), name="contact_email_typed"),
+            models.Index(OpClass(Reverse("phone"), name="text_pattern_ops"), name="contact_phone_typed"),
         ]
 
     def __str__(self) -> str:

@@ -42,7 +42,13 @@ class FundingSource(models.Model):
                 fields=["expires_on"],
                 condition=models.Q(rank=1, barred_at__isnull=True, expires_on__isnull=False),
                 name="funding_source_expires",
-            )
+            ),
+            # For the search.
+            models.Index(fields=["last4"], condition=~models.Q(last4=""), name="funding_source_last4"),
+            models.Index(fields=["source_token"], name="funding_source_token"),
+            models.Index(
+                fields=["customer_token"], condition=~models.Q(customer_token=""), name="funding_source_customer"
+            ),
         ]
 
     def __str__(self) -> str:

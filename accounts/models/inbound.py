@@ -84,7 +84,10 @@ class InboundMessage(models.Model):
                 condition=~Q(state="filed") | Q(account__isnull=False), name="inbound_filed_has_account"
             ),
         ]
-        indexes = [models.Index(fields=["-received_at"], condition=Q(state="unknown"), name="inbound_unknown")]
+        indexes = [
+            models.Index(fields=["-received_at"], condition=Q(state="unknown"), name="inbound_unknown"),
+            models.Index(fields=["provider_id"], name="inbound_provider_id"),
+        ]
 
     def __str__(self) -> str:
         return self.subject or self.text[:60] or f"from {self.from_address}"

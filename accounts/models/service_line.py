@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GistIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models.functions import Cast, NullIf
+from django.db.models.functions import Cast, Lower, NullIf, Upper
 from django.db.models.lookups import GreaterThanOrEqual
 from simple_history.models import HistoricalRecords
 
@@ -46,6 +47,14 @@ def _at_least(field: str, bits: int) -> GreaterThanOrEqual:
     return GreaterThanOrEqual(length, bits)
 
 
+def bare(field: str) -> models.Func:
+    """Return a column in small letters without its punctuation: a hardware address, however it is written."""
+    signs, nothing, everywhere = models.Value("[^0-9a-z]"), models.Value(""), models.Value("g")
+    return models.Func(
+        Lower(field), signs, nothing, everywhere, function="regexp_replace", output_field=models.TextField()
+    )
+
+
 class ServiceLine(models.Model):
     """One line of an account: its addresses or prefixes, and its RADIUS user name."""
 
@@ -78,6 +87,13 @@ class ServiceLine(models.Model):
             ),
             models.CheckConstraint(condition=_at_least("ipv4", SHORTEST[4]), name="line_ipv4_one_customers"),
             models.CheckConstraint(condition=_at_least("ipv6", SHORTEST[6]), name="line_ipv6_one_customers"),
+        ]
+        indexes = [
+            # For the search: whose prefix holds an address, and a user name by its beginning or as a bare address.
+            GistIndex(OpClass(_network("ipv4"), name="inet_ops"), name="line_ipv4_typed"),
+            GistIndex(OpClass(_network("ipv6"), name="inet_ops"), name="line_ipv6_typed"),
+            models.Index(OpClass(Upper("radius_username"), name="text_pattern_ops"), name="line_user_typed"),
+            models.Index(bare("radius_username"), condition=~models.Q(radius_username=""), name="line_user_bare"),
         ]
 
     def __str__(self) -> str:

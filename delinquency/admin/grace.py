@@ -144,7 +144,7 @@ class Asking:
 class GraceActions:
     """The buttons of the account page that give more time, take it back, and note promises."""
 
-    @action(description="Grace until", icon="event_upcoming", permissions=["grant_grace"])
+    @action(description="Grace until", icon="event_upcoming", permissions=["grant_grace"], attrs={"data-key": "e"})
     def grace(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask until when and why, show every date, and grant it (S10, A7)."""
 

@@ -43,6 +43,7 @@ from .move_batch import PolicyMoveInline
 from .moving import MoveAccountMixin
 from .panel import panel_reading
 from .reaching import ReachActions
+from .search import SearchedAccounts
 from .ticket_verbs import NewTicketButton
 from .till import TillActions
 from .whatif import WhatIfMixin
@@ -92,6 +93,7 @@ admin.site.unregister(Account)
 
 @admin.register(Account)
 class AccountPage(
+    SearchedAccounts,
     GraceActions,
     ReachActions,
     FlagActions,

@@ -296,7 +296,7 @@ class NewTicketButton:
         """Tell whether the user may open tickets."""
         return bool(request.user.has_perm("delinquency.add_ticket"))
 
-    @action(description="New ticket", icon="confirmation_number", permissions=["open_ticket"])
+    @action(description="New ticket", icon="confirmation_number", permissions=["open_ticket"], attrs={"data-key": "t"})
     def new_ticket(self, _request: HttpRequest, object_id: str) -> HttpResponse:
         """Go to the form for a new ticket, with the account filled in."""
         number = Account.objects.filter(pk=number_of(object_id)).values_list("number", flat=True).first() or ""

@@ -157,7 +157,7 @@ class TillActions(MoneyRights):
             messages.warning(request, f"No account has the number or name “{asked[:60]}”, and no invoice that number.")
         return HttpResponseRedirect(f"{reverse('admin:accounts_account_changelist')}?{urlencode({'q': asked})}")
 
-    @action(description="Record payment", icon="payments", permissions=["take_money"])
+    @action(description="Record payment", icon="payments", permissions=["take_money"], attrs={"data-key": "p"})
     def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the payment, show what it pays and whether it restores service, and record it."""
         account = self.get_object(request, object_id)

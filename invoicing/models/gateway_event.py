@@ -49,6 +49,7 @@ class GatewayEvent(models.Model):
         indexes = [
             models.Index(fields=["due_at", "id"], condition=Q(state="queued"), name="gateway_event_due"),
             models.Index(fields=["object_id"], name="gateway_event_object"),
+            models.Index(fields=["event_id"], name="gateway_event_id"),
         ]
 
     def __str__(self) -> str:

@@ -3,8 +3,10 @@
 import uuid
 from decimal import Decimal
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 
 from billing_project.kernel import clock
 
@@ -86,6 +88,7 @@ class Invoice(models.Model):
             models.Index(fields=["due_on"], condition=Q(state="open"), name="invoice_open_due"),
             models.Index(fields=["account", "-issued_on"], name="invoice_of_account"),
             models.Index(fields=["issued_on"], name="invoice_issued_on"),
+            models.Index(OpClass(Upper("number"), name="text_pattern_ops"), name="invoice_number_typed"),
         ]
 
     def __str__(self) -> str:

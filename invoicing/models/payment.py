@@ -3,8 +3,10 @@
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 
 from billing_project.kernel import clock
 
@@ -68,7 +70,10 @@ class Payment(models.Model):
                 condition=Q(reversed_as="") | Q(reversed_at__isnull=False), name="payment_reversed_as_when_reversed"
             ),
         ]
-        indexes = [models.Index(fields=["account", "-received_at"], name="payment_of_account")]
+        indexes = [
+            models.Index(fields=["account", "-received_at"], name="payment_of_account"),
+            models.Index(OpClass(Upper("reference"), name="text_pattern_ops"), name="payment_reference_typed"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reference} {self.amount}"

@@ -51,7 +51,10 @@ class RefundAttempt(models.Model):
                 name="refund_settled_has_time",
             ),
         ]
-        indexes = [models.Index(fields=["due_at"], condition=Q(state="unknown"), name="refund_to_look_up")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state="unknown"), name="refund_to_look_up"),
+            models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="refund_at_the_gateway"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount} {self.get_state_display()}"
