@@ -14,15 +14,17 @@ class DelinquencyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the receivers, and write the shipped roles after each migration."""
-        from . import receivers  # noqa: F401  (models must be loaded first)
+        """Connect the receivers, and write the shipped roles and minutes after each migration."""
+        from . import receivers, run_notes  # noqa: F401  (models must be loaded first)
 
-        post_migrate.connect(_write_shipped_roles, sender=self)
+        post_migrate.connect(_write_shipped, sender=self)
 
 
-def _write_shipped_roles(*, using: str, plan: Any = (), **_: Any) -> None:
-    """Write the shipped roles, unless the tables have just been taken away."""
+def _write_shipped(*, using: str, plan: Any = (), **_: Any) -> None:
+    """Write the shipped roles and minutes of work, unless the tables have just been taken away."""
     if using == "default" and not any(backwards for _migration, backwards in plan):
+        from .operations.work_minutes import ensure_minutes
         from .roles import ensure_roles
 
         ensure_roles()
+        ensure_minutes()

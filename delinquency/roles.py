@@ -19,7 +19,7 @@ SUPPORT, AUDITORS = "Support", "Auditors"
 SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticket", "reply_ticket", "merge_ticket",
     "add_ticketcomment", "change_calltask", "add_gracegrant", "add_dispute", "change_dispute",
-    "change_attention", "change_inboundmessage", "add_suppression", "waive_fee",
+    "change_attention", "change_inboundmessage", "add_suppression", "waive_fee", "push_restore",
 )  # fmt: skip
 CLERKS_DO = (
     *SUPPORT_DOES,
@@ -42,7 +42,7 @@ MANAGERS_DO = (
     *CLERKS_DO,
     "grant_beyond_limit", "add_billingdefault", "change_billingdefault", "add_catalogitem", "change_catalogitem",
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
-    "change_outreachrules", "add_ticketqueue", "change_company",
+    "change_outreachrules", "add_ticketqueue", "change_company", "run_sweep", "change_actminutes",
 )  # fmt: skip
 EVERYTHING = ("*",)
 _Holds = Group.permissions.through

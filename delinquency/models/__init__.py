@@ -4,6 +4,7 @@ from .airbag import AirbagStep, AirbagTrip
 from .call import CallTask
 from .case import Case, StepRun
 from .dispute import Dispute
+from .figures import ActMinutes, MonthFigures
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
@@ -11,11 +12,13 @@ from .move import MoveBatch, PolicyMove
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .promise import Promise
 from .queue import QueueHours, TicketQueue, TicketRoute, TicketView
+from .runs import RunRequest, TaskRun
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .study import Forecast, Study, StudyFinding
 from .ticket import Ticket, TicketComment
 
 __all__ = [
+    "ActMinutes",
     "AirbagStep",
     "AirbagTrip",
     "CallTask",
@@ -30,6 +33,7 @@ __all__ = [
     "InvoiceStanding",
     "Macro",
     "MacroAction",
+    "MonthFigures",
     "MoveBatch",
     "Policy",
     "PolicyMove",
@@ -37,8 +41,10 @@ __all__ = [
     "PolicyVersion",
     "Promise",
     "QueueHours",
+    "RunRequest",
     "Standing",
     "StepRun",
+    "TaskRun",
     "Study",
     "StudyFinding",
     "Sweep",
