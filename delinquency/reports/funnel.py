@@ -13,9 +13,9 @@ STAGES = (
 MEANS = (
     "Each invoice counts in the month of its date, and in every stage that it has reached until today: reminded, a"
     " reminder was sent about it; late fee, one was charged over it; delinquent, its grace had ended unpaid; cut, a"
-    " line was restricted or the status switched over it. The money is what those invoices came to. Recovered is what was"
-    " paid on them after they had become delinquent, less what came back; lost is what was written off. Voided invoices"
-    " are left out."
+    " line was restricted or the status switched over it. The money is what those invoices came to. Recovered is what"
+    " was paid on them after they had become delinquent, less what came back; lost is what was written off. Voided"
+    " invoices are left out."
 )
 RECOVERED = (
     "Paid in each month, by any means, on invoices that had become delinquent before, whenever they were issued; less"

@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 
-from accounts.models import Company
+from accounts.models import Account, Company
 from billing_project.kernel import clock, money
 from billing_project.kernel.locks import advisory_lock
 
@@ -37,10 +38,13 @@ FUNNEL = f"""
         LEFT JOIN delinquency_invoicestanding standing ON standing.invoice_id = invoice.id
         WHERE invoice.issued_on >= %(first)s AND invoice.state <> 'void'
     ), steps AS (
-        SELECT about.value::bigint AS invoice_id, bool_or(step.action = 'notice') AS reminded,
+        SELECT about.id AS invoice_id, bool_or(step.action = 'notice') AS reminded,
                bool_or(step.action = 'late_fee') AS fee,
-               bool_or(step.action IN ('restrict', 'status_switch', 'switch_status')) AS cut
-        FROM delinquency_steprun step CROSS JOIN LATERAL jsonb_array_elements_text(step.invoices) about
+               bool_or(step.action IN ('restrict', 'status_switch')) AS cut
+        FROM delinquency_steprun step CROSS JOIN LATERAL (
+            SELECT cause.value::bigint FROM jsonb_array_elements_text(step.invoices) cause
+            UNION SELECT substr(step.anchor_key, 9)::bigint WHERE starts_with(step.anchor_key, 'invoice:')
+        ) about (id)
         WHERE step.outcome = 'done' AND step."on" >= %(first)s
         GROUP BY 1
     ), came AS (
@@ -150,11 +154,11 @@ def count_months() -> list[MonthFigures]:
             "count": count, "median": round(median, 1), "ninetieth": round(ninetieth, 1), "spread": spread,
         }  # fmt: skip
     _acts(figures, asked)
-    made_at = clock.now()
+    made_at, theirs = clock.now(), Account.objects.filter(company=OuterRef("pk"))
     rows = [
         MonthFigures(company_id=company, month=months_later(first, place), made_at=made_at,
                      figures=figures.get((company, months_later(first, place)), {}))
-        for company in Company.objects.order_by("pk").values_list("pk", flat=True)
+        for company in Company.objects.filter(Exists(theirs)).order_by("pk").values_list("pk", flat=True)
         for place in range(MONTHS + 1)
     ]  # fmt: skip
     return MonthFigures.objects.bulk_create(
