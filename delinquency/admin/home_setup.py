@@ -30,7 +30,8 @@ def steps_to_do(user: User) -> list[ToDo]:
         return []
     done = any_of(
         {
-            "company": Company.objects.exclude(name=SHIPPED_COMPANY), "statuses": AccountStatus.objects.filter(activates_billing=False),
+            "company": Company.objects.exclude(name=SHIPPED_COMPANY),
+            "statuses": AccountStatus.objects.filter(activates_billing=False),
             "policy": PolicyVersion.objects.filter(state=PolicyVersion.State.PUBLISHED),
             "default": BillingDefault.objects.all(), "accounts": Account.objects.all(),
             "device": Device.objects.all(), "letter": TemplateTest.objects.all(),

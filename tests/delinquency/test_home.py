@@ -48,7 +48,8 @@ def make_rich() -> None:
     for number, (due, state, decided) in enumerate(
         (
             (today, "open", None), (today + timedelta(days=1), "open", None),
-            (today - timedelta(days=1), "broken", today), (today - timedelta(days=60), "broken", today - timedelta(days=59)),
+            (today - timedelta(days=1), "broken", today),
+            (today - timedelta(days=60), "broken", today - timedelta(days=59)),
         )
     ):  # fmt: skip
         account = make_customer(str(12001 + number), version, delinquent=number == 0)
