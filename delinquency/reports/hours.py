@@ -15,8 +15,8 @@ from .panels import Month, Panel
 MEANS = (
     "The baseline is what the company says late accounts took a month before. Taken off is what staff still did by"
     " hand: counted from the journal, times the minutes that one such piece of work is assumed to take. What the"
-    " program did by itself is counted too, as a check: so long the same work would have taken people. Only the counts are"
-    " measured; baseline and minutes are assumptions that you set."
+    " program did by itself is counted too, as a check: so long the same work would have taken people. Only the counts"
+    " are measured; baseline and minutes are assumptions that you set."
 )
 
 
