@@ -20,10 +20,14 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.send_invoices": {"task": "delinquency.send_invoices", "schedule": crontab(minute="20")},
     # Look after late accounts. It first bills whatever is still pending.
     "delinquency.tick": {"task": "delinquency.tick", "schedule": schedule(5 * MINUTE)},
+    # Take up the runs that people asked for, if their bell was lost.
+    "delinquency.run_asked": {"task": "delinquency.run_asked", "schedule": schedule(MINUTE)},
     # Go on with studies of policies whose bell was lost.
     "delinquency.report_studies": {"task": "delinquency.report_studies", "schedule": schedule(MINUTE)},
     # Say what tomorrow should bring, while it is tomorrow.
     "delinquency.report_forecast": {"task": "delinquency.report_forecast", "schedule": crontab(minute="0", hour="20")},
+    # Count what the charts of the home page show, when Europe and America sleep; and clear the log of runs.
+    "delinquency.report_months": {"task": "delinquency.report_months", "schedule": crontab(minute="20", hour="4")},
     # Go on with moves of accounts to another policy version that were left unfinished.
     "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
     # Tell other programs what happened, and forget what the API kept of a month ago.

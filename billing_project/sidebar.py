@@ -41,6 +41,9 @@ SIDEBAR = [
         {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
         _screen("Needs attention", "priority_high", "accounts", "attention"),
         _screen("Second person", "how_to_reg", "invoicing", "approval"),
+        _screen("Runs", "schedule", "delinquency", "taskrun", page="runs"),
+        _screen("What comes next", "upcoming", "delinquency", "taskrun", page="tonight"),
+        _screen("Free to go, still blocked", "lock_clock", "delinquency", "taskrun", page="blocked"),
         _screen("Pause", "front_hand", "accounts", "pause"),
     ),
     _group(
@@ -92,6 +95,7 @@ SIDEBAR = [
     ),
     _group(
         "Reports",
+        _screen("Figures by month", "monitoring", "delinquency", "monthfigures", page="charts"),
         _screen("Notices and cuts", "summarize", "delinquency", "event", page="report_sent"),
         _screen("Adjustments by user", "supervisor_account", "invoicing", "ledgerentry", page="adjustments"),
     ),
@@ -113,6 +117,7 @@ SIDEBAR = [
         _screen("Account types", "badge", "accounts", "accounttype"),
         _screen("Exclusions", "event_busy", "delinquency", "exclusion"),
         _screen("Holiday copies", "public", "delinquency", "holidaycopy"),
+        _screen("Minutes of work", "timer", "delinquency", "actminutes"),
         _screen("Contact rules", "schedule", "accounts", "outreachrules"),
         _screen("Ticket queues", "inbox", "delinquency", "ticketqueue"),
         _screen("Canned replies", "quickreply", "delinquency", "cannedreply"),
@@ -148,6 +153,8 @@ SIDEBAR = [
     ),
     _folded(
         "Behind: late payers",
+        _screen("Log of runs", "list", "delinquency", "taskrun"),
+        _screen("Runs by hand", "touch_app", "delinquency", "runrequest"),
         _screen("Checks", "fact_check", "delinquency", "sweep"),
         _screen("Events", "event_note", "delinquency", "event"),
         _screen("Steps taken", "stairs", "delinquency", "steprun"),

@@ -14,20 +14,19 @@ class DelinquencyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the receivers, and write the shipped roles after each migration."""
-        from . import receivers  # noqa: F401  (models must be loaded first)
+        """Connect the receivers, and write the shipped roles and minutes after each migration."""
+        from . import receivers, run_notes  # noqa: F401  (models must be loaded first)
 
-        post_migrate.connect(_write_shipped_roles, sender=self)
+        post_migrate.connect(_write_shipped, sender=self)
 
 
-def _write_shipped_roles(*, using: str, apps: Any, plan: Any = (), **_: Any) -> None:
-    """Write the shipped roles once all rooms have their tables, unless these have just been taken away."""
+def _write_shipped(*, using: str, apps: Any, plan: Any = (), **_: Any) -> None:
+    """Write the shipped roles and minutes of work once all rooms have their tables, unless these were just taken."""
     migrated = {model._meta.label for model in apps.get_models()}
-    if (
-        using == "default"
-        and {"invoicing.MoneyLimit", "netenforce.ReleaseLimit"} <= migrated
-        and not any(backwards for _migration, backwards in plan)
-    ):
+    wanted = {"invoicing.MoneyLimit", "netenforce.ReleaseLimit", "delinquency.ActMinutes"}
+    if using == "default" and wanted <= migrated and not any(backwards for _migration, backwards in plan):
+        from .operations.work_minutes import ensure_minutes
         from .roles import ensure_roles
 
         ensure_roles()
+        ensure_minutes()

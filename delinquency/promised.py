@@ -1,7 +1,7 @@
 """Promises to pay in numbers: on one account, and over all of them by month and by member of staff. Reads only."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce, TruncMonth
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.together import Reading, in_turn
+from invoicing.lateness import local_today
 
 from .models import GraceGrant, Promise
 from .rules.extensions import within_12_months
@@ -55,6 +56,16 @@ class Row:
         """Return how many of a hundred decided promises were kept."""
         decided = self.kept + self.broken
         return round(100 * self.kept / decided) if decided else None
+
+
+def due_today(rows: QuerySet[Promise]) -> QuerySet[Promise]:
+    """Narrow promises to the open ones whose last day is today, where the customer is."""
+    return rows.filter(state=Promise.State.OPEN, pay_by_on=local_today())
+
+
+def broken_lately(rows: QuerySet[Promise]) -> QuerySet[Promise]:
+    """Narrow promises to those broken within the last seven days."""
+    return rows.filter(state=Promise.State.BROKEN, decided_on__gt=clock.today() - timedelta(days=7))
 
 
 def record_of(account: Account, today: date) -> Record:

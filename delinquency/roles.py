@@ -23,7 +23,7 @@ SUPPORT_DOES = (
     "add_ticket", "change_ticket", "work_ticket", "reply_ticket", "merge_ticket", "add_ticketcomment",
     "change_calltask", "log_call", "change_dispute", "open_dispute",
     # small courtesies, within limits
-    "grant_grace", "waive_fee", "release_line",
+    "grant_grace", "waive_fee", "release_line", "push_restore",
 )  # fmt: skip
 CLERKS_DO = (
     *SUPPORT_DOES,
@@ -56,7 +56,7 @@ MANAGERS_DO = (
     "add_billingdefault", "change_billingdefault", "add_catalogitem", "change_catalogitem",
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
     "change_outreachrules", "add_ticketqueue", "change_company",
-    "resend_webhookdelivery", "verify_audit",
+    "resend_webhookdelivery", "verify_audit", "run_sweep", "change_actminutes",
 )  # fmt: skip
 AUDITORS_DO = ("verify_audit", "make_evidence_pack")
 EVERYTHING = ("*",)

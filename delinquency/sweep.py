@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,7 @@ from .rules.scenario import document
 logger = logging.getLogger(__name__)
 
 CHUNK = 500
+Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
@@ -73,35 +74,44 @@ def sweep(
     outside: bool = True,
     zones: Collection[str] | None = None,
     guarded: bool | None = None,
+    progress: Progress | None = None,
 ) -> SweepResult:
     """Do one delinquency tick as of an instant; doing it again finds nothing more to do.
 
     With `outside` false nothing is sent: history is being made. `zones` limits it to accounts of some zones. A
     `guarded` tick (default: one that acts outside) is compared with the usual before it acts, and its harmful steps
     are held if it is far from that (R-15). One that acts outside first asks the gateway who has paid. A dry run does
-    all of it but that, and takes it back. Raises Refused for an account that does not exist.
+    all of it but that, and takes it back. `progress` is told of each chunk how many accounts are done, of how many.
+    Raises Refused for an account that does not exist.
     """
     result = SweepResult(at, dry_run=dry_run)
     is_guarded = outside if guarded is None else guarded
     with clock.at(at):
         if dry_run:
             with transaction.atomic():
-                _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result)
+                _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result, progress)
                 transaction.set_rollback(True)
         else:
             if outside:
                 poll_settlements(at)
-            _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result)
+            _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result, progress)
             if account_number is None and (result.accounts_looked_at or outside):
                 _record(result)
     return result
 
 
-def _guarded_tick(ids: Sequence[int], at: datetime, outside: bool, guarded: bool, result: SweepResult) -> None:
+def _guarded_tick(
+    ids: Sequence[int],
+    at: datetime,
+    outside: bool,
+    guarded: bool,
+    result: SweepResult,
+    progress: Progress | None,
+) -> None:
     if guarded:
         result.take(decide_again(at))
         guard(ids, at=at)
-    _tick(ids, at, outside, guarded, result)
+    _tick(ids, at, outside, guarded, result, progress)
     tend_desk(at)
     if outside:
         remind_second_sources(at)
@@ -133,7 +143,14 @@ def _due(at: datetime, account_number: str | None, zones: Collection[str] | None
     return list(rows.order_by("account_id").values_list("account_id", flat=True))
 
 
-def _tick(ids: Sequence[int], at: datetime, outside: bool, guarded: bool, result: SweepResult) -> None:
+def _tick(
+    ids: Sequence[int],
+    at: datetime,
+    outside: bool,
+    guarded: bool,
+    result: SweepResult,
+    progress: Progress | None,
+) -> None:
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
         try:
@@ -142,6 +159,8 @@ def _tick(ids: Sequence[int], at: datetime, outside: bool, guarded: bool, result
         except Exception as error:  # noqa: BLE001 - whatever it was, only the account that caused it may suffer
             logger.warning("looking at %d accounts is done one by one: %s", len(chunk), error)
             _one_by_one(chunk, at, outside, guarded, result)
+        if progress is not None:
+            progress(start + len(chunk), len(ids))
 
 
 def _one_by_one(account_ids: Sequence[int], at: datetime, outside: bool, guarded: bool, result: SweepResult) -> None:

@@ -7,11 +7,14 @@ from celery import shared_task
 from billing_project.kernel import clock
 from invoicing.sweep import bill
 
+from .asked_runs import run_all_asked
 from .operations import mass, reassess_many, work_on, work_on_all
 from .operations.airbag import guard
 from .operations.api_tokens import forget_old
 from .operations.papers import send_invoices, send_receipts
 from .operations.studies import run_studies, store_forecast
+from .reports.months import count_months
+from .runs import clear_log
 from .sweep import sweep
 from .telling import tell
 
@@ -59,6 +62,19 @@ def report_studies() -> int:
 def report_forecast() -> int:
     """Forecast the next days and keep it; return how many days."""
     return len(store_forecast())
+
+
+@shared_task(name="delinquency.run_asked", soft_time_limit=3300, time_limit=3600)
+def run_asked() -> int:
+    """Take up the runs that people have asked for; return how many."""
+    return run_all_asked()
+
+
+@shared_task(name="delinquency.report_months", soft_time_limit=1500, time_limit=1800)
+def report_months() -> int:
+    """Count the figures of the last months anew and clear the log of runs; return how many months."""
+    clear_log()
+    return len(count_months())
 
 
 @shared_task(name="delinquency.move_batch")

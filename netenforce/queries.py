@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models.service_line import lines_overlapping
 from accounts.rules.prefixes import holds, network_of
+from billing_project.kernel import clock
 
 from .models import AddressList, Device, EnforcementTask, Hold, LinePlacement, LineState, PaymentWindow
 from .rules.desired import OPEN, hardest
@@ -27,6 +29,11 @@ def active_holds(account_ids: Iterable[int]) -> dict[int, list[Hold]]:
     ):
         holds[hold.account_id].append(hold)
     return dict(holds)
+
+
+def ending_holds(rows: QuerySet[Hold]) -> QuerySet[Hold]:
+    """Narrow holds to those in force that lift by themselves within seven days."""
+    return rows.filter(lifted_at__isnull=True, until_at__lte=clock.now() + timedelta(days=7))
 
 
 def running_windows(account_ids: Iterable[int]) -> dict[int, PaymentWindow]:

@@ -90,7 +90,7 @@ from netenforce.models import (
     LinePlacement,
     LineState,
 )
-from tests.desk_rows import make_desk_rows, make_integrator_rows, make_network_rows
+from tests.desk_rows import make_desk_rows, make_integrator_rows, make_network_rows, make_run_rows
 from tests.factories import bill_by, make_account, make_contact, make_source
 
 NOON = datetime(2026, 1, 20, 17, tzinfo=UTC)  # 12:00 in New York
@@ -189,6 +189,7 @@ def make_everything() -> Account:
     _make_letters(account)
     make_network_rows(account, line)
     make_integrator_rows()
+    make_run_rows(account)
     accounts_operations.pause_everything(reason="Letters name the wrong amount")
     seal_entries()
     AuditCheck.objects.create(asked_at=NOON, asked_by="mia")

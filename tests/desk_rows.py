@@ -1,12 +1,13 @@
 """One row of every model with which clerks put money right, and of the network's models."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from django.contrib.auth.models import Group
 
 from accounts.models import Account, ServiceLine, User
 from delinquency.models import ApiRequest, ApiToken, ApiUse, Event, WebhookDelivery, WebhookEndpoint
+from delinquency.models import MonthFigures, RunRequest, TaskRun
 from invoicing.models import Approval, BankFile, BankFileRow, Invoice, MoneyLimit, Payment, RefundAttempt
 from netenforce.models import (
     AddressList,
@@ -36,6 +37,13 @@ def make_desk_rows(account: Account, invoice: Invoice, payment: Payment) -> None
         kind="write_off", account=account, invoice=invoice, amount=Decimal("60.00"), reason_code="hardship",
         asked_by=User.objects.create_user("asker"), asked_at=NOON,
     )  # fmt: skip
+
+
+def make_run_rows(account: Account) -> None:
+    """Make a run of a task, one that was asked for, and the figures of a month."""
+    TaskRun.objects.create(task="delinquency.tick", first_at=NOON, last_at=NOON, count=3)
+    RunRequest.objects.create(kind="check", state="done", asked_at=NOON, finished_at=NOON, words="3 accounts.")
+    MonthFigures.objects.create(company=account.company, month=date(2026, 1, 1), made_at=NOON)
 
 
 def make_network_rows(account: Account, line: ServiceLine) -> None:

@@ -1,87 +1,62 @@
-"""The home page: today's numbers, each one click from its rows; ageing; what happened last."""
+"""The home page: what each role looks at first; today's numbers, each one click from its rows; what happened last."""
 
-from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.admin.base import local_time, staff_user
-from accounts.models import Account, Attention, Notice
+from accounts.models import User
 from accounts.queries import open_pause
 from billing_project.kernel import clock
-from delinquency.models import AirbagTrip, CallTask, Event, Standing, Sweep, Ticket
-from delinquency.ticketing import counts
-from invoicing.admin.lateness import BUCKETS, bucket, open_around_today, past_due, with_days_late
-from invoicing.models import BankFile, BillingRun, Invoice, Payment, PaymentAttempt
-from invoicing.operations import approvals
-from netenforce.models import Device, LineState
+from delinquency.counting import count_all
+from delinquency.models import AirbagTrip, Event, Sweep
+from delinquency.reports.ageing import ageing
+from delinquency.runs import Line, lines
+from invoicing.models import BillingRun
 
+from .figures import by_company, hours_in_brief
+from .home_numbers import BAD, DESK, GOOD, LATE, MONEY, PEOPLE, Number, asked_by, grouped
+from .home_setup import steps_to_do
 from .journal import event_badge
 
 LAST_EVENTS = 12
-WAITING = "queued,claimed,sending"
 # The hourly tick and the five-minute check are late when they are older than this.
 TICK_HOURS_MAX, CHECK_HOURS_MAX = 2, 1
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number of the day, and where its rows are."""
-
-    words: str
-    count: int
-    url: str
-    tone: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar of the ageing chart, in the chart's own units."""
-
-    words: str
-    amount: Decimal
-    count: int
-    url: str
-    x: int
-    y: int
-    height: int
-    tone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ageing:
-    """What is unpaid in one currency, by how late it is."""
-
-    currency: str
-    bars: tuple[Bar, ...]
-    total: Decimal
-    count: int
+MANAGES, TAKES_MONEY, ANSWERS = "delinquency.run_sweep", "invoicing.record_payment", "delinquency.change_ticket"
+# What stands first on the page, for who: the pieces are templates, the rest groups of numbers.
+ORDERS = {
+    MANAGES: (("setup", "brakes"), (PEOPLE, MONEY, LATE, DESK), ("desk", "till")),
+    TAKES_MONEY: (("till",), (MONEY, LATE, PEOPLE, DESK), ("desk", "brakes")),
+    ANSWERS: (("desk", "find"), (DESK, LATE, PEOPLE, MONEY), ()),
+    "": ((), (MONEY, LATE, PEOPLE, DESK), ("look",)),
+}
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what the home page shows; the number of queries does not depend on the number of rows."""
     if not request.user.has_perm("accounts.view_account"):
         return context
+    user = staff_user(request)
+    first, groups, then = ORDERS[next((right for right in (MANAGES, TAKES_MONEY, ANSWERS) if user.has_perm(right)), "")]
+    numbers = _numbers(user)
     return {
         **context,
         "title": "Today",
-        "groups": (
-            ("Money", _money_numbers(request)),
-            ("Delinquency", _delinquency_numbers()),
-            ("Needs a person", _attention_numbers()),
-        ),
+        "first": [f"admin/home_{piece}.html" for piece in first],
+        "groups": [(heading, numbers[heading]) for heading in groups if heading in numbers],
+        "then": [f"admin/home_{piece}.html" for piece in then],
+        "steps": steps_to_do(user) if "setup" in first else (),
         "ticks": _ticks(),
         "brakes": _brakes(request),
-        "desk": _desk(request),
-        "till_url": _till(request),
-        "ageing": _ageing(),
+        "desk": _desk(user, numbers),
+        "till_url": reverse("admin:accounts_account_take_payment") if user.has_perm(TAKES_MONEY) else "",
+        "runs_url": reverse("admin:delinquency_taskrun_runs"),
+        "ageing": ageing(_list("invoicing_invoice")),
+        "hours": hours_in_brief(by_company()),
         "last_events": _last_events(),
-        "events_url": reverse("admin:delinquency_event_changelist"),
+        "events_url": _list("delinquency_event"),
     }
 
 
@@ -89,106 +64,40 @@ def _list(model: str, query: str = "") -> str:
     return reverse(f"admin:{model}_changelist") + (f"?{query}" if query else "")
 
 
-def _money_numbers(request: HttpRequest) -> list[Number]:
-    due = open_around_today(Invoice.objects.all()).count()
-    late = past_due(Invoice.objects.all()).aggregate(n=Count("pk"), accounts=Count("account", distinct=True))
-    attempts = PaymentAttempt.objects.aggregate(
-        unknown=Count("pk", filter=Q(state="unknown")), parked=Count("pk", filter=Q(state="parked"))
-    )
-    return [
-        Number("due today", due, _list("invoicing_invoice", "late=today")),
-        Number("past due", late["n"], _list("invoicing_invoice", "late=yes"), "warn" if late["n"] else "",
-               f"of {late['accounts']} accounts"),
-        Number("charges of unknown outcome", attempts["unknown"], _list("invoicing_paymentattempt",
-        "state__exact=unknown"),
-               "bad" if attempts["unknown"] else ""),
-        Number("charges parked", attempts["parked"], _list("invoicing_paymentattempt", "state__exact=parked"),
-               "bad" if attempts["parked"] else ""),
-        *_waiting_numbers(request),
-    ]  # fmt: skip
-
-
-def _waiting_numbers(request: HttpRequest) -> list[Number]:
-    """Return what waits for this user as the second person, and the bank files that were not recorded yet."""
-    user, found = staff_user(request), []
-    if user.has_perm(approvals.RIGHT_TO_DECIDE):
-        waiting = approvals.waiting_for(user)
-        words = "requests wait for a second person"
-        found.append(Number(words, waiting, _list("invoicing_approval", "waits=me"), "warn" if waiting else ""))
-    if user.has_perm("invoicing.record_payment"):
-        drafts = BankFile.objects.filter(state=BankFile.State.DRAFT).count()
-        words = "bank files to record"
-        found.append(Number(words, drafts, _list("invoicing_bankfile", "state__exact=draft"), "warn" if drafts else ""))
-        since = clock.now() - timedelta(days=7)
-        back = Payment.objects.filter(reversed_at__gte=since).exclude(reversed_as=Payment.Reversal.MISTAKE).count()
-        words = "payments came back in 7 days"
-        found.append(Number(words, back, _list("invoicing_payment", "back=week"), "bad" if back else ""))
+def _numbers(user: User) -> dict[str, list[Number]]:
+    """Return the numbers by group, all counted in one query, and the runs of the timetable that are late."""
+    asked = asked_by(user)
+    counts = count_all({words: one.rows(user) for words, one in asked.items()})
+    found = grouped(asked, counts)
+    wrong = [line for line in lines(clock.now()) if line.is_wrong]
+    number = Number(
+        "runs missed or failed", len(wrong), reverse("admin:delinquency_taskrun_runs") + "?state=wrong",
+        BAD if wrong else GOOD, _which(wrong),
+    )  # fmt: skip
+    found[PEOPLE].append(number)
     return found
 
 
-def _till(request: HttpRequest) -> str:
-    """Return where somebody who may take money finds the account that it is for (K4)."""
-    may = request.user.has_perm("invoicing.record_payment")
-    return reverse("admin:accounts_account_take_payment") if may else ""
+def _which(wrong: list[Line]) -> str:
+    """Name the first task that is late, and since when."""
+    if not wrong:
+        return ""
+    run = wrong[0].last
+    more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    return f"{wrong[0].entry.words}{more}, last ran {run.last_at:%Y-%m-%d %H:%M} UTC" if run else ""
 
 
-def _delinquency_numbers() -> list[Number]:
-    standings = Standing.objects.aggregate(
-        delinquent=Count("pk", filter=Q(delinquent_since__isnull=False)),
-        flagged=Count("pk", filter=Q(flagged_on__isnull=False)),
-    )
-    lines = LineState.objects.aggregate(
-        restricted=Count("line__account", distinct=True, filter=~Q(desired_level="open")),
-        unrestored=Count("line__account", distinct=True, filter=Q(desired_level="open") & ~Q(observed_level="open")),
-        differ=Count("pk", filter=~Q(desired_level=F("observed_level"))),
-    )
-    return [
-        Number("accounts delinquent", standings["delinquent"], _list("accounts_account", "standing=delinquent"),
-               "bad" if standings["delinquent"] else ""),
-        Number("accounts restricted", lines["restricted"], _list("accounts_account", "standing=restricted"),
-               "warn" if lines["restricted"] else ""),
-        Number("free to go, still blocked", lines["unrestored"], _list("accounts_account", "standing=unrestored"),
-               "bad" if lines["unrestored"] else "good", "must be 0"),
-        Number("accounts flagged", standings["flagged"], _list("accounts_account", "standing=flagged")),
-        Number("lines not confirmed", lines["differ"], _list("netenforce_linestate", "agreement=no"),
-               "warn" if lines["differ"] else ""),
-    ]  # fmt: skip
-
-
-def _attention_numbers() -> list[Number]:
-    notices = Notice.objects.filter(state__in=["queued", "claimed", "sending", "parked", "ambiguous"]).aggregate(
-        waiting=Count("pk", filter=Q(state__in=WAITING.split(","))),
-        parked=Count("pk", filter=Q(state="parked")), ambiguous=Count("pk", filter=Q(state="ambiguous")),
-    )  # fmt: skip
-    open_rows = Attention.objects.filter(resolved_at__isnull=True).count()
-    tickets = Ticket.objects.exclude(state="closed").count()
-    calls = CallTask.objects.filter(outcome="waiting").count()
-    parked = Account.objects.filter(parked_at__isnull=False).count()
-    failing = Device.objects.filter(failing_since_at__isnull=False).count()
-    notice, bad = "accounts_notice", "bad"
-    return [
-        Number("exceptions", open_rows, _list("accounts_attention", "state=open"), bad if open_rows else "good"),
-        Number("open tickets", tickets, _list("delinquency_ticket", "view=open"),
-        "warn" if tickets else ""),
-        Number("calls to make", calls, _list("delinquency_calltask", "outcome__exact=waiting"),
-        "warn" if calls else ""),
-        Number("accounts parked", parked, _list("accounts_account", "standing=parked"), bad if parked else ""),
-        Number("devices failing", failing, _list("netenforce_device", "failing_since_at__isnull=False"),
-        bad if failing else ""),
-        Number("notices waiting", notices["waiting"], _list(notice, f"state__in={WAITING}")),
-        Number("notices parked", notices["parked"], _list(notice, "state__exact=parked"),
-        bad if notices["parked"] else ""),
-        Number("notices ambiguous", notices["ambiguous"], _list(notice, "state__exact=ambiguous"),
-               "warn" if notices["ambiguous"] else ""),
-    ]  # fmt: skip
-
-
-def _desk(request: HttpRequest) -> dict[str, Any]:
+def _desk(user: User, numbers: dict[str, list[Number]]) -> dict[str, Any]:
     """Return what the ticket desk holds for the user, and the button for the next ticket (H6)."""
-    if not request.user.has_perm("delinquency.work_ticket"):
+    if not user.has_perm(ANSWERS):
         return {}
-    found = counts(staff_user(request), clock.now())
-    return {"next_url": reverse("admin:delinquency_ticket_next"), "list_url": _list("delinquency_ticket"), **found}
+    by_words = {number.words: number.count for number in numbers[DESK]}
+    return {
+        "next_url": reverse("admin:delinquency_ticket_next"), "list_url": _list("delinquency_ticket"),
+        "calls_url": reverse("admin:delinquency_calltask_worklist"), "mine": by_words["my tickets"],
+        "unowned": by_words["unowned tickets in my queues"], "late": by_words["answers are late"],
+        "calls": by_words["calls to make"],
+    }  # fmt: skip
 
 
 def _brakes(request: HttpRequest) -> dict[str, str]:
@@ -209,70 +118,19 @@ def _brakes(request: HttpRequest) -> dict[str, str]:
 def _ticks() -> list[dict[str, Any]]:
     found = []
     for words, row, url, hours in (
-        (
-            "Last billing tick",
-            BillingRun.objects.order_by("-tick_at").first(),
-            "invoicing_billingrun",
-            TICK_HOURS_MAX,
-        ),
-        (
-            "Last delinquency check",
-            Sweep.objects.order_by("-tick_at").first(),
-            "delinquency_sweep",
-            CHECK_HOURS_MAX,
-        ),
+        ("Last billing tick", BillingRun.objects.order_by("-tick_at").first(), "invoicing_billingrun", TICK_HOURS_MAX),
+        ("Last delinquency check", Sweep.objects.order_by("-tick_at").first(), "delinquency_sweep", CHECK_HOURS_MAX),
     ):
         age = (clock.now() - row.tick_at).total_seconds() / 3600 if row else None
+        on_time = age is not None and age <= hours
         found.append(
             {
                 "words": words, "url": _list(url), "at": local_time(row.tick_at) if row else "never",
-                "tone": "good" if age is not None and age <= hours else "warn",
-                "state": "on time" if age is not None and age <= hours else "late" if row else "not yet",
+                "tone": "good" if on_time else "warn",
+                "state": "on time" if on_time else "late" if row else "not yet",
             }
         )  # fmt: skip
     return found
-
-
-def _ageing() -> list[Ageing]:
-    """Return what is unpaid by currency and lateness, in one query; the sums are those of the ledger's invoices."""
-    rows = (
-        with_days_late(Invoice.objects.filter(state="open"))
-        .order_by()
-        .values(currency=F("account__company__currency"))
-        .annotate(
-            **{
-                f"sum_{place}": Sum("remaining", filter=bucket(low, high))
-                for place, (_n, _w, low, high) in enumerate(BUCKETS)
-            },
-            **{
-                f"count_{place}": Count("pk", filter=bucket(low, high))
-                for place, (_n, _w, low, high) in enumerate(BUCKETS)
-            },
-        )
-        .order_by("currency")
-    )
-    return [_chart(row) for row in rows]
-
-
-CHART_HEIGHT, BAR_STEP, BAR_FOOT = 120, 92, 150
-TONES = ("good", "warn", "warn", "bad", "bad")
-
-
-def _chart(row: dict[str, Any]) -> Ageing:
-    sums = [row[f"sum_{place}"] or Decimal("0.00") for place in range(len(BUCKETS))]
-    counts = [row[f"count_{place}"] for place in range(len(BUCKETS))]
-    tallest = max(sums) or Decimal(1)
-    bars = []
-    for place, (name, words, _low, _high) in enumerate(BUCKETS):
-        # One unit at least for an amount that is there, so that no bar is hidden.
-        height = max(int(sums[place] / tallest * CHART_HEIGHT), 1 if sums[place] else 0)
-        bars.append(
-            Bar(
-                words, sums[place], counts[place], _list("invoicing_invoice", f"late={name.replace('+', '%2B')}"),
-                x=place * BAR_STEP + 12, y=BAR_FOOT - height, height=height, tone=TONES[place],
-            )
-        )  # fmt: skip
-    return Ageing(row["currency"], tuple(bars), sum(sums, Decimal("0.00")), sum(counts))
 
 
 def _last_events() -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import action
@@ -22,9 +23,29 @@ from accounts.admin.base import (
 from accounts.admin.confirm import confirm_one
 from delinquency import operations
 from delinquency.models import Promise
-from delinquency.promised import by_month, by_staff, in_all
+from delinquency.promised import broken_lately, by_month, by_staff, due_today, in_all
 
 TONES = {"open": NOTE, "kept": GOOD, "broken": BAD, "withdrawn": QUIET}
+
+
+class DueFilter(admin.SimpleListFilter):
+    """Promises that somebody wants to hear of today; the home page links here."""
+
+    title = "day"
+    parameter_name = "due"
+
+    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [("today", "to be paid today"), ("broken", "broken within 7 days")]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Promise]) -> QuerySet[Promise]:
+        """Narrow the list."""
+        match self.value():
+            case "today":
+                return due_today(rows)
+            case "broken":
+                return broken_lately(rows)
+        return rows
 
 
 @admin.register(Promise)
@@ -44,7 +65,7 @@ class PromiseAdmin(HistoryAdmin):
         "made_by",
     )
     list_select_related = ("account__company", "made_by")
-    list_filter = ("state", "channel", "made_by")
+    list_filter = (DueFilter, "state", "channel", "made_by")
     search_fields = ("account__number", "account__name", "note")
     date_hierarchy = "pay_by_on"
     actions_detail = ("withdraw",)

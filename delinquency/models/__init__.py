@@ -6,6 +6,7 @@ from .call import CallTask
 from .case import Case, StepRun
 from .dispute import Dispute
 from .hold import AccountHold
+from .figures import ActMinutes, MonthFigures
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
@@ -14,6 +15,7 @@ from .move import MoveBatch, PolicyMove
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .promise import Promise
 from .queue import QueueHours, TicketQueue, TicketRoute, TicketView
+from .runs import RunRequest, TaskRun
 from .standing import GraceGrant, InvoiceStanding, Standing
 from .study import Forecast, Study, StudyFinding
 from .ticket import Ticket, TicketComment
@@ -21,6 +23,7 @@ from .webhook import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "AccountHold",
+    "ActMinutes",
     "AirbagStep",
     "AirbagTrip",
     "ApiRequest",
@@ -40,6 +43,7 @@ __all__ = [
     "MacroAction",
     "MassAction",
     "MassItem",
+    "MonthFigures",
     "MoveBatch",
     "Policy",
     "PolicyMove",
@@ -47,8 +51,10 @@ __all__ = [
     "PolicyVersion",
     "Promise",
     "QueueHours",
+    "RunRequest",
     "Standing",
     "StepRun",
+    "TaskRun",
     "Study",
     "StudyFinding",
     "Sweep",

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
 from billing_project.kernel import clock, texts
@@ -196,8 +197,8 @@ def amount_of(kind: Kind, thing: Thing) -> Decimal:
     return thing.amount
 
 
-def waiting_for(user: User) -> int:
-    """Return how many requests of others wait that somebody may decide."""
+def waiting_for(user: User) -> QuerySet[Approval]:
+    """Return the requests of others that wait and that somebody may decide."""
     if not user.has_perm(RIGHT_TO_DECIDE):
-        return 0
-    return Approval.objects.filter(state=State.WAITING).exclude(asked_by=user).count()
+        return Approval.objects.none()
+    return Approval.objects.filter(state=State.WAITING).exclude(asked_by=user)

@@ -26,7 +26,7 @@ from netenforce.operations.by_hand import (
     place_by_hand,
     why_not_lifted,
 )
-from netenforce.queries import active_holds
+from netenforce.queries import active_holds, ending_holds
 
 from .device import level_badge
 from .enforcement import open_windows, windows_of
@@ -136,13 +136,28 @@ class InForceFilter(admin.SimpleListFilter):
         return rows
 
 
+class EndingFilter(admin.SimpleListFilter):
+    """Holds that lift by themselves soon."""
+
+    title = "end"
+    parameter_name = "ending"
+
+    def lookups(self, _request: HttpRequest, _desk: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [("week", "ends within 7 days")]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Hold]) -> QuerySet[Hold]:
+        """Narrow the list."""
+        return ending_holds(rows) if self.value() == "week" else rows
+
+
 @admin.register(Hold)
 class HoldAdmin(OpenWindowButton, ReadOnlyAdmin):
     """Reasons to restrict an account's lines; lifting one leaves the others."""
 
     list_display = ("account_shown", "level_shown", "cause", "why", "placed", "until", "state")
     list_select_related = ("account",)
-    list_filter = (InForceFilter, "level", "cause")
+    list_filter = (InForceFilter, EndingFilter, "level", "cause")
     search_fields = ("account__number", "account__name", "why")
     date_hierarchy = "placed_at"
     empty_words = "Nobody's line is held back. A clerk restricts one with “Restrict the line” on an account's page."

@@ -113,6 +113,7 @@ class LineState(models.Model):
     generation = models.PositiveIntegerField(default=0, help_text="Counts the changes of mind; a newer order wins.")
 
     class Meta:
+        permissions = [("push_restore", "Can push the freeing of lines that should be open")]
         ordering = ("line", "device")
         constraints = [
             models.UniqueConstraint(fields=["line", "device"], nulls_distinct=False, name="line_state_once_per_device")

@@ -4,6 +4,7 @@ from .again import order_again
 from .holds import LiftHold, PlaceHold, change_holds, lift_hold, place_hold
 from .lines import ensure_basics, place_line, requeue
 from .lists import follow_accounts
+from .push import push_restore
 from .releases import release_account
 from .windows import close_windows_due, end_window, open_window
 
@@ -20,6 +21,7 @@ __all__ = [
     "order_again",
     "place_hold",
     "place_line",
+    "push_restore",
     "release_account",
     "requeue",
 ]

@@ -129,7 +129,7 @@ def test_a_refused_request_changes_nothing_and_a_withdrawn_one_can_be_asked_agai
         approvals.refuse(second, by=casey, note=" ")
     approvals.refuse(second, by=casey, note="too often")
     assert balance(account) == Decimal("130.00")
-    assert approvals.waiting_for(casey) == 0
+    assert not approvals.waiting_for(casey).exists()
 
 
 def test_a_request_that_is_not_possible_any_more_still_waits_and_says_why(account: Account) -> None:

@@ -1,0 +1,132 @@
+"""Runs that people ask for: one of a kind at a time, done by a worker, with how far it has got."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from accounts.models import User
+from billing_project.kernel import clock
+from billing_project.kernel.errors import Refused
+from billing_project.kernel.nudge import nudge
+from invoicing.sweep import bill
+
+from .models import RunRequest
+from .reports.months import count_months
+from .sweep import sweep
+from .tonight import coming, due_ids
+
+logger = logging.getLogger(__name__)
+
+TASK = "delinquency.run_asked"
+# Whoever works on a run says so with every chunk; after so long without a word its worker is taken for dead.
+ALIVE, ALIVE_WHOLE = timedelta(minutes=15), timedelta(minutes=65)
+# They are one piece of work, and say nothing before its end.
+WHOLE = (RunRequest.Kind.BILLING, RunRequest.Kind.FIGURES)
+State, Kind = RunRequest.State, RunRequest.Kind
+Progress = Callable[[int, int], None]
+
+
+def ask_for_run(kind: str, *, by: User, reason: str = "") -> RunRequest:
+    """Ask for a run; a worker takes it up. Raises Refused while one of its kind waits or runs."""
+    try:
+        with transaction.atomic():
+            request = RunRequest.objects.create(kind=kind, asked_by=by, why=reason.strip()[:200])
+            nudge(TASK)
+    except IntegrityError as error:
+        words = Kind(kind).label
+        raise Refused(
+            "run_is_open",
+            f"A {words} is waiting or at work already; wait until it has ended, its page shows how far it is.",
+        ) from error
+    return request
+
+
+def run_all_asked() -> int:
+    """Take up all runs that wait, one after the other; return how many were taken up."""
+    taken = 0
+    while (request := _claim()) is not None:
+        taken += 1
+        _work_on(request)
+    return taken
+
+
+def _claim() -> RunRequest | None:
+    """Take the oldest waiting run; one whose worker has died is closed, as its half may have been done."""
+    now = clock.now()
+    RunRequest.objects.filter(state=State.RUNNING, alive_until_at__lt=now).update(
+        state=State.FAILED, finished_at=now, alive_until_at=None,
+        words="Its worker stopped in the middle. What it did stands; run it again to do the rest.",
+    )  # fmt: skip
+    with transaction.atomic():
+        row = (
+            RunRequest.objects.select_for_update(skip_locked=True)
+            .filter(Q(state=State.WAITING))
+            .order_by("asked_at", "pk")
+            .first()
+        )
+        if row is not None:
+            row.state, row.started_at = State.RUNNING, now
+            row.alive_until_at = now + (ALIVE_WHOLE if row.kind in WHOLE else ALIVE)
+            row.save()
+        return row
+
+
+def _work_on(request: RunRequest) -> None:
+    def progress(done: int, total: int) -> None:
+        RunRequest.objects.filter(pk=request.pk, state=State.RUNNING).update(
+            done=done, total=total, alive_until_at=clock.now() + ALIVE
+        )
+
+    words, result, state = "", dict[str, Any](), State.DONE
+    try:
+        words, result = WORK[request.kind](progress)
+    except Refused as refusal:
+        words, state = refusal.words, State.FAILED
+    except Exception as error:
+        logger.exception("the run %d that was asked for failed", request.pk)
+        words, state = f"It could not be finished: {type(error).__name__}: {error}", State.FAILED
+    RunRequest.objects.filter(pk=request.pk, state=State.RUNNING).update(
+        state=state, words=words[:500], result=result, finished_at=clock.now(), alive_until_at=None
+    )
+
+
+def _check(progress: Progress) -> tuple[str, dict[str, Any]]:
+    found = sweep(clock.now(), progress=progress)
+    words = f"{found.accounts_looked_at:,} accounts looked at, {len(found.events):,} events written."
+    if found.held:
+        words += f" The airbag holds {len(found.held):,} steps: decide about them under “Held by the airbag”."
+    if found.parked:
+        words += f" Parked: {', '.join(found.parked[:5])}."
+    return words, {"counts": dict(found.counts)}
+
+
+def _bill(progress: Progress) -> tuple[str, dict[str, Any]]:
+    found = bill(clock.now())
+    progress(found.accounts_looked_at, found.accounts_looked_at)
+    words = f"{found.accounts_looked_at:,} accounts looked at, {len(found.issued):,} invoices issued."
+    if found.held_bills:
+        words += f" The airbag holds {len(found.held_bills):,} bills: decide about them under “Held by the airbag”."
+    return words, {}
+
+
+def _preview(progress: Progress) -> tuple[str, dict[str, Any]]:
+    rows = coming(due_ids(clock.now()), progress=progress)
+    return f"{len(rows):,} things are to come.", {"rows": [row.document() for row in rows]}
+
+
+def _figures(progress: Progress) -> tuple[str, dict[str, Any]]:
+    rows = count_months()
+    progress(len(rows), len(rows))
+    return f"{len(rows):,} months counted.", {}
+
+
+WORK: dict[str, Callable[[Progress], tuple[str, dict[str, Any]]]] = {
+    Kind.CHECK: _check,
+    Kind.BILLING: _bill,
+    Kind.PREVIEW: _preview,
+    Kind.FIGURES: _figures,
+}
