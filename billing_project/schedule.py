@@ -26,6 +26,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.report_forecast": {"task": "delinquency.report_forecast", "schedule": crontab(minute="0", hour="20")},
     # Go on with moves of accounts to another policy version that were left unfinished.
     "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
+    # Go on with uploaded files that were left unfinished; contents of more than 30 days ago are deleted.
+    "delinquency.import_files": {"task": "delinquency.import_files", "schedule": schedule(MINUTE)},
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
     # Customers who asked for a link while the bell was lost; old requests are forgotten.
@@ -66,4 +68,5 @@ ROUTES = {
     "accounts.*": {"queue": "notices"},
     "delinquency.send_*": {"queue": "notices"},
     "*.report*": {"queue": "reports"},
+    "delinquency.import_*": {"queue": "reports"},
 }

@@ -77,6 +77,7 @@ SIDEBAR = [
     ),
     _group(
         "Many at once",
+        _screen("Imports", "upload_file", "delinquency", "importfile"),
         _screen("Moves of accounts", "move_up", "delinquency", "movebatch"),
     ),
     _group(
@@ -109,6 +110,7 @@ SIDEBAR = [
         _screen("Account statuses", "label", "accounts", "accountstatus"),
         _screen("Account types", "badge", "accounts", "accounttype"),
         _screen("Exclusions", "event_busy", "delinquency", "exclusion"),
+        _screen("Columns of imports", "view_column", "delinquency", "importmapping"),
         _screen("Holiday copies", "public", "delinquency", "holidaycopy"),
         _screen("Contact rules", "schedule", "accounts", "outreachrules"),
         _screen("Ticket queues", "inbox", "delinquency", "ticketqueue"),

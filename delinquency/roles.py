@@ -36,13 +36,14 @@ CLERKS_DO = (
     "change_notice", "change_suppression",
     "change_noticetemplate", "publish_noticetemplate",
     "record_payment", "reverse_payment", "refund_payment", "credit_invoice", "void_invoice",
-    "write_off_invoice", "approve_money", "add_bankfile", "change_bankfile",
+    "write_off_invoice", "approve_money", "add_bankfile", "change_bankfile", "import_payments",
 )  # fmt: skip
 MANAGERS_DO = (
     *CLERKS_DO,
     "grant_beyond_limit", "add_billingdefault", "change_billingdefault", "add_catalogitem", "change_catalogitem",
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
     "change_outreachrules", "add_ticketqueue", "change_company",
+    "import_data", "delete_importmapping", "run_shadow",
 )  # fmt: skip
 EVERYTHING = ("*",)
 _Holds = Group.permissions.through

@@ -7,6 +7,7 @@ from celery import shared_task
 from billing_project.kernel import clock
 from invoicing.sweep import bill
 
+from .imports import desk as imports
 from .operations import reassess_many, work_on, work_on_all
 from .operations.airbag import guard
 from .operations.papers import send_invoices, send_receipts
@@ -69,3 +70,15 @@ def move_batch(batch_id: int) -> int:
 def move_batches() -> int:
     """Take up the batches that a lost wake-up or a killed worker left unfinished."""
     return work_on_all()
+
+
+@shared_task(name="delinquency.import_file", soft_time_limit=1500, time_limit=1800)
+def import_file(file_id: int) -> str:
+    """Check or import an uploaded file that is too large to wait for."""
+    return imports.work_on(file_id)
+
+
+@shared_task(name="delinquency.import_files", soft_time_limit=1500, time_limit=1800)
+def import_files() -> int:
+    """Take up the uploaded files that a lost wake-up or a killed worker left, and delete old contents."""
+    return imports.work_on_all()

@@ -10,6 +10,7 @@ from .notice import Notice, NoticeAttempt, SimulatedMessage
 from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
 from .service_line import ServiceLine
+from .shadow import Shadow
 from .sign_in import PortalDoor, PortalEntry, SignInRequest
 from .suppression import Suppression
 from .template import NoticeTemplate, NoticeTemplateVersion, TemplateTest
@@ -38,6 +39,7 @@ __all__ = [
     "PortalEntry",
     "ProviderEvent",
     "ServiceLine",
+    "Shadow",
     "SignInRequest",
     "SimulatedMessage",
     "Suppression",

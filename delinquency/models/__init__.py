@@ -5,9 +5,11 @@ from .call import CallTask
 from .case import Case, StepRun
 from .dispute import Dispute
 from .holiday_copy import HolidayCopy
+from .importing import ImportFile, ImportMapping, ImportProblem
 from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
 from .move import MoveBatch, PolicyMove
+from .old_state import AcceptedDifference, OldState
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .promise import Promise
 from .queue import QueueHours, TicketQueue, TicketRoute, TicketView
@@ -16,6 +18,7 @@ from .study import Forecast, Study, StudyFinding
 from .ticket import Ticket, TicketComment
 
 __all__ = [
+    "AcceptedDifference",
     "AirbagStep",
     "AirbagTrip",
     "CallTask",
@@ -27,10 +30,14 @@ __all__ = [
     "Forecast",
     "GraceGrant",
     "HolidayCopy",
+    "ImportFile",
+    "ImportMapping",
+    "ImportProblem",
     "InvoiceStanding",
     "Macro",
     "MacroAction",
     "MoveBatch",
+    "OldState",
     "Policy",
     "PolicyMove",
     "PolicyStep",
