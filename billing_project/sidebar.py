@@ -78,6 +78,7 @@ SIDEBAR = [
     _group(
         "Many at once",
         _screen("Imports", "upload_file", "delinquency", "importfile"),
+        _screen("Shadow mode", "contrast", "accounts", "shadow"),
         _screen("Moves of accounts", "move_up", "delinquency", "movebatch"),
     ),
     _group(
@@ -143,6 +144,8 @@ SIDEBAR = [
         _screen("Standings", "flag", "delinquency", "standing"),
         _screen("Late invoices", "schedule", "delinquency", "invoicestanding"),
         _screen("Policy versions", "history", "delinquency", "policyversion"),
+        _screen("Old system: states", "history_toggle_off", "delinquency", "oldstate"),
+        _screen("Old system: accepted", "rule", "delinquency", "accepteddifference"),
     ),
     _folded(
         "Behind: letters and portal",

@@ -88,7 +88,7 @@ from netenforce.models import (
     LinePlacement,
     LineState,
 )
-from tests.desk_rows import make_desk_rows, make_network_rows
+from tests.desk_rows import make_desk_rows, make_import_rows, make_network_rows
 from tests.factories import bill_by, make_account, make_contact, make_source
 
 NOON = datetime(2026, 1, 20, 17, tzinfo=UTC)  # 12:00 in New York
@@ -186,6 +186,7 @@ def make_everything() -> Account:
     _make_delinquency(account, invoice, version)
     _make_letters(account)
     make_network_rows(account, line)
+    make_import_rows(account)
     accounts_operations.pause_everything(reason="Letters name the wrong amount")
     accounts_operations.raise_attention(code="cut-held", key="x", words="A cut was held back.", account=account)
     return account

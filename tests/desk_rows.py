@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from django.contrib.auth.models import Group
 
-from accounts.models import Account, ServiceLine, User
+from accounts.models import Account, ServiceLine, Shadow, User
+from delinquency.models import AcceptedDifference, ImportFile, ImportMapping, ImportProblem, OldState
 from invoicing.models import Approval, BankFile, BankFileRow, Invoice, MoneyLimit, Payment, RefundAttempt
 from netenforce.models import (
     AddressList,
@@ -35,6 +36,18 @@ def make_desk_rows(account: Account, invoice: Invoice, payment: Payment) -> None
         kind="write_off", account=account, invoice=invoice, amount=Decimal("60.00"), reason_code="hardship",
         asked_by=User.objects.create_user("asker"), asked_at=NOON,
     )  # fmt: skip
+
+
+def make_import_rows(account: Account) -> None:
+    """Make an imported file, its columns as they are remembered, and what an old system said."""
+    file = ImportFile.objects.create(
+        kind="accounts", source="ours", name="a.csv", sha256="0" * 64, size=9, content=b"x"
+    )
+    ImportProblem.objects.create(file=file, line=2, column="status", value="Gone", message="is no account status.")
+    ImportMapping.objects.create(kind="accounts", source="ours", shape="0" * 64, mapping={})
+    Shadow.objects.create(why="The old system bills until March", started_at=NOON, ended_at=NOON, ended_why="Live")
+    OldState.objects.create(account=account, on=NOON.date(), status="Active", balance=Decimal("60.00"))
+    AcceptedDifference.objects.create(account=account, field="status", ours="Active", theirs="OK", reason="The same")
 
 
 def make_network_rows(account: Account, line: ServiceLine) -> None:

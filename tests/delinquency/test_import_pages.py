@@ -73,16 +73,19 @@ def test_a_file_is_checked_then_imported_and_the_same_file_changes_nothing(clien
     assert (file.state, file.created, file.wrong) == ("checked", 1, 0)
     assert not Account.objects.exists()
     page = client.get(reverse("admin:delinquency_importfile_change", args=[file.pk])).content.decode()
-    assert "Import 1 row" in page and "Ann Example" in page
+    assert "Import 1 row" in page
+    assert "Ann Example" in page
 
     assert "Imported by boss" in apply(client, file)
     assert Account.objects.get().number == "0017"
 
     again = check(client, upload(ACCOUNTS))
     page = client.get(reverse("admin:delinquency_importfile_change", args=[again.pk])).content.decode()
-    assert "Nothing to change" in page and "This very file was imported on" in page
+    assert "Nothing to change" in page
+    assert "This very file was imported on" in page
     apply(client, again)
-    assert again.state == "checked" and Account.objects.count() == 1
+    assert again.state == "checked"
+    assert Account.objects.count() == 1
 
 
 def test_columns_of_other_names_are_chosen_once_and_remembered(client: Client, upload: Upload) -> None:
@@ -112,13 +115,15 @@ def test_a_row_with_a_mistake_stops_the_whole_file_and_is_named(client: Client, 
     assert (file.rows_total, file.created, file.wrong) == (3, 1, 2)
     assert list(file.problems.values_list("line", "column", "value")) == [(3, "status", "Gone"), (4, "email", "=1+1")]
     page = apply(client, file)
-    assert "mend them in the file" in page and "Choose" not in page
+    assert "mend them in the file" in page
+    assert "Choose" not in page
     assert not Account.objects.exists()
 
     answer = client.get(reverse("admin:delinquency_importfile_failed", args=[file.pk]))
     wrong = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
     assert wrong[0] == ",".join([*ACCOUNT, "line", "what is wrong"])
-    assert len(wrong) == 3 and ',3,"status is no account status; use Active' in wrong[1]
+    assert len(wrong) == 3
+    assert ',3,"status is no account status; use Active' in wrong[1]
     assert ",'=1+1," in wrong[2]
 
     mended = check(client, upload("\n".join([wrong[0], wrong[1].replace("Gone", "Active")])))
@@ -153,7 +158,8 @@ def test_a_workbook_is_read_as_text_and_its_formulas_are_refused(client: Client,
     assert [(one.line, one.message) for one in file.problems.all()] == [
         (3, "has a formula in cell E3; copy it and paste its value.")
     ]
-    assert file.created == 1 and file.preview[0][1]["amount"] == "86.8"
+    assert file.created == 1
+    assert file.preview[0][1]["amount"] == "86.8"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +177,8 @@ def test_a_file_of_no_use_is_refused_in_words(client: Client, content: bytes, wo
         reverse("admin:delinquency_importfile_upload"),
         {"kind": "accounts", "source": "ours", "file": SimpleUploadedFile("a.csv", content)},
     )
-    assert answer.status_code == 200 and words in answer.content.decode()
+    assert answer.status_code == 200
+    assert words in answer.content.decode()
     assert not ImportFile.objects.exists()
 
 
@@ -203,10 +210,12 @@ def test_a_large_file_waits_for_a_worker_and_is_taken_up_once(
     file = check(client, upload(ACCOUNTS))
     assert file.state == "checking"
     page = client.get(reverse("admin:delinquency_importfile_change", args=[file.pk]))
-    assert "Being checked" in page.content.decode() and page.headers["Refresh"].startswith("3")
+    assert "Being checked" in page.content.decode()
+    assert page.headers["Refresh"].startswith("3")
     assert desk.work_on_all() == 1
     apply(client, file)
-    assert file.state == "applying" and not Account.objects.exists()
+    assert file.state == "applying"
+    assert not Account.objects.exists()
     assert (desk.work_on(file.pk), desk.work_on(file.pk)) == ("applied", "")
     assert Account.objects.count() == 1
 
@@ -215,7 +224,8 @@ def test_what_was_checked_is_imported_and_nothing_else(client: Client, upload: U
     file = check(client, upload(ACCOUNTS))
     ImportFile.objects.filter(pk=file.pk).update(content=ACCOUNTS.replace("0017", "0099").encode(), sha256="f" * 64)
     assert "not the one that was checked" in apply(client, file)
-    assert file.state == "failed" and not Account.objects.exists()
+    assert file.state == "failed"
+    assert not Account.objects.exists()
 
 
 def test_contents_are_deleted_after_thirty_days_and_what_came_of_them_is_kept(client: Client, upload: Upload) -> None:
