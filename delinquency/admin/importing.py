@@ -23,6 +23,7 @@ from accounts.admin.base import (
     WARN,
     DeskAdmin,
     ReadOnlyAdmin,
+    ReadOnlyTabular,
     local_time,
     number_of,
     staff_user,
@@ -79,6 +80,14 @@ class UploadForm(forms.Form):
         self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
 
 
+class ImportProblemInline(ReadOnlyTabular):
+    """What is wrong in a file, where it is listed as it is."""
+
+    model = ImportProblem
+    fields = ("line", "column", "value", "message")
+    readonly_fields = fields
+
+
 @admin.register(ImportFile)
 class ImportFileAdmin(ReadOnlyAdmin):
     """Files of accounts, invoices, payments and more: looked at first, then imported once, all or nothing."""
@@ -94,6 +103,7 @@ class ImportFileAdmin(ReadOnlyAdmin):
     )
     empty_link = ("Upload a file", "admin:delinquency_importfile_upload")
     change_list_template = "admin/imports.html"
+    inlines = (ImportProblemInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ImportFile]:
         """Leave the contents where they are."""

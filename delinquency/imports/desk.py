@@ -36,6 +36,8 @@ State, Kind = ImportFile.State, ImportFile.Kind
 AT_ONCE_BYTES = 60_000
 LEASE = timedelta(minutes=15)
 KEPT_FOR = timedelta(days=30)
+# Every file can be read with it, if not rightly: shown until somebody has chosen the encoding.
+ANY_BYTES = "iso-8859-1"
 SAMPLE_ROWS = 5
 PREVIEW_ROWS = 10
 PROBLEMS_MAX = 20_000
@@ -71,7 +73,7 @@ def take_in(*, kind: str, source: str, name: str, content: bytes, by: User | Non
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
         content=content,
-        encoding=encoding or "cp1252",
+        encoding=encoding or ANY_BYTES,
         delimiter=guess_delimiter(content, encoding),
         uploaded_by=by,
         uploaded_at=clock.now(),

@@ -22,6 +22,8 @@ from .reader import CELL_BYTES_MAX, records
 
 BYTES_MAX = 10_000_000
 ROW_BYTES_MAX = 65_536
+# Longer lines are cut here: still too long for a row, and short enough for the reader of CSV.
+LINE_MAX = ROW_BYTES_MAX * 3 // 2
 ROWS_MAX = 100_000
 COLUMNS_MAX = 200
 HEADER_LENGTH = 120
@@ -159,10 +161,10 @@ def _csv_lines(content: bytes, encoding: str, delimiter: str) -> Iterator[Line]:
 def _bounded(text: str) -> Iterator[str]:
     """Yield the lines of a text; one that is far too long is cut, so that it spoils its own row only."""
     for line in io.StringIO(text, newline=""):
-        if len(line) <= ROW_BYTES_MAX:
+        if len(line) <= LINE_MAX:
             yield line
         else:
-            yield line[: ROW_BYTES_MAX + 1].replace('"', "'") + "\n"
+            yield line[:LINE_MAX].replace('"', "'") + "\n"
 
 
 def _check_archive(content: bytes) -> None:

@@ -18,7 +18,7 @@ SOURCES: Mapping[str, str] = {
     "old system": "Another program",
 }  # fmt: skip
 
-# One of our columns: the names it may have there. A tuple within is joined; after "or" stands what fills blanks.
+# The names that one of our columns may have there, the likeliest first; a tuple is joined, if its first is there.
 Names = tuple[str | tuple[str, ...], ...]
 
 
@@ -59,9 +59,8 @@ def find(source: str, kind: str) -> Preset | None:
 def _first(names: Names, by_name: Mapping[str, str]) -> list[str]:
     for name in names:
         wanted = (name,) if isinstance(name, str) else name
-        found = [by_name[plain] for one in wanted if (plain := _plain(one)) in by_name]
-        if found:
-            return found
+        if _plain(wanted[0]) in by_name:
+            return [by_name[plain] for one in wanted if (plain := _plain(one)) in by_name]
     return []
 
 
