@@ -2,10 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Value
 
 from billing_project.kernel.together import Reading, in_turn
 
-from .models import Contact, FundingSource, Notice, Pause, ServiceLine
+from .models import Contact, FundingSource, Notice, Pause, ServiceLine, Shadow
+
+PAUSE, SHADOW = "pause", "shadow"  # in this order where both are on
 
 NoticeKey = tuple[int, str, str]
 
@@ -51,6 +57,41 @@ def notice_states_reading(account_ids: Iterable[int]) -> Reading[dict[NoticeKey,
     return dict(states)
 
 
-def open_pause() -> Pause | None:
-    """Return the pause that is on now, if any; whoever is about to act outside asks right before each act (R-15)."""
-    return Pause.objects.select_related("started_by").filter(ended_at__isnull=True).first()
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What keeps everything inside the program now: the global pause, or shadow mode before going live."""
+
+    kind: str
+    pk: int
+    started_at: datetime
+    started_by: str
+    why: str
+
+    @property
+    def is_shadow(self) -> bool:
+        """Tell whether it is shadow mode."""
+        return self.kind == SHADOW
+
+    @property
+    def words(self) -> str:
+        """Return since when, by whom and why, in one sentence."""
+        how = "In shadow mode" if self.is_shadow else "Paused"
+        who = self.started_by or "the program"
+        return f"{how} since {self.started_at:%Y-%m-%d %H:%M} UTC by {who}: {self.why.rstrip('.')}."
+
+
+def open_stops() -> list[Stop]:
+    """Return the pause and the shadow mode that are on now, the pause first; one query."""
+    columns = ("kind", "pk", "started_at", "started_by__username", "why")
+    pauses = Pause.objects.filter(ended_at__isnull=True).order_by().annotate(kind=Value(PAUSE))
+    shadows = Shadow.objects.filter(ended_at__isnull=True).order_by().annotate(kind=Value(SHADOW))
+    rows = pauses.values_list(*columns).union(shadows.values_list(*columns), all=True)
+    return sorted((Stop(kind, pk, at, by or "", why) for kind, pk, at, by, why in rows), key=lambda stop: stop.kind)
+
+
+def open_pause() -> Stop | None:
+    """Return what stops everything now, if anything; whoever is about to act outside asks right before each act (R-15).
+
+    That is the global pause or, before going live, shadow mode.
+    """
+    return next(iter(open_stops()), None)

@@ -38,6 +38,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     },
     # Go on with actions on many that were left unfinished.
     "delinquency.mass_actions": {"task": "delinquency.mass_actions", "schedule": schedule(MINUTE)},
+    # Go on with uploaded files that were left unfinished; contents of more than 30 days ago are deleted.
+    "delinquency.import_files": {"task": "delinquency.import_files", "schedule": schedule(MINUTE)},
     # The post room, the till and the network: drain what a lost nudge left in the queues.
     "accounts.dispatch_notices": {"task": "accounts.dispatch_notices", "schedule": schedule(MINUTE)},
     # Seal the audit record: what was noted is part of the chain within a minute.
@@ -83,4 +85,5 @@ ROUTES = {
     "accounts.*": {"queue": "notices"},
     "delinquency.send_*": {"queue": "notices"},
     "*.report*": {"queue": "reports"},
+    "delinquency.import_*": {"queue": "reports"},
 }

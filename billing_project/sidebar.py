@@ -83,6 +83,8 @@ SIDEBAR = [
         _screen("Actions on many", "done_all", "delinquency", "massaction"),
         _screen("Put an area on hold", "thunderstorm", "delinquency", "massaction", page="hold"),
         _screen("Accounts on hold", "pause_circle", "delinquency", "accounthold"),
+        _screen("Imports", "upload_file", "delinquency", "importfile"),
+        _screen("Shadow mode", "contrast", "accounts", "shadow"),
         _screen("Moves of accounts", "move_up", "delinquency", "movebatch"),
     ),
     _group(
@@ -116,6 +118,7 @@ SIDEBAR = [
         _screen("Account statuses", "label", "accounts", "accountstatus"),
         _screen("Account types", "badge", "accounts", "accounttype"),
         _screen("Exclusions", "event_busy", "delinquency", "exclusion"),
+        _screen("Columns of imports", "view_column", "delinquency", "importmapping"),
         _screen("Holiday copies", "public", "delinquency", "holidaycopy"),
         _screen("Minutes of work", "timer", "delinquency", "actminutes"),
         _screen("Contact rules", "schedule", "accounts", "outreachrules"),
@@ -161,6 +164,8 @@ SIDEBAR = [
         _screen("Standings", "flag", "delinquency", "standing"),
         _screen("Late invoices", "schedule", "delinquency", "invoicestanding"),
         _screen("Policy versions", "history", "delinquency", "policyversion"),
+        _screen("Old system: states", "history_toggle_off", "delinquency", "oldstate"),
+        _screen("Old system: accepted", "rule", "delinquency", "accepteddifference"),
     ),
     _folded(
         "Behind: letters and portal",

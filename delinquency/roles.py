@@ -37,7 +37,7 @@ CLERKS_DO = (
     "add_bankfile", "change_bankfile",
     # late payers
     "decide_dispute", "decide_flag", "decide_airbag", "move_accounts", "change_case", "retry_order", "mass_grace",
-    "hold_accounts",
+    "hold_accounts", "import_payments",
     "add_exclusion", "change_exclusion", "delete_exclusion", "copy_holidays",
     # the drafts of policies, and what they would do
     "add_policy", "change_policy", "import_policy", "add_policyversion", "change_policyversion",
@@ -57,6 +57,7 @@ MANAGERS_DO = (
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
     "change_outreachrules", "add_ticketqueue", "change_company",
     "resend_webhookdelivery", "verify_audit", "run_sweep", "change_actminutes",
+    "import_data", "delete_importmapping", "run_shadow",
 )  # fmt: skip
 AUDITORS_DO = ("verify_audit", "make_evidence_pack")
 EVERYTHING = ("*",)

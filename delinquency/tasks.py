@@ -8,6 +8,7 @@ from billing_project.kernel import clock
 from invoicing.sweep import bill
 
 from .asked_runs import run_all_asked
+from .imports import desk as imports
 from .operations import mass, reassess_many, work_on, work_on_all
 from .operations.airbag import guard
 from .operations.api_tokens import forget_old
@@ -109,3 +110,13 @@ def mass_action(action_id: int) -> int:
 def mass_actions() -> int:
     """Take up the actions on many that a lost wake-up or a killed worker left unfinished."""
     return mass.work_on_all()
+@shared_task(name="delinquency.import_file", soft_time_limit=1500, time_limit=1800)
+def import_file(file_id: int) -> str:
+    """Check or import an uploaded file that is too large to wait for."""
+    return imports.work_on(file_id)
+
+
+@shared_task(name="delinquency.import_files", soft_time_limit=1500, time_limit=1800)
+def import_files() -> int:
+    """Take up the uploaded files that a lost wake-up or a killed worker left, and delete old contents."""
+    return imports.work_on_all()

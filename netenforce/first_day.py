@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import TextChoices
 
 from accounts.models import Account, ServiceLine, User
+from accounts.queries import open_stops
 from billing_project.kernel import clock
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
 from billing_project.kernel.locks import lock_rows
@@ -114,8 +115,10 @@ def what_is_there(device: Device) -> Inside:
 def trust(device: Device, *, by: User | None, reason: str, choice: str = Choice.KEEP) -> Trusted:
     """Take over what stands on a device, and return what was done; a second time there is nothing left to do.
 
-    Raises Refused if the device cannot be read, or if its driver cannot take over what others made.
+    Raises Refused if the device cannot be read, if its driver cannot take over what others made, and in shadow mode.
     """
+    if stop := next((stop for stop in open_stops() if stop.is_shadow), None):
+        raise Refused("shadow", f"{stop.words} Nothing is written on devices; take it over after going live.")
     with turn_on(device.pk, seconds_max=TURN_SECONDS) as got:
         driver = _driver(device, got)
         found = _told_apart(device, driver, _inventory(device, driver))

@@ -90,7 +90,13 @@ from netenforce.models import (
     LinePlacement,
     LineState,
 )
-from tests.desk_rows import make_desk_rows, make_integrator_rows, make_network_rows, make_run_rows
+from tests.desk_rows import (
+    make_desk_rows,
+    make_import_rows,
+    make_integrator_rows,
+    make_network_rows,
+    make_run_rows,
+)
 from tests.factories import bill_by, make_account, make_contact, make_source
 
 NOON = datetime(2026, 1, 20, 17, tzinfo=UTC)  # 12:00 in New York
@@ -190,6 +196,7 @@ def make_everything() -> Account:
     make_network_rows(account, line)
     make_integrator_rows()
     make_run_rows(account)
+    make_import_rows(account)
     accounts_operations.pause_everything(reason="Letters name the wrong amount")
     seal_entries()
     AuditCheck.objects.create(asked_at=NOON, asked_by="mia")

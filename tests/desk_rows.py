@@ -8,6 +8,8 @@ from django.contrib.auth.models import Group
 from accounts.models import Account, ServiceLine, User
 from delinquency.models import ApiRequest, ApiToken, ApiUse, Event, WebhookDelivery, WebhookEndpoint
 from delinquency.models import MonthFigures, RunRequest, TaskRun
+from accounts.models import Account, ServiceLine, Shadow, User
+from delinquency.models import AcceptedDifference, ImportFile, ImportMapping, ImportProblem, OldState
 from invoicing.models import Approval, BankFile, BankFileRow, Invoice, MoneyLimit, Payment, RefundAttempt
 from netenforce.models import (
     AddressList,
@@ -44,6 +46,16 @@ def make_run_rows(account: Account) -> None:
     TaskRun.objects.create(task="delinquency.tick", first_at=NOON, last_at=NOON, count=3)
     RunRequest.objects.create(kind="check", state="done", asked_at=NOON, finished_at=NOON, words="3 accounts.")
     MonthFigures.objects.create(company=account.company, month=date(2026, 1, 1), made_at=NOON)
+def make_import_rows(account: Account) -> None:
+    """Make an imported file, its columns as they are remembered, and what an old system said."""
+    file = ImportFile.objects.create(
+        kind="accounts", source="ours", name="a.csv", sha256="0" * 64, size=9, content=b"x"
+    )
+    ImportProblem.objects.create(file=file, line=2, column="status", value="Gone", message="is no account status.")
+    ImportMapping.objects.create(kind="accounts", source="ours", shape="0" * 64, mapping={})
+    Shadow.objects.create(why="The old system bills until March", started_at=NOON, ended_at=NOON, ended_why="Live")
+    OldState.objects.create(account=account, on=NOON.date(), status="Active", balance=Decimal("60.00"))
+    AcceptedDifference.objects.create(account=account, field="status", ours="Active", theirs="OK", reason="The same")
 
 
 def make_network_rows(account: Account, line: ServiceLine) -> None:

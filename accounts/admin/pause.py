@@ -9,7 +9,7 @@ from unfold.decorators import action
 
 from accounts import operations
 from accounts.models import Pause
-from accounts.queries import open_pause
+from accounts.queries import PAUSE, open_stops
 
 from .base import BAD, QUIET, HistoryAdmin, badge, local_time, staff_user
 from .confirm import confirm_whole
@@ -87,5 +87,5 @@ class PauseAdmin(HistoryAdmin):
     def get_actions_list(self, request: HttpRequest) -> list[Any]:
         """Offer the one of the two buttons that makes sense now."""
         found: list[Any] = super().get_actions_list(request)
-        wanted = "pause" if open_pause() is None else "resume"
+        wanted = "resume" if any(stop.kind == PAUSE for stop in open_stops()) else "pause"
         return [button for button in found if button.path == wanted]

@@ -12,6 +12,7 @@ from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
 from .service_line import ServiceLine
 from .session import BrowserSession
+from .shadow import Shadow
 from .sign_in import PortalDoor, PortalEntry, SignInRequest
 from .suppression import Suppression
 from .template import NoticeTemplate, NoticeTemplateVersion, TemplateTest
@@ -45,6 +46,7 @@ __all__ = [
     "PortalEntry",
     "ProviderEvent",
     "ServiceLine",
+    "Shadow",
     "SignInRequest",
     "SimulatedMessage",
     "Suppression",

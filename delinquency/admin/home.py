@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts.admin.base import local_time, staff_user
 from accounts.models import User
-from accounts.queries import open_pause
+from accounts.queries import open_stops
 from billing_project.kernel import clock
 from delinquency.counting import count_all
 from delinquency.models import AirbagTrip, Event, Sweep
@@ -102,9 +102,10 @@ def _desk(user: User, numbers: dict[str, list[Number]]) -> dict[str, Any]:
 
 def _brakes(request: HttpRequest) -> dict[str, str]:
     """Return the global pause and the airbag in one sentence each, and where to press."""
-    pause = open_pause()
+    stops = open_stops()
+    pause = next((stop for stop in stops if not stop.is_shadow), None)
     held = AirbagTrip.objects.filter(state__in=AirbagTrip.OPEN).annotate(n=Count("steps")).order_by("pk")
-    words = [pause.words if pause else "Nothing is paused: letters, charges and network orders go out."]
+    words = [stop.words for stop in stops] or ["Nothing is paused: letters, charges and network orders go out."]
     words += [f"The airbag holds {trip.n} steps of {trip.on}: {trip.get_kind_display()}." for trip in held]
     may = request.user.has_perm("accounts.pause_everything")
     return {

@@ -73,10 +73,11 @@ class _Known:
 
 def import_accounts(path: str, *, dry_run: bool = False) -> Report:
     """Import accounts; raises BadArguments or Refused if the file as a whole is of no use."""
-    return run_import(read_sheet(path, REQUIRED, OPTIONAL), "account", _work, dry_run=dry_run)
+    return run_import(read_sheet(path, REQUIRED, OPTIONAL), "account", work, dry_run=dry_run)
 
 
-def _work(sheet: Sheet, report: Report) -> None:
+def work(sheet: Sheet, report: Report) -> None:
+    """Import the rows of a sheet; what is wrong with them is noted there, and then nothing may be kept."""
     known = _read_known()
     refuse_twice(sheet.rows, "number")
     rows = [read for row in sheet.rows if (read := _read(row, known)) is not None]

@@ -20,10 +20,11 @@ _NEEDS_NO_HOST = (Device.Driver.SIMULATED, Device.Driver.NFTABLES)
 
 def import_devices(path: str, *, dry_run: bool = False) -> Report:
     """Import devices; raises BadArguments or Refused if the file as a whole is of no use."""
-    return run_import(read_sheet(path, REQUIRED), "device", _work, dry_run=dry_run)
+    return run_import(read_sheet(path, REQUIRED), "device", work, dry_run=dry_run)
 
 
-def _work(sheet: Sheet, report: Report) -> None:
+def work(sheet: Sheet, report: Report) -> None:
+    """Import the rows of a sheet; what is wrong with them is noted there, and then nothing may be kept."""
     drivers = {str(driver.value): driver for driver in Device.Driver}
     known = Device.objects.filter(name__in={name.strip() for name in sheet.values("name")})
     existing = {device.name: device for device in known.select_for_update()}

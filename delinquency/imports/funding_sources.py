@@ -21,10 +21,11 @@ LAST4_LENGTH = 4
 
 def import_funding_sources(path: str, *, dry_run: bool = False) -> Report:
     """Import funding sources; raises BadArguments or Refused if the file as a whole is of no use."""
-    return run_import(read_sheet(path, REQUIRED), "funding source", _work, dry_run=dry_run)
+    return run_import(read_sheet(path, REQUIRED), "funding source", work, dry_run=dry_run)
 
 
-def _work(sheet: Sheet, report: Report) -> None:
+def work(sheet: Sheet, report: Report) -> None:
+    """Import the rows of a sheet; what is wrong with them is noted there, and then nothing may be kept."""
     accounts = known_numbers(sheet.values("account"))
     found = FundingSource.objects.filter(account__in=accounts.values())
     existing = {(source.account_id, source.rank): source for source in found}

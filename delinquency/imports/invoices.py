@@ -19,10 +19,11 @@ REQUIRED = ("number", "account", "issued_on", "due_on", "amount", "description")
 
 def import_invoices(path: str, *, dry_run: bool = False) -> Report:
     """Import invoices; raises BadArguments or Refused if the file as a whole is of no use."""
-    return run_import(read_sheet(path, REQUIRED), "invoice", _work, dry_run=dry_run)
+    return run_import(read_sheet(path, REQUIRED), "invoice", work, dry_run=dry_run)
 
 
-def _work(sheet: Sheet, report: Report) -> None:
+def work(sheet: Sheet, report: Report) -> None:
+    """Import the rows of a sheet; what is wrong with them is noted there, and then nothing may be kept."""
     accounts = known_numbers(sheet.values("account"))
     known = Invoice.objects.filter(number__in=sheet.values("number")).select_related("account")
     existing = {invoice.number: invoice for invoice in known}

@@ -24,10 +24,11 @@ _RETURNED = "imported as returned"
 
 def import_payments(path: str, *, dry_run: bool = False) -> Report:
     """Import payments; raises BadArguments or Refused if the file as a whole is of no use."""
-    return run_import(read_sheet(path, REQUIRED, OPTIONAL), "payment", _work, dry_run=dry_run)
+    return run_import(read_sheet(path, REQUIRED, OPTIONAL), "payment", work, dry_run=dry_run)
 
 
-def _work(sheet: Sheet, report: Report) -> None:
+def work(sheet: Sheet, report: Report) -> None:
+    """Import the rows of a sheet; what is wrong with them is noted there, and then nothing may be kept."""
     accounts = known_numbers(sheet.values("account"))
     named = sheet.values("invoice") - {""}
     invoices = {row.number: row for row in Invoice.objects.filter(number__in=named).select_related("account")}

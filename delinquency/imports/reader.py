@@ -193,7 +193,7 @@ def read_sheet(path: str, required: Sequence[str], optional: Sequence[str] = ())
     reader = csv.reader(io.StringIO(read_text(path, bytes_max=FILE_BYTES_MAX), newline=""), strict=True)
     header = _read_header(reader, file, required, optional)
     sheet = Sheet(file, frozenset(header))
-    for line, cells, words in _records(reader):
+    for line, cells, words in records(reader):
         sheet.rows_count += 1
         if words:
             sheet.problems.append(Problem(line, None, None, words))
@@ -202,7 +202,7 @@ def read_sheet(path: str, required: Sequence[str], optional: Sequence[str] = ())
             sheet.problems.append(Problem(line, None, None, wrong))
         else:
             row = Row(line, dict(zip(header, cells, strict=True)), sheet.problems)
-            _check_cells(row)
+            check_cells(row)
             sheet.rows.append(row)
     return sheet
 
@@ -270,7 +270,7 @@ def _read_header(reader: Iterator[list[str]], file: str, required: Sequence[str]
     return header
 
 
-def _records(reader: Any) -> Iterator[tuple[int, list[str], str]]:
+def records(reader: Any) -> Iterator[tuple[int, list[str], str]]:
     """Yield each record's first line, its cells, and what makes it unreadable."""
     while True:
         line = reader.line_num + 1
@@ -293,7 +293,8 @@ def _records(reader: Any) -> Iterator[tuple[int, list[str], str]]:
             yield line, cells, ""
 
 
-def _check_cells(row: Row) -> None:
+def check_cells(row: Row) -> None:
+    """Note cells that are too large to keep, or hold a NUL byte."""
     for column, text in row.cells.items():
         if len(text) > CELL_BYTES_MAX or len(text.encode()) > CELL_BYTES_MAX:
             row.refuse(column, f"has more than {CELL_BYTES_MAX} bytes; shorten it.")

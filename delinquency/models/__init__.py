@@ -8,10 +8,12 @@ from .dispute import Dispute
 from .hold import AccountHold
 from .figures import ActMinutes, MonthFigures
 from .holiday_copy import HolidayCopy
+from .importing import ImportFile, ImportMapping, ImportProblem
 from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
 from .mass import MassAction, MassItem
 from .move import MoveBatch, PolicyMove
+from .old_state import AcceptedDifference, OldState
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .promise import Promise
 from .queue import QueueHours, TicketQueue, TicketRoute, TicketView
@@ -24,6 +26,7 @@ from .webhook import WebhookDelivery, WebhookEndpoint
 __all__ = [
     "AccountHold",
     "ActMinutes",
+    "AcceptedDifference",
     "AirbagStep",
     "AirbagTrip",
     "ApiRequest",
@@ -38,6 +41,9 @@ __all__ = [
     "Forecast",
     "GraceGrant",
     "HolidayCopy",
+    "ImportFile",
+    "ImportMapping",
+    "ImportProblem",
     "InvoiceStanding",
     "Macro",
     "MacroAction",
@@ -45,6 +51,7 @@ __all__ = [
     "MassItem",
     "MonthFigures",
     "MoveBatch",
+    "OldState",
     "Policy",
     "PolicyMove",
     "PolicyStep",

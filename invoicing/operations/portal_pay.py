@@ -20,7 +20,7 @@ from invoicing.models import Invoice, PaymentAttempt
 from invoicing.queries import account_position
 from invoicing.signals import payment_page_opened, payment_started
 
-from . import collect, inquire, ledger, sources
+from . import collect, inquire, ledger, shadow, sources
 
 State = PaymentAttempt.State
 UNDER_WAY_STATES = (State.CLAIMED, *PaymentAttempt.ASKED)
@@ -150,6 +150,7 @@ def earlier_press(account: Account, key: str) -> PaymentAttempt | None:
 def _reserve(
     account: Account, source: FundingSource | NewCard | OnPage, amount: Decimal, *, key: str, invoice: Invoice | None
 ) -> tuple[PaymentAttempt, ChargeRequest]:
+    shadow.refuse_in_shadow(_("Nothing can be paid here yet; please pay where you have paid so far."))
     ledger.lock_account(account.pk)
     position = account_position(account.pk)
     _check(account, source, amount, position.pay_all)

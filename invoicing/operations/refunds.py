@@ -23,7 +23,7 @@ from invoicing.models import Approval, Invoice, LedgerEntry, Payment, PaymentAtt
 from invoicing.rules.collection import next_lookup
 from invoicing.signals import balance_changed
 
-from . import adjust, ledger, limits
+from . import adjust, ledger, limits, shadow
 from .ledger import ZERO, Kind
 from .payments import parts_of
 
@@ -111,6 +111,7 @@ def begin(
     if not found.through_gateway:
         adjust.refund(payment=locked, amount=amount, why=why, by=by, code=code, approval=approval)
         return None
+    shadow.refuse_in_shadow("In shadow mode no money goes back through the gateway; refund it in the old system.")
     attempt = RefundAttempt.objects.create(
         payment=locked, key=f"refund:{locked.public_id}:{number}", amount=amount, reason=why[:300], asked_by=by,
         created_at=clock.now(),
@@ -124,7 +125,7 @@ def begin(
 def send(attempt_id: int, at: datetime | None = None) -> str:
     """Call the gateway for one reserved refund, settle it, and return its state; one that was sent is left alone."""
     moment = at or clock.now()
-    attempt = _claim(attempt_id, moment)
+    attempt = None if shadow.is_shadow() else _claim(attempt_id, moment)
     if attempt is None:
         return RefundAttempt.objects.values_list("state", flat=True).get(pk=attempt_id)
     try:

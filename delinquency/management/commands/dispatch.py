@@ -6,9 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from accounts.models import Pause
 from accounts.outreach.dispatch import dispatch_notices
-from accounts.queries import open_pause
+from accounts.queries import Stop, open_pause
 from billing_project.kernel import clock, command
 from invoicing.dispatch import dispatch_charges, resolve_unknown
 from invoicing.operations.expiring import announce_expiring
@@ -50,9 +49,10 @@ class Command(command.Command):
         counts = {name: {key: number for key, number in QUEUES[name]().items() if number} for name in names}
         if pause is None:
             return command.Answer(counts, [_line(name, found) for name, found in counts.items()])
+        until = "you go live" if pause.is_shadow else "everything is resumed"
         return command.Answer(
-            {**counts, "paused": _document(pause)},
-            [f"{pause.words} Nothing was sent; what is queued waits until everything is resumed in the back office."],
+            {**counts, "shadow" if pause.is_shadow else "paused": _document(pause)},
+            [f"{pause.words} Nothing was sent; what is queued waits until {until} in the back office."],
         )
 
 
@@ -61,6 +61,5 @@ def _line(name: str, found: dict[str, int]) -> str:
     return f"{name}: {words or 'nothing due'}"
 
 
-def _document(pause: Pause) -> dict[str, Any]:
-    by = pause.started_by
-    return {"since": pause.started_at, "by": by.get_username() if by else None, "why": pause.why}
+def _document(pause: Stop) -> dict[str, Any]:
+    return {"since": pause.started_at, "by": pause.started_by or None, "why": pause.why}

@@ -1,0 +1,96 @@
+"""Go live: end shadow mode in one transaction, after which nothing that was decided in shadow leaves any more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Count, Sum
+
+from accounts.models import Shadow, User
+from accounts.operations import WAKE_ON_RESUME
+from accounts.shadowing import cancel_letters, end_shadow, letters_of_shadow, lock_shadow
+from billing_project.kernel import clock
+from billing_project.kernel.errors import Refused
+from billing_project.kernel.nudge import nudge
+from invoicing.operations.shadow import cancel_charges, charges_of_shadow
+from netenforce.operations.shadow import (
+    cancel_cuts,
+    cuts_of_shadow,
+    lines_to_take_over,
+    restores_waiting,
+    take_over,
+)
+
+from ..models import AcceptedDifference
+from ..shadow_compare import Comparison, Difference, restricted_there
+
+WORD = "GO LIVE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """What going live does with what waits in the queues."""
+
+    letters: dict[str, int]
+    charges: int
+    charges_amount: Decimal
+    cuts: int
+    taken_over: int
+    restores: int
+
+
+def what_would_leave(since: datetime) -> Leaving:
+    """Return what was decided in shadow and waits, and what goes out in spite of that; a constant number of queries."""
+    letters = letters_of_shadow(since).order_by().values_list("channel").annotate(n=Count("pk"))
+    charges = charges_of_shadow(since).aggregate(n=Count("pk"), amount=Sum("amount"))
+    return Leaving(
+        letters=dict(letters), charges=charges["n"], charges_amount=charges["amount"] or Decimal("0.00"),
+        cuts=cuts_of_shadow(since).count(), taken_over=lines_to_take_over(restricted_there()).count(),
+        restores=restores_waiting(),
+    )  # fmt: skip
+
+
+@transaction.atomic
+def go_live(*, typed: str, reason: str, by: User | None = None) -> Shadow:
+    """End shadow mode: what it decided is taken back, what is cut in the old network is noted as cut.
+
+    Raises Refused without the typed word or a reason, and if shadow mode is not on.
+    """
+    if typed.strip() != WORD:
+        raise Refused("not_typed", f"Type {WORD} to say that you mean it.")
+    if not reason.strip():
+        raise Refused("no_reason", "Say why the program goes live now; the reason is kept.")
+    shadow = lock_shadow()
+    # Taken over first: a line that is cut in the old network already needs no order of ours.
+    cancelled = {
+        "taken_over": take_over(restricted_there()),
+        "letters": cancel_letters(shadow.started_at),
+        "charges": cancel_charges(shadow.started_at),
+        "cuts": cancel_cuts(shadow.started_at),
+    }
+    end_shadow(shadow, reason=reason, cancelled=cancelled, by=by)
+    for task in WAKE_ON_RESUME:
+        nudge(task)
+    return shadow
+
+
+def accept_differences(found: Comparison, keys: Sequence[str], *, reason: str, by: User | None = None) -> int:
+    """Accept differences as they are shown, and return how many; raises Refused without a reason or a choice."""
+    if not reason.strip():
+        raise Refused("no_reason", "Say why these differences are right; the reason is kept.")
+    chosen: list[Difference] = [one for one in found.open if one.key in set(keys) and one.field != "absent"]
+    if not chosen:
+        raise Refused("nothing_chosen", "Tick at least one difference that is still open.")
+    AcceptedDifference.objects.bulk_create(
+        [
+            AcceptedDifference(
+                account_id=one.account_id, field=one.field, ours=one.ours, theirs=one.theirs,
+                reason=reason.strip()[:200], accepted_by=by, accepted_at=clock.now(),
+            )
+            for one in chosen
+        ],
+        ignore_conflicts=True,
+    )  # fmt: skip
+    return len(chosen)
