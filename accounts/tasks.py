@@ -2,6 +2,8 @@
 
 from celery import shared_task
 
+from . import exports
+from .admin.exporting import make_file
 from .outreach.dispatch import dispatch_notices as send_due_notices
 from .sign_in import answer_requests
 
@@ -16,3 +18,16 @@ def dispatch_notices() -> int:
 def answer_sign_ins() -> int:
     """Answer those who ask for a link to the portal, and forget old requests; return how many were answered."""
     return answer_requests().total()
+
+
+@shared_task(name="accounts.report_export", soft_time_limit=2100, time_limit=2400)
+def report_export(export_id: int) -> int:
+    """Make a large file that somebody asked for; return its rows."""
+    return make_file(export_id)
+
+
+@shared_task(name="accounts.report_exports", soft_time_limit=2100, time_limit=2400)
+def report_exports() -> int:
+    """Make the files whose bell was lost, and delete those whose week is over; return the rows."""
+    exports.delete_old()
+    return sum(make_file(export_id) for export_id in exports.waiting())

@@ -33,7 +33,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("desk/icon.svg")},
     ],
-    "STYLES": [lambda _request: static("desk/desk.css")],
+    "STYLES": [lambda _request: static("desk/desk.css"), lambda _request: static("desk/list.css")],
     "DASHBOARD_CALLBACK": "delinquency.admin.home.dashboard",
     "COMMAND": {"search_models": True, "show_history": False},
     "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": SIDEBAR},

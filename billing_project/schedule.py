@@ -24,6 +24,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.report_studies": {"task": "delinquency.report_studies", "schedule": schedule(MINUTE)},
     # Say what tomorrow should bring, while it is tomorrow.
     "delinquency.report_forecast": {"task": "delinquency.report_forecast", "schedule": crontab(minute="0", hour="20")},
+    # Make large files whose bell was lost, and delete those whose week is over.
+    "accounts.report_exports": {"task": "accounts.report_exports", "schedule": schedule(5 * MINUTE)},
     # Go on with moves of accounts to another policy version that were left unfinished.
     "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
     # The post room, the till and the network: drain what a lost nudge left in the queues.
@@ -63,6 +65,7 @@ ROUTES = {
     "invoicing.*payment*": {"queue": "payments"},
     "invoicing.*bank_file*": {"queue": "payments"},
     "*.process_event": {"queue": "webhooks"},
+    "accounts.report*": {"queue": "reports"},
     "accounts.*": {"queue": "notices"},
     "delinquency.send_*": {"queue": "notices"},
     "*.report*": {"queue": "reports"},

@@ -20,6 +20,7 @@ SUPPORT_DOES = (
     "change_contact", "change_ticket", "add_ticket", "reply_ticket", "merge_ticket",
     "add_ticketcomment", "change_calltask", "add_gracegrant", "add_dispute", "change_dispute",
     "change_attention", "change_inboundmessage", "add_suppression", "waive_fee",
+    "export_data",  # without contact data: who answers a customer needs no list of all of them
 )  # fmt: skip
 CLERKS_DO = (
     *SUPPORT_DOES,
@@ -37,13 +38,16 @@ CLERKS_DO = (
     "change_noticetemplate", "publish_noticetemplate",
     "record_payment", "reverse_payment", "refund_payment", "credit_invoice", "void_invoice",
     "write_off_invoice", "approve_money", "add_bankfile", "change_bankfile",
+    "export_contacts", "share_savedfilter",
 )  # fmt: skip
 MANAGERS_DO = (
     *CLERKS_DO,
     "grant_beyond_limit", "add_billingdefault", "change_billingdefault", "add_catalogitem", "change_catalogitem",
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
     "change_outreachrules", "add_ticketqueue", "change_company",
+    "add_reportsubscription", "change_reportsubscription",
 )  # fmt: skip
+AUDITORS_DO = ("export_data", "export_contacts")
 EVERYTHING = ("*",)
 _Holds = Group.permissions.through
 _PAIR = ("group_id", "permission_id")
@@ -82,7 +86,7 @@ ROLES = (
         name=SUPPORT, words="Answer customers: tickets, calls, small courtesies.",
         does=SUPPORT_DOES, waive_max="25.00", release=(24, 2),
     ),
-    Role(name=AUDITORS, words="Read everything, change nothing.", does=()),
+    Role(name=AUDITORS, words="Read everything and take it out as files, change nothing.", does=AUDITORS_DO),
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from accounts.models import User
 from billing_project.kernel import clock
 
+from .exporting import ListFiles
 from .texts import NoCards
 
 # What a badge's colour stands for; the word beside it says the same (colour never alone).
@@ -51,7 +52,7 @@ def number_of(object_id: object) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-class DeskAdmin(_Admin):
+class DeskAdmin(ListFiles, _Admin):
     """Show a model in the house's way: nothing is deleted, and an empty list says what to do.
 
     ``empty_words`` is that sentence, ``empty_link`` a (label, URL name) of where to go.

@@ -4,6 +4,7 @@ from .account import Account, AccountStatus, AccountType, Company
 from .attention import Attention
 from .call import CallRecord
 from .contact import Contact
+from .exporting import DataExport, SavedFilter
 from .funding_source import FundingSource
 from .inbound import InboundAttachment, InboundMessage, ProviderEvent
 from .notice import Notice, NoticeAttempt, SimulatedMessage
@@ -25,6 +26,7 @@ __all__ = [
     "ChannelDay",
     "Company",
     "Contact",
+    "DataExport",
     "FundingSource",
     "InboundAttachment",
     "InboundMessage",
@@ -37,6 +39,7 @@ __all__ = [
     "PortalDoor",
     "PortalEntry",
     "ProviderEvent",
+    "SavedFilter",
     "ServiceLine",
     "SignInRequest",
     "SimulatedMessage",

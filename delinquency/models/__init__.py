@@ -7,6 +7,7 @@ from .dispute import Dispute
 from .holiday_copy import HolidayCopy
 from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
+from .mailing import ReportMailing, ReportSubscription
 from .move import MoveBatch, PolicyMove
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
 from .promise import Promise
@@ -37,6 +38,8 @@ __all__ = [
     "PolicyVersion",
     "Promise",
     "QueueHours",
+    "ReportMailing",
+    "ReportSubscription",
     "Standing",
     "StepRun",
     "Study",
