@@ -26,6 +26,9 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.report_forecast": {"task": "delinquency.report_forecast", "schedule": crontab(minute="0", hour="20")},
     # Make large files whose bell was lost, and delete those whose week is over.
     "accounts.report_exports": {"task": "accounts.report_exports", "schedule": schedule(5 * MINUTE)},
+    # Send the reports by e-mail that are due; fetch what the gateway has paid out.
+    "delinquency.report_mailings": {"task": "delinquency.report_mailings", "schedule": schedule(5 * MINUTE)},
+    "invoicing.report_payouts": {"task": "invoicing.report_payouts", "schedule": crontab(minute="50", hour="*/6")},
     # Go on with moves of accounts to another policy version that were left unfinished.
     "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
     # The post room, the till and the network: drain what a lost nudge left in the queues.

@@ -11,6 +11,7 @@ from .operations import reassess_many, work_on, work_on_all
 from .operations.airbag import guard
 from .operations.papers import send_invoices, send_receipts
 from .operations.studies import run_studies, store_forecast
+from .reports.mailing import send_due, write_down
 from .sweep import sweep
 
 
@@ -69,3 +70,11 @@ def move_batch(batch_id: int) -> int:
 def move_batches() -> int:
     """Take up the batches that a lost wake-up or a killed worker left unfinished."""
     return work_on_all()
+
+
+@shared_task(name="delinquency.report_mailings", soft_time_limit=900, time_limit=1000)
+def report_mailings() -> int:
+    """Send the reports by e-mail that are due; return how many were sent."""
+    now = clock.now()
+    write_down(now)
+    return send_due(now)
