@@ -4,6 +4,8 @@ from celery import shared_task
 
 from .audit.checks import run_checks
 from .audit.sealing import seal_entries
+from . import exports
+from .admin.exporting import make_file
 from .outreach.dispatch import dispatch_notices as send_due_notices
 from .sign_in import answer_requests
 
@@ -30,3 +32,14 @@ def seal_audit() -> int:
 def report_audit() -> int:
     """Do the checks of the audit record that somebody asked for; return how many."""
     return run_checks()
+@shared_task(name="accounts.report_export", soft_time_limit=2100, time_limit=2400)
+def report_export(export_id: int) -> int:
+    """Make a large file that somebody asked for; return its rows."""
+    return make_file(export_id)
+
+
+@shared_task(name="accounts.report_exports", soft_time_limit=2100, time_limit=2400)
+def report_exports() -> int:
+    """Make the files whose bell was lost, and delete those whose week is over; return the rows."""
+    exports.delete_old()
+    return sum(make_file(export_id) for export_id in exports.waiting())

@@ -34,7 +34,11 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("desk/icon.svg")},
     ],
-    "STYLES": [lambda _request: static("desk/desk.css"), lambda _request: static("desk/sign_in.css")],
+    "STYLES": [
+        lambda _request: static("desk/desk.css"),
+        lambda _request: static("desk/list.css"),
+        lambda _request: static("desk/sign_in.css"),
+    ],
     "ACCOUNT": {
         "navigation": [
             {"title": "Your sign-in", "link": reverse_lazy("staff_second_factor")},

@@ -28,6 +28,11 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.report_forecast": {"task": "delinquency.report_forecast", "schedule": crontab(minute="0", hour="20")},
     # Count what the charts of the home page show, when Europe and America sleep; and clear the log of runs.
     "delinquency.report_months": {"task": "delinquency.report_months", "schedule": crontab(minute="20", hour="4")},
+    # Make large files whose bell was lost, and delete those whose week is over.
+    "accounts.report_exports": {"task": "accounts.report_exports", "schedule": schedule(5 * MINUTE)},
+    # Send the reports by e-mail that are due; fetch what the gateway has paid out.
+    "delinquency.report_mailings": {"task": "delinquency.report_mailings", "schedule": schedule(5 * MINUTE)},
+    "invoicing.report_payouts": {"task": "invoicing.report_payouts", "schedule": crontab(minute="50", hour="*/6")},
     # Go on with moves of accounts to another policy version that were left unfinished.
     "delinquency.move_batches": {"task": "delinquency.move_batches", "schedule": schedule(MINUTE)},
     # Tell other programs what happened, and forget what the API kept of a month ago.

@@ -321,6 +321,7 @@ STATIC_ROOT = PLACE.state / "static" if PRODUCTION else None
 # Uploaded logos: printed on documents, and shown to staff by the company's page.
 MEDIA_ROOT = PLACE.state / "media"
 MEDIA_URL = "/admin/accounts/company/"
+EXPORT_ROOT = PLACE.state / "exports"  # large files that staff asked for; private, seven days
 STATICFILES_DIRS = [folder for folder in (BASE_DIR / "static",) if folder.is_dir()]
 # The demo serves the files from where they lie; production collects them first.
 WHITENOISE_USE_FINDERS = not PRODUCTION

@@ -98,8 +98,13 @@ SIDEBAR = [
     _group(
         "Reports",
         _screen("Figures by month", "monitoring", "delinquency", "monthfigures", page="charts"),
+        _screen("Ageing", "stacked_bar_chart", "delinquency", "reportsubscription", page="ageing"),
+        _screen("Revenue and tax", "receipt", "delinquency", "reportsubscription", page="revenue"),
+        _screen("Payouts", "account_balance_wallet", "delinquency", "reportsubscription", page="payouts"),
         _screen("Notices and cuts", "summarize", "delinquency", "event", page="report_sent"),
         _screen("Adjustments by user", "supervisor_account", "invoicing", "ledgerentry", page="adjustments"),
+        _screen("All reports", "lab_profile", "delinquency", "reportsubscription", page="reports"),
+        _screen("Reports by e-mail", "schedule_send", "delinquency", "reportsubscription"),
     ),
     _group(
         "Policies",
@@ -130,6 +135,8 @@ SIDEBAR = [
     _folded(
         "Staff and rights",
         _screen("Users", "person", "accounts", "user"),
+        _screen("Exports", "download", "accounts", "dataexport"),
+        _screen("Saved filters", "bookmark", "accounts", "savedfilter"),
         _screen("Money limits", "price_check", "invoicing", "moneylimit"),
         _screen("Release limits", "rule", "netenforce", "releaselimit"),
         _screen("Audit record", "verified_user", "accounts", "auditentry"),
@@ -150,6 +157,8 @@ SIDEBAR = [
         _screen("Billing of accounts", "calendar_month", "invoicing", "billingparameters"),
         _screen("Subscriptions", "autorenew", "invoicing", "subscription"),
         _screen("Gateway reports", "webhook", "invoicing", "gatewayevent"),
+        _screen("Payouts fetched", "account_balance_wallet", "invoicing", "payout"),
+        _screen("Lines of payouts", "format_list_bulleted", "invoicing", "payoutline"),
         _screen("Pages to add a card", "add_link", "invoicing", "sourcepage"),
         _screen("Sandbox gateway", "science", "invoicing", "sandboxcharge"),
         _screen("Sandbox pages", "web", "invoicing", "sandboxpage"),
@@ -170,6 +179,7 @@ SIDEBAR = [
     _folded(
         "Behind: letters and portal",
         _screen("Notices", "mail", "accounts", "notice"),
+        _screen("Reports sent", "outgoing_mail", "delinquency", "reportmailing"),
         _screen("Calls made", "call_log", "accounts", "callrecord"),
         _screen("Left alone", "do_not_disturb_on", "accounts", "suppression"),
         _screen("Stopped channels", "block", "accounts", "channelbreaker"),

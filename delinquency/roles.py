@@ -24,6 +24,8 @@ SUPPORT_DOES = (
     "change_calltask", "log_call", "change_dispute", "open_dispute",
     # small courtesies, within limits
     "grant_grace", "waive_fee", "release_line", "push_restore",
+    # files, without contact data: who answers a customer needs no list of all of them
+    "export_data",
 )  # fmt: skip
 CLERKS_DO = (
     *SUPPORT_DOES,
@@ -48,7 +50,7 @@ CLERKS_DO = (
     "add_macroaction", "change_macroaction", "delete_macroaction", "change_ticketqueue", "add_queuehours",
     "change_queuehours", "delete_queuehours", "change_noticetemplate", "publish_noticetemplate",
     # proof
-    "make_evidence_pack",
+    "make_evidence_pack", "export_contacts", "share_savedfilter",
 )  # fmt: skip
 MANAGERS_DO = (
     *CLERKS_DO,
@@ -57,9 +59,9 @@ MANAGERS_DO = (
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
     "change_outreachrules", "add_ticketqueue", "change_company",
     "resend_webhookdelivery", "verify_audit", "run_sweep", "change_actminutes",
-    "import_data", "delete_importmapping", "run_shadow",
+    "import_data", "delete_importmapping", "run_shadow", "add_reportsubscription", "change_reportsubscription",
 )  # fmt: skip
-AUDITORS_DO = ("verify_audit", "make_evidence_pack")
+AUDITORS_DO = ("verify_audit", "make_evidence_pack", "export_data", "export_contacts")
 EVERYTHING = ("*",)
 _Holds = Group.permissions.through
 _PAIR = ("group_id", "permission_id")
@@ -100,7 +102,7 @@ ROLES = (
         name=SUPPORT, words="Answer customers: tickets, calls, small courtesies.",
         does=SUPPORT_DOES, sees_not=("view_auditentry",), waive_max="25.00", release=(24, 2),
     ),
-    Role(name=AUDITORS, words="Read everything, check the record, change nothing.", does=AUDITORS_DO),
+    Role(name=AUDITORS, words="Read everything, check the record, take it out as files; change nothing.", does=AUDITORS_DO),
 )  # fmt: skip
 
 

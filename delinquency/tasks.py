@@ -16,6 +16,7 @@ from .operations.papers import send_invoices, send_receipts
 from .operations.studies import run_studies, store_forecast
 from .reports.months import count_months
 from .runs import clear_log
+from .reports.mailing import send_due, write_down
 from .sweep import sweep
 from .telling import tell
 
@@ -120,3 +121,9 @@ def import_file(file_id: int) -> str:
 def import_files() -> int:
     """Take up the uploaded files that a lost wake-up or a killed worker left, and delete old contents."""
     return imports.work_on_all()
+@shared_task(name="delinquency.report_mailings", soft_time_limit=900, time_limit=1000)
+def report_mailings() -> int:
+    """Send the reports by e-mail that are due; return how many were sent."""
+    now = clock.now()
+    write_down(now)
+    return send_due(now)

@@ -8,6 +8,7 @@ from .dispatch import dispatch_charges, resolve_unknown
 from .operations.bank_files import apply_started
 from .operations.expiring import announce_expiring
 from .operations.gateway_events import process_events, purge_events, watch_silence
+from .operations.payouts import fetch_payouts
 from .operations.refunds import dispatch_refunds
 from .sweep import bill
 
@@ -50,3 +51,9 @@ def apply_bank_files() -> int:
 def purge() -> int:
     """Forget the gateway's reports of long ago, and return how many."""
     return purge_events(clock.now())
+
+
+@shared_task(name="invoicing.report_payouts", soft_time_limit=540, time_limit=600)
+def report_payouts() -> int:
+    """Fetch what the gateway paid out lately, and return how many payouts were new."""
+    return fetch_payouts(clock.now())

@@ -5,12 +5,14 @@ from decimal import Decimal
 
 from django.contrib.auth.models import Group
 
-from accounts.models import Account, ServiceLine, User
-from delinquency.models import ApiRequest, ApiToken, ApiUse, Event, WebhookDelivery, WebhookEndpoint
-from delinquency.models import MonthFigures, RunRequest, TaskRun
-from accounts.models import Account, ServiceLine, Shadow, User
-from delinquency.models import AcceptedDifference, ImportFile, ImportMapping, ImportProblem, OldState
-from invoicing.models import Approval, BankFile, BankFileRow, Invoice, MoneyLimit, Payment, RefundAttempt
+from accounts.models import Account, DataExport, SavedFilter, ServiceLine, Shadow, User
+from delinquency.models import (
+    AcceptedDifference, ApiRequest, ApiToken, ApiUse, Event, ImportFile, ImportMapping, ImportProblem, MonthFigures,
+    OldState, ReportMailing, ReportSubscription, RunRequest, TaskRun, WebhookDelivery, WebhookEndpoint,
+)  # fmt: skip
+from invoicing.models import (
+    Approval, BankFile, BankFileRow, Invoice, MoneyLimit, Payment, Payout, PayoutLine, RefundAttempt,
+)  # fmt: skip
 from netenforce.models import (
     AddressList,
     Device,
@@ -38,6 +40,28 @@ def make_desk_rows(account: Account, invoice: Invoice, payment: Payment) -> None
     Approval.objects.create(
         kind="write_off", account=account, invoice=invoice, amount=Decimal("60.00"), reason_code="hardship",
         asked_by=User.objects.create_user("asker"), asked_at=NOON,
+    )  # fmt: skip
+    make_report_rows(payment)
+
+
+def make_report_rows(payment: Payment) -> None:
+    """Make what exports, kept filters, reports by e-mail and payouts leave behind."""
+    reader = User.objects.create_user("report-reader", is_staff=True)
+    DataExport.objects.create(
+        source="accounts.account", title="accounts", file_name="a.csv", asked_by=reader, asked_at=NOON
+    )
+    SavedFilter.objects.create(owner=reader, source="accounts.account", name="All", query="q=1")
+    one = ReportSubscription.objects.create(report="ageing", timezone="America/New_York", made_at=NOON)
+    ReportMailing.objects.create(
+        subscription=one, recipient=reader, first_on=NOON.date(), last_on=NOON.date(), due_at=NOON
+    )
+    payout = Payout.objects.create(
+        provider="sandbox", provider_id="po_1", currency="USD", amount=Decimal("38.54"), made_at=NOON,
+        arrives_on=NOON.date(),
+    )  # fmt: skip
+    PayoutLine.objects.create(
+        payout=payout, provider_id="txn_1", kind="charge", about="P-1", gross=Decimal("40.00"), fee=Decimal("1.46"),
+        net=Decimal("38.54"), happened_at=NOON, payment=payment,
     )  # fmt: skip
 
 

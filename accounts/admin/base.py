@@ -21,6 +21,7 @@ from accounts.models import User
 from billing_project.kernel import clock
 
 from .conflicts import NoOverwriting
+from .exporting import ListFiles
 from .texts import NoCards
 from .verbs import VERBS
 
@@ -53,7 +54,7 @@ def number_of(object_id: object) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-class DeskAdmin(NoOverwriting, _Admin):
+class DeskAdmin(ListFiles, NoOverwriting, _Admin):
     """Show a model in the house's way: nothing is deleted, and an empty list says what to do.
 
     ``empty_words`` is that sentence, ``empty_link`` a (label, URL name) of where to go.

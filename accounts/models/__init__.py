@@ -5,6 +5,7 @@ from .attention import Attention
 from .audit import AuditCheck, AuditEntry, AuditLink, AuditSeal
 from .call import CallRecord
 from .contact import Contact
+from .exporting import DataExport, SavedFilter
 from .funding_source import FundingSource
 from .inbound import InboundAttachment, InboundMessage, ProviderEvent
 from .notice import Notice, NoticeAttempt, SimulatedMessage
@@ -33,6 +34,7 @@ __all__ = [
     "ChannelDay",
     "Company",
     "Contact",
+    "DataExport",
     "FundingSource",
     "InboundAttachment",
     "InboundMessage",
@@ -45,6 +47,7 @@ __all__ = [
     "PortalDoor",
     "PortalEntry",
     "ProviderEvent",
+    "SavedFilter",
     "ServiceLine",
     "Shadow",
     "SignInRequest",

@@ -12,7 +12,7 @@ from accounts.queries import open_stops
 from billing_project.kernel import clock
 from delinquency.counting import count_all
 from delinquency.models import AirbagTrip, Event, Sweep
-from delinquency.reports.ageing import ageing
+from delinquency.reports.unpaid import ageing
 from delinquency.runs import Line, lines
 from invoicing.models import BillingRun
 

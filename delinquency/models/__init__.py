@@ -12,6 +12,7 @@ from .importing import ImportFile, ImportMapping, ImportProblem
 from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
 from .mass import MassAction, MassItem
+from .mailing import ReportMailing, ReportSubscription
 from .move import MoveBatch, PolicyMove
 from .old_state import AcceptedDifference, OldState
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
@@ -59,6 +60,8 @@ __all__ = [
     "Promise",
     "QueueHours",
     "RunRequest",
+    "ReportMailing",
+    "ReportSubscription",
     "Standing",
     "StepRun",
     "TaskRun",

@@ -10,6 +10,7 @@ from . import (
     invoice,
     ledger,
     payment,
+    payout,
     refund,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "invoice",
     "ledger",
     "payment",
+    "payout",
     "refund",
 ]

@@ -153,6 +153,31 @@ class PageFacts:
     source: SourceFacts | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutLineFacts:
+    """One line of a payout; `kind` is a PayoutLine.Kind, `about` the charge or refund it is about."""
+
+    provider_id: str
+    kind: str
+    gross: Decimal  # negative for money that went back
+    fee: Decimal
+    happened_at: datetime
+    about: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutFacts:
+    """A transfer of the gateway's to our bank account, with all its lines."""
+
+    provider_id: str
+    currency: str
+    amount: Decimal
+    made_at: datetime
+    arrives_on: date
+    lines: tuple[PayoutLineFacts, ...]
+
+
 class Gateway(Protocol):
     """A payment gateway. Adapters translate the vendor's dialect and hold no policy."""
 
@@ -198,6 +223,9 @@ class Gateway(Protocol):
 
     def page_facts(self, page_id: str) -> PageFacts | None:
         """Return what became of a page, or None if there is none of that id; raises Unavailable."""
+
+    def payouts_since(self, since: datetime) -> list[PayoutFacts]:
+        """Return the payouts made since an instant, each with all its lines; raises Unavailable."""
 
     def close_page(self, page_id: str) -> None:
         """Close a page, so that nobody can pay on it any more; one that has ended stays as it is."""

@@ -28,6 +28,7 @@ from billing_project.kernel import clock, money
 from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
 from invoicing.models import SandboxCharge, SandboxPage
 
+from . import sandbox_payouts
 from .port import (
     ChargeFacts,
     ChargeReceipt,
@@ -37,6 +38,7 @@ from .port import (
     PageFacts,
     PageRequest,
     PageState,
+    PayoutFacts,
     SourceFacts,
     Stage,
 )  # fmt: skip
@@ -164,6 +166,10 @@ class SandboxGateway:
             charge=self.charge_facts(_provider_id(charged)) if charged else None,
             source=_facts(row.source_token) if keeps else None,
         )  # fmt: skip
+
+    def payouts_since(self, since: datetime) -> list[PayoutFacts]:
+        """Return the payouts made since an instant."""
+        return sandbox_payouts.payouts_since(since)
 
     def close_page(self, page_id: str) -> None:
         """Close an open page."""

@@ -16,7 +16,7 @@ import stripe
 from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
 from invoicing.rules.minor_units import from_minor, to_minor
 
-from . import stripe_pages
+from . import stripe_pages, stripe_payouts
 from .port import (
     ChargeFacts,
     ChargeReceipt,
@@ -25,6 +25,7 @@ from .port import (
     Page,
     PageFacts,
     PageRequest,
+    PayoutFacts,
     Pending,
     SourceFacts,
     Stage,
@@ -145,6 +146,10 @@ class StripeGateway:
     def page_facts(self, page_id: str) -> PageFacts | None:
         """Return what became of a Checkout page."""
         return stripe_pages.facts_of(page_id, self.charge_facts)
+
+    def payouts_since(self, since: datetime) -> list[PayoutFacts]:
+        """Return the payouts made since an instant."""
+        return stripe_payouts.payouts_since(since)
 
     def close_page(self, page_id: str) -> None:
         """Expire a Checkout page; one that has ended stays as it is."""

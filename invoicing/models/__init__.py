@@ -10,6 +10,7 @@ from .gateway_event import GatewayEvent, GatewayPoll, SandboxPage, SourcePage
 from .invoice import Invoice, InvoiceLine, InvoiceSeries
 from .ledger import LedgerEntry, ReasonCode
 from .payment import Payment, PaymentAttempt, SandboxCharge
+from .payout import Payout, PayoutLine
 from .refund import RefundAttempt
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "MoneyLimit",
     "Payment",
     "PaymentAttempt",
+    "Payout",
+    "PayoutLine",
     "ReasonCode",
     "RefundAttempt",
     "SandboxCharge",

@@ -1,0 +1,1 @@
+"""What stands above every list of the back office, by tag."""
