@@ -96,7 +96,7 @@ def one(request: HttpRequest, number: str) -> Any:
 @router.post("/{number}/status", response={200: forms.AccountOut}, summary="Change the status")
 def set_status(request: HttpRequest, number: str, data: forms.StatusIn) -> Any:
     """Move an account to another status; the status decides whether it is billed (D1)."""
-    user = need(request, "accounts.change_account")
+    user = need(request, "accounts.set_status")
 
     def act() -> tuple[int, dict[str, Any]]:
         account = found(number)
@@ -151,7 +151,7 @@ def holds(request: HttpRequest, number: str) -> Any:
 @router.post("/{number}/grace", response={201: forms.HoldsOut}, summary="Give more time")
 def give_grace(request: HttpRequest, number: str, data: forms.GraceIn) -> Any:
     """Protect an account until a date, within the yearly limit of the token's role (A9)."""
-    user = need(request, "delinquency.add_gracegrant")
+    user = need(request, "delinquency.grant_grace")
 
     def act() -> tuple[int, dict[str, Any]]:
         account = found(number)
@@ -164,7 +164,7 @@ def give_grace(request: HttpRequest, number: str, data: forms.GraceIn) -> Any:
 @router.post("/{number}/holds", response={201: forms.HoldsOut}, summary="Restrict for abuse or at request")
 def restrict(request: HttpRequest, number: str, data: forms.RestrictIn) -> Any:
     """Restrict an account's lines for a cause other than money."""
-    user = need(request, "netenforce.add_hold")
+    user = need(request, "netenforce.place_hold")
 
     def act() -> tuple[int, dict[str, Any]]:
         account = found(number)
@@ -181,7 +181,7 @@ def restrict(request: HttpRequest, number: str, data: forms.RestrictIn) -> Any:
 @router.post("/{number}/holds/{hold_id}/lift", response={200: forms.HoldsOut}, summary="Lift a restriction")
 def lift(request: HttpRequest, number: str, hold_id: int, data: forms.LiftIn) -> Any:
     """Lift one restriction; what is restricted for money is lifted by payment, or by more time."""
-    user = need(request, "netenforce.change_hold")
+    user = need(request, "netenforce.place_hold")
 
     def act() -> tuple[int, dict[str, Any]]:
         account = found(number)

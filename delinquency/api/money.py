@@ -43,7 +43,7 @@ def many_invoices(
 @invoices.post("", response={201: forms.InvoiceOut}, summary="Record an invoice that was issued elsewhere")
 def add_invoice(request: HttpRequest, data: forms.InvoiceIn) -> Any:
     """Record an invoice of another program; waiting credit is used as of its date."""
-    need(request, "invoicing.add_invoice")
+    need(request, "delinquency.import_data")
 
     def act() -> tuple[int, dict[str, Any]]:
         if Invoice.objects.filter(number=data.number).exists():
