@@ -199,7 +199,7 @@ def _trip(notice: Notice, why: str) -> None:
                 code="channel-stopped",
                 key=f"company:{company.pk}",
                 words=f"Texts and calls of {company} are stopped: {why} Look at what was sent, then let them go on"
-                " under Post room > Stopped channels.",
+                " under Behind: letters and portal > Stopped channels.",
             )
         ]
     )
