@@ -94,8 +94,7 @@ def test_every_variable_is_described_in_the_example() -> None:
         "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FROM", "TWILIO_API_BASE", "PAYMENT_GATEWAY",
         "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE",
         "STRIPE_SILENT_HOURS", "PAYMENT_WINDOW_MINUTES", "PAYMENT_WINDOWS_A_DAY", "PAYMENT_WINDOWS_A_CASE",
-        "TRUSTED_PROXIES", "NETWORK_PARALLEL", "WEBHOOK_PRIVATE_NETWORKS",
-        "TRUSTED_PROXIES", "NETWORK_PARALLEL", "STAFF_TWO_FACTOR",
+        "TRUSTED_PROXIES", "NETWORK_PARALLEL", "WEBHOOK_PRIVATE_NETWORKS", "STAFF_TWO_FACTOR",
     }  # fmt: skip
     assert contract | providers == described
     assert described & read == described
