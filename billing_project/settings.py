@@ -263,12 +263,12 @@ INSTALLED_APPS = [
     "import_export",
     "simple_history",
     "django_celery_beat",
+    *staff_settings.STAFF_APPS,
     "accounts",
     "invoicing",
     "netenforce",
     "delinquency",
     "billing_project.apps.BillingProjectConfig",
-    *staff_settings.STAFF_APPS,
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

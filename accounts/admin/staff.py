@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.apps import apps
 from django.contrib import admin
@@ -28,6 +30,10 @@ from .confirm import ReasonForm, confirm_one
 from .fresh import FreshChanges, needs_fresh_proof
 
 admin.site.unregister(Group)
+# Seen and changed on the pages of staff alone; addresses of mail are not used to sign in.
+for hidden in (Authenticator, EmailAddress, EmailConfirmation):
+    if admin.site.is_registered(hidden):
+        admin.site.unregister(hidden)
 
 
 class StaffForm(UserChangeForm):
@@ -105,8 +111,6 @@ class UserAdmin(_WithinOwnRights, FreshChanges, DjangoUserAdmin[User], DeskAdmin
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Return staff with what the list shows of each, in a constant number of queries."""
-        from allauth.mfa.models import Authenticator
-
         totp = Authenticator.objects.filter(user=OuterRef("pk"), type=Authenticator.Type.TOTP)
         counted = super().get_queryset(request).annotate(
             has_totp=Exists(totp), sessions_count=Count("sessions", distinct=True)

@@ -1,0 +1,40 @@
+"""The five roles and nobody, at every address and action of the back office, against the table that was reviewed (T36).
+
+After a change that is meant, write the table anew and read the difference before it is committed:
+
+    WRITE_ROLE_MATRIX=1 .venv/bin/python -m pytest -n0 tests/roles/test_role_matrix.py
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.role_matrix import Matrix
+
+pytestmark = pytest.mark.django_db
+TABLE = Path(__file__).with_name("role_matrix.txt")
+HEAD = """\
+# Who may do what: anonymous, Administrators, Billing managers, Billing clerks, Support, Auditors.
+# - refused, r shown, w may be sent as well. ID stands for a row. How to write it anew: test_role_matrix.py.
+"""
+
+
+def test_everybody_may_do_just_what_the_reviewed_table_says() -> None:
+    found = HEAD + "".join(f"{line}\n" for line in Matrix().lines())
+    if os.environ.get("WRITE_ROLE_MATRIX"):
+        TABLE.write_text(found)
+    kept = TABLE.read_text()
+    new, gone = set(found.splitlines()) - set(kept.splitlines()), set(kept.splitlines()) - set(found.splitlines())
+    assert (sorted(new), sorted(gone)) == ([], [])
+
+
+def test_the_table_lets_nobody_in_who_is_nobody_and_auditors_change_nothing() -> None:
+    rows = [line.split(" ", 1) for line in TABLE.read_text().splitlines() if not line.startswith("#")]
+    assert len(rows) > 600
+    assert [what for signs, what in rows if "?" in signs] == []
+    assert [what for signs, what in rows if signs[0] != "-"] == []
+    assert [what for signs, what in rows if signs[5] == "w"] == []
+    # What support may do, clerks may; what they may, managers may; and administrators may do it all.
+    assert [what for signs, what in rows if "w" in signs[4] and signs[1:4] != "www"] == []
+    assert [what for signs, what in rows if signs[3] == "w" and signs[1:3] != "ww"] == []
