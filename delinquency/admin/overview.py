@@ -27,6 +27,7 @@ from netenforce.models import LineState
 from .buttons import FittingButtons
 from .calendar import LandsFilter
 from .dispute import DisputeButton
+from .evidence import EvidenceButtons
 from .flag import FlagActions
 from .grace import GraceActions
 from .move_batch import PolicyMoveInline
@@ -89,6 +90,7 @@ class AccountPage(
     NewTicketButton,
     TillActions,
     DisputeButton,
+    EvidenceButtons,
     MoveAccountMixin,
     AccountAdmin,
 ):
@@ -102,7 +104,7 @@ class AccountPage(
         "record_payment", "waive_fee", "grace", "promise", "undo_grace", "pay_link", "log_call",
         {"title": "More", "items": ["new_ticket", "dispute_invoice", "restrict_line", "change_status", "what_if",
                                     "move_version", "returned", "look_again", "unflag", "unpark", "close_links",
-                                    "close"]},
+                                    "close", "audit", "evidence_pack"]},
     )  # fmt: skip
     change_form_outer_before_template = "admin/account_panel.html"
 
