@@ -12,7 +12,7 @@ from .sections import Span, Table, table
 
 def contacts(span: Span) -> Table:
     """Return the people as they were written down at the end of the span."""
-    history: Any = Contact.history  # type: ignore[attr-defined]
+    history: Any = Contact.history
     found = list(history.as_of(span.end).filter(account_id=span.account.pk))
     rows = [
         (

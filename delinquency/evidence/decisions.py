@@ -1,6 +1,6 @@
 """What was decided in an evidence pack, and by which rules: account, policies, events with what was compared."""
 
-import json
+from collections.abc import Sequence
 from typing import Any
 
 from delinquency.explained import facts_in_words
@@ -33,8 +33,8 @@ def the_account(span: Span) -> Table:
     return table("account", "The account", ("Fact", "Value"), [row for row in rows if row[1]], empty="")
 
 
-def policies(span: Span) -> Table:
-    """Return the policy versions by which the span's events were decided, whole, and moves between versions."""
+def policies(span: Span) -> tuple[Table, dict[str, Any]]:
+    """Return the policy versions by which the span's events were decided, and their policy files by version."""
     used = Event.objects.filter(account=span.account, **span.days("on")).exclude(policy_version=None)
     keys = set(used.values_list("policy_version", flat=True))
     keys |= set(Standing.objects.filter(account=span.account).values_list("policy_version", flat=True))
@@ -44,14 +44,37 @@ def policies(span: Span) -> Table:
         for one in moves.select_related("from_version__policy", "to_version__policy")
     ]
     versions = PolicyVersion.objects.filter(pk__in=keys - {None}).select_related("policy").order_by("pk")
-    rows = [
-        (str(one), span.at(one.published_at), json.dumps(export_version(one), ensure_ascii=False, sort_keys=True))
-        for one in versions
-    ]
-    return table(
-        "policies", "Policies that applied", ("Version", "Published", "Policy file"), rows,
+    files = {str(one): export_version(one) for one in versions}
+    rows = [(str(one), span.at(one.published_at), _terms(files[str(one)])) for one in versions]
+    made = table(
+        "policies", "Policies that applied", ("Version", "Published", "Terms"), rows,
         empty="No policy decided anything in these days.", note="Moved: " + "; ".join(told) if told else "",
     )  # fmt: skip
+    return made, files
+
+
+def _terms(file: dict[str, Any]) -> str:
+    """Write a policy file for people: what it sets, then its steps, a line each."""
+    plain = {key: value for key, value in file.items() if key not in ("steps", "exclusions", "name")}
+    lines = ["; ".join(f"{_name(key)}: {_value(value)}" for key, value in plain.items() if value not in (None, "", []))]
+    for step in file["steps"]:
+        rest = {key: value for key, value in step.items() if key != "key" and value not in (None, "", [], False)}
+        lines.append(f"{step['key']}: " + ", ".join(f"{_name(key)} {_value(value)}" for key, value in rest.items()))
+    lines += [
+        f"excluded: {one['name']}, {one['month']:02d}-{one['day']:02d} {one['year'] or 'every year'}"
+        for one in file["exclusions"]
+    ]
+    return "\n".join(lines)
+
+
+def _name(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
 
 
 def events(span: Span) -> Table:
@@ -103,7 +126,7 @@ def more_time(span: Span) -> Table:
     )  # fmt: skip
 
 
-def _first(row: tuple[Any, ...]) -> tuple[str, ...]:
+def _first(row: Sequence[Any]) -> tuple[str, ...]:
     return tuple(str(cell) for cell in row)
 
 

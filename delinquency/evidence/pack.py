@@ -3,12 +3,12 @@
 import json
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
-from accounts.audit.chain import COLUMNS, FIELDS, rows, written
+from accounts.audit.chain import COLUMNS, rows, written
 from accounts.audit.sealing import head
-from accounts.audit.words import row_words
+from accounts.audit.words import line_words, lines_of, names_for, row_words
 from accounts.models import Account, AuditEntry
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -38,6 +38,7 @@ class Pack:
     operator: str
     span: Span
     tables: tuple[Table, ...]
+    policies: dict[str, Any]
     head: str
     sealed: tuple[dict[str, Any], ...]
 
@@ -53,8 +54,9 @@ def read_pack(account: Account, first: date, last: date) -> Pack:
         raise Refused("wrong_days", f"The last day, {last}, is yet to come; a pack tells what happened.")
     span = Span(account, first, last)
     audit, sealed = _audit(span)
+    policies, policy_files = decisions.policies(span)
     tables = (
-        decisions.the_account(span), contact.contacts(span), decisions.policies(span), money.invoices(span),
+        decisions.the_account(span), contact.contacts(span), policies, money.invoices(span),
         money.payments(span), money.ledger(span), decisions.events(span), contact.notices(span), contact.calls(span),
         contact.tickets(span), decisions.more_time(span), decisions.holds(span), decisions.orders(span), audit,
     )  # fmt: skip
@@ -64,8 +66,9 @@ def read_pack(account: Account, first: date, last: date) -> Pack:
     company = account.company
     end = head()
     return Pack(
-        account.number, account.name, company.currency, company.name, span, tables, str(end) if end else "", sealed
-    )
+        account.number, account.name, company.currency, company.name, span, tables, policy_files,
+        str(end) if end else "", sealed,
+    )  # fmt: skip
 
 
 def _audit(span: Span) -> tuple[Table, tuple[dict[str, Any], ...]]:
@@ -79,18 +82,21 @@ def _audit(span: Span) -> tuple[Table, tuple[dict[str, Any], ...]]:
             [span.account.pk, span.start, span.end, ROWS_MAX + 1],
         )
     )
+    entries = {one.pk: one for one in AuditEntry.objects.filter(pk__in=[row[3] for row in found])}
+    names = names_for(entries.values(), only_small=False)
     sealed, shown = [], []
-    for number, hash_kept, before, *entry in found:
-        named = dict(zip(FIELDS, entry, strict=True))
-        words = row_words(AuditEntry(table=named["table"], row_key=named["row_key"]))
+    for number, hash_kept, before, *fields in found:
+        entry = entries[fields[0]]
+        lines = lines_of(entry, names, span.account.timezone)
         shown.append(
             (
-                span.at(datetime.fromisoformat(named["at"])), named["by"], f"{words} {named['act']}", named["before"],
-                named["after"], named["why"], f"{number}: {hash_kept}" if number else "not sealed yet",
+                span.at(entry.at), entry.by, f"{row_words(entry)} {entry.get_act_display()}",
+                "\n".join(f"{line.column}: {line_words(line)}" for line in lines), entry.why,
+                f"{number}: {hash_kept}" if number else "not sealed yet",
             )
         )  # fmt: skip
-        sealed.append({"number": number, "hash": hash_kept, "hash_before": before, "entry": written(entry)})
-    columns = ("At", "Who", "What", "Before", "After", "Why", "Link and hash")
+        sealed.append({"number": number, "hash": hash_kept, "hash_before": before, "entry": written(fields)})
+    columns = ("At", "Who", "What", "Difference", "Why", "Link and hash")
     made = table(
         "audit", "Audit entries", columns, shown, empty="Nothing was noted in these days.",
         note="Personal values and secrets are never kept in the audit record; it says only that they changed.",
@@ -104,7 +110,7 @@ def json_bytes(pack: Pack) -> bytes:
         "pack": 1, "account": pack.number, "from": str(pack.span.first), "to": str(pack.span.last),
         "timezone": pack.span.account.timezone, "currency": pack.currency, "operator": pack.operator,
         "parts": {one.key: [dict(zip(one.columns, row, strict=True)) for row in one.rows] for one in pack.tables},
-        "notes": {one.key: one.note for one in pack.tables if one.note},
+        "policies": pack.policies, "notes": {one.key: one.note for one in pack.tables if one.note},
         "chain": {"head": pack.head, "entries": pack.sealed, "how_to_verify": HOW_TO_VERIFY},
     }  # fmt: skip
     return (json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n").encode()
@@ -135,8 +141,8 @@ def _printed(one: Table) -> dict[str, Any]:
 
 WIDE = frozenset(
     (
-        "Text", "Why", "Compared", "Policy file", "What the provider said", "What the device read back", "Before",
-        "After", "Value", "Reason", "Which", "About", "Link and hash",
+        "Text", "Why", "Compared", "Terms", "What the provider said", "What the device read back", "Difference", "Value",
+        "Reason", "Which", "About", "Link and hash",
     )
 )  # fmt: skip
 
