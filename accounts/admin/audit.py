@@ -255,7 +255,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="who")
     def who(self, entry: AuditEntry) -> SafeString:
         """Return who, and from where."""
-        return format_html('{}<br><span class="desk-quiet-note">{}</span>', entry.by, entry.at_place)
+        return format_html(
+            '<span class="desk-path">{}<br><span class="desk-quiet-note">{}</span></span>', entry.by, entry.at_place
+        )
 
     @admin.display(description="act")
     def act_shown(self, entry: AuditEntry) -> SafeString:

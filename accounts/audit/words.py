@@ -121,7 +121,7 @@ def lines_of(entry: AuditEntry, names: Names, zone: str = "UTC") -> list[Line]:
 def line_words(line: Line) -> str:
     """Return one column's change in words."""
     if line.hidden:
-        return "changed, value not kept"
+        return "value not kept" if line.before is None or line.after is None else "changed, value not kept"
     if line.before is None:
         return line.after or ""
     return f"was {line.before}" if line.after is None else f"{line.before} → {line.after}"

@@ -58,13 +58,17 @@ def _terms(file: dict[str, Any]) -> str:
     plain = {key: value for key, value in file.items() if key not in ("steps", "exclusions", "name")}
     lines = ["; ".join(f"{_name(key)}: {_value(value)}" for key, value in plain.items() if value not in (None, "", []))]
     for step in file["steps"]:
-        rest = {key: value for key, value in step.items() if key != "key" and value not in (None, "", [], False)}
+        rest = {key: value for key, value in step.items() if key != "key" and not _is_blank(value)}
         lines.append(f"{step['key']}: " + ", ".join(f"{_name(key)} {_value(value)}" for key, value in rest.items()))
     lines += [
         f"excluded: {one['name']}, {one['month']:02d}-{one['day']:02d} {one['year'] or 'every year'}"
         for one in file["exclusions"]
     ]
     return "\n".join(lines)
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value is False or value == "" or value == []
 
 
 def _name(key: str) -> str:

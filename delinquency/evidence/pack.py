@@ -141,8 +141,8 @@ def _printed(one: Table) -> dict[str, Any]:
 
 WIDE = frozenset(
     (
-        "Text", "Why", "Compared", "Terms", "What the provider said", "What the device read back", "Difference", "Value",
-        "Reason", "Which", "About", "Link and hash",
+        "Text", "Why", "Compared", "Terms", "What the provider said", "What the device read back", "Difference",
+        "Value", "Reason", "Which", "About", "Link and hash",
     )
 )  # fmt: skip
 
