@@ -19,7 +19,7 @@ from accounts.audit.checks import ask_for_check
 from accounts.audit.sealing import head
 from accounts.audit.tables import WATCHED
 from accounts.audit.verifying import SEAL_WITHIN
-from accounts.audit.words import Line, Names, lines_of, model_of, names_for, row_words
+from accounts.audit.words import Names, line_words, lines_of, model_of, names_for, row_words
 from accounts.models import Account, AuditCheck, AuditEntry, AuditLink, AuditSeal, User
 from billing_project.kernel import clock
 
@@ -211,7 +211,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             "title": f"{row_words(entry)}: {entry.get_act_display()}",
             "moment": local_time(entry.at, zone), "zone": zone,
             "act": badge(entry.get_act_display(), ACT_TONES[entry.act]),
-            "lines": lines_of(entry, names_for([entry], only_small=False)), "row_url": _row_url(request, entry),
+            "lines": lines_of(entry, names_for([entry], only_small=False), zone), "row_url": _row_url(request, entry),
             "same": f"{listed}?mark={entry.mark}" if entry.mark else "",
             "about": f"{listed}?what={entry.table}&row_key={entry.row_key}", "link": getattr(entry, "link", None),
         }  # fmt: skip
@@ -249,12 +249,15 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="when")
     def moment(self, entry: AuditEntry) -> SafeString | str:
         """Return when, in the account's time."""
-        return local_time(entry.at, entry.account.timezone if entry.account else "UTC")
+        when = local_time(entry.at, entry.account.timezone if entry.account else "UTC")
+        return format_html('<span class="desk-nowrap">{}</span>', when)
 
     @admin.display(description="who")
     def who(self, entry: AuditEntry) -> SafeString:
         """Return who, and from where."""
-        return format_html('{}<br><span class="desk-quiet-note">{}</span>', entry.by, entry.at_place)
+        return format_html(
+            '<span class="desk-path">{}<br><span class="desk-quiet-note">{}</span></span>', entry.by, entry.at_place
+        )
 
     @admin.display(description="act")
     def act_shown(self, entry: AuditEntry) -> SafeString:
@@ -270,7 +273,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def difference(self, entry: Any) -> SafeString | str:
         """Return the first columns of the difference; all of them stand on the entry's page."""
         names: Names = getattr(entry, "desk_names", {})
-        lines = lines_of(entry, names)
+        lines = lines_of(entry, names, entry.account.timezone if entry.account else "UTC")
         shown = lines if len(lines) <= LINES_ON_LIST else lines[: LINES_ON_LIST - 1]
         more = format_html("<li>and {} more</li>", len(lines) - len(shown)) if len(lines) > len(shown) else ""
         if not lines:
@@ -345,15 +348,6 @@ class AuditCheckAdmin(BesideTheRecord):
     def found(self, check: AuditCheck) -> SafeString | str:
         """Return what was not as it was sealed."""
         return format_html_join("", "<p>{}</p>", ((one["words"],) for one in check.findings)) or NOTHING
-
-
-def line_words(line: Line) -> str:
-    """Return one column's change in words."""
-    if line.hidden:
-        return "changed, value not kept"
-    if line.before is None:
-        return line.after or ""
-    return f"was {line.before}" if line.after is None else f"{line.before} → {line.after}"
 
 
 def _check_badge(check: AuditCheck) -> SafeString:

@@ -1,18 +1,24 @@
 """An audit entry in words: what the row is called, where its page is, and what changed from what to what."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from django.apps import apps
-from django.db.models import ForeignKey, Model
+from django.db.models import DecimalField, ForeignKey, Model
 
 from accounts.models import AuditEntry
+from billing_project.kernel import clock
 
 from .tables import WATCHED
 
 EMPTY = "empty"
+# An instant as PostgreSQL writes it into JSON.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
 _TEXT_MAX = 200
 # Keys of these are read as names on lists, at one query each; on an entry's own page all are.
 SMALL = frozenset(
@@ -53,15 +59,29 @@ def row_words(entry: AuditEntry) -> str:
     return f"{WATCHED.get(entry.table, entry.table)} {entry.row_key}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What is known of a column: its name, which table its key leads to, its choices in words, its decimals."""
+
+    name: str
+    leads_to: str = ""
+    choices: Mapping[Any, Any] | None = None
+    places: int | None = None
+
+
 @cache
-def _columns(table: str) -> dict[str, tuple[str, str]]:
-    """Return for each column of a table what it is called, and which table its key leads to, if any."""
+def _columns(table: str) -> dict[str, _Column]:
+    """Return the columns of a table."""
     model = model_of(table)
-    found = {}
-    for field in model._meta.concrete_fields if model else ():
-        leads_to = field.related_model._meta.db_table if isinstance(field, ForeignKey) else ""
-        found[str(field.column)] = (str(field.verbose_name), leads_to)
-    return found
+    return {
+        str(field.column): _Column(
+            str(field.verbose_name),
+            field.related_model._meta.db_table if isinstance(field, ForeignKey) else "",
+            dict(field.flatchoices) or None,
+            field.decimal_places if isinstance(field, DecimalField) else None,
+        )
+        for field in (model._meta.concrete_fields if model else ())
+    }
 
 
 def names_for(entries: Iterable[AuditEntry], *, only_small: bool = True) -> Names:
@@ -71,7 +91,7 @@ def names_for(entries: Iterable[AuditEntry], *, only_small: bool = True) -> Name
         columns = _columns(entry.table)
         for values in (entry.before or {}, entry.after or {}):
             for column, value in values.items():
-                leads_to = columns.get(column, ("", ""))[1]
+                leads_to = columns[column].leads_to if column in columns else ""
                 if leads_to and value is not None and (leads_to in SMALL or not only_small):
                     wanted.setdefault(leads_to, set()).add(str(value))
     names: dict[tuple[str, str], str] = {}
@@ -83,30 +103,44 @@ def names_for(entries: Iterable[AuditEntry], *, only_small: bool = True) -> Name
     return names
 
 
-def lines_of(entry: AuditEntry, names: Names) -> list[Line]:
-    """Return what an entry says, column by column; of a row that came or went all that was in it."""
+def lines_of(entry: AuditEntry, names: Names, zone: str = "UTC") -> list[Line]:
+    """Return what an entry says, column by column; of a row that came or went all that was in it but its keys."""
     before, after = entry.before, entry.after
     columns = _columns(entry.table)
-    found = []
-    for column in sorted({*(before or {}), *(after or {})} - ({"id"} if before is None or after is None else set())):
-        name, leads_to = columns.get(column, (column, ""))
-        found.append(
-            Line(
-                name,
-                None if before is None else _words(before.get(column), leads_to, names),
-                None if after is None else _words(after.get(column), leads_to, names),
-            )
+    left_out = {"id", "account_id"} if before is None or after is None else set()
+    return [
+        Line(
+            columns[column].name if column in columns else column,
+            None if before is None else _words(before.get(column), columns.get(column), names, zone),
+            None if after is None else _words(after.get(column), columns.get(column), names, zone),
         )
-    return found
+        for column in sorted({*(before or {}), *(after or {})} - left_out)
+    ]
 
 
-def _words(value: Any, leads_to: str, names: Names) -> str:
+def line_words(line: Line) -> str:
+    """Return one column's change in words."""
+    if line.hidden:
+        return "value not kept" if line.before is None or line.after is None else "changed, value not kept"
+    if line.before is None:
+        return line.after or ""
+    return f"was {line.before}" if line.after is None else f"{line.before} → {line.after}"
+
+
+def _words(value: Any, column: _Column | None, names: Names, zone: str) -> str:
+    column = column or _Column("")
     if value is None or value == "":
         return EMPTY
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if leads_to:
-        return names.get((leads_to, str(value)), f"{WATCHED.get(leads_to, 'row')} {value}")
+    if column.leads_to:
+        return names.get((column.leads_to, str(value)), f"{WATCHED.get(column.leads_to, 'row')} {value}")
+    if column.choices and not isinstance(value, list | dict) and value in column.choices:
+        return str(column.choices[value])
+    if column.places is not None and value != HIDDEN:
+        return f"{Decimal(str(value)):,.{column.places}f}"
     if isinstance(value, list):
         return ", ".join(str(one) for one in value) or EMPTY
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return clock.local(datetime.fromisoformat(value), zone).strftime("%Y-%m-%d %H:%M:%S")
     return str(value)[:_TEXT_MAX]

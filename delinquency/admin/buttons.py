@@ -45,7 +45,7 @@ MORE = (
     ("undo_grace", "Undo the last grace"), ("what_if", "What if"), ("move_version", "Move to another policy version"),
     ("restrict_line", "Restrict the line"), ("returned", "Payment came back"), ("look_again", "Look again now"),
     ("unflag", "Remove flag"), ("unpark", "Clear “parked”"), ("close_links", "Close links"),
-    ("close", "Close account"),
+    ("audit", "Audit"), ("evidence_pack", "Evidence pack"), ("close", "Close account"),
 )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from .buttons import FIRST, MORE, buttons_of
 from .calendar import LandsFilter
 from .charging import ChargeAction
 from .dispute import DisputeButton
+from .evidence import EvidenceButtons
 from .flag import FlagActions
 from .grace import GraceActions
 from .mass_start import MassAccountMixin
@@ -103,6 +104,7 @@ class AccountPage(
     TillActions,
     DisputeButton,
     ChargeAction,
+    EvidenceButtons,
     MoveAccountMixin,
     MassAccountMixin,
     AccountAdmin,
