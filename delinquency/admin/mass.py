@@ -62,8 +62,8 @@ class MassActionAdmin(AreaPages, ReadOnlyAdmin):
     date_hierarchy = "asked_at"
     actions_list = ("hold_an_area",)
     empty_words = (
-        "Choose rows in a list (accounts, charges, notices, tickets), then an action in its menu; or put an area on hold."
-        " You see what would happen before anything does."
+        "Choose rows in a list (accounts, charges, notices, tickets), then an action in its menu; or put an area on"
+        " hold. You see what would happen before anything does."
     )
     empty_link = ("Accounts", "admin:accounts_account_changelist")
 
@@ -305,7 +305,8 @@ def _csv_lines(items: Iterator[MassItem]) -> Iterator[str]:
 def _looking_again(request: HttpRequest, action: MassAction, response: TemplateResponse) -> TemplateResponse:
     """Have the browser look again while a worker is at it, without JavaScript, and never for ever."""
     again = request.GET.get("look", "1")
-    if action.state in (State.COUNTING, State.RUNNING) and again.isdigit() and len(again) < 4 and int(again) < REFRESHES:
+    at_work = action.state in (State.COUNTING, State.RUNNING)
+    if at_work and again.isdigit() and len(again) < 4 and int(again) < REFRESHES:
         response["Refresh"] = f"{REFRESH_SECONDS}; url=?look={int(again) + 1}"
         response.context_data["looks"] = True  # type: ignore[index]
     return response

@@ -99,7 +99,7 @@ class AccountPage(
     list_display = ("number", "name", "status_shown", "balance", "late", "stands", "line", "company")
     list_filter = (StandsFilter, LandsFilter, "status", "account_type", "company")
     inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline, PolicyMoveInline)
-    actions = (*AccountAdmin.actions, "move_chosen")
+    actions = ("move_chosen",)
     actions_detail = (
         "record_payment", "waive_fee", "grace", "promise", "undo_grace", "pay_link", "log_call",
         {"title": "More", "items": ["new_ticket", "dispute_invoice", "restrict_line", "change_status", "what_if",

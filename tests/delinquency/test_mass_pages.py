@@ -170,9 +170,7 @@ def test_the_progress_survives_a_reload_looks_again_by_itself_and_can_be_paused(
 def test_who_may_only_look_sees_the_plan_and_can_do_nothing() -> None:
     rows, viewer = town(), make_staff("vera", "view_account", "view_massaction", "view_massitem")
     boss = User.objects.create_user("boss2", is_superuser=True)
-    action = mass.prepare(
-        MassAction.Kind.GRACE, Account.objects.all(), by=boss, parameters={"until_on": "2026-01-26"}
-    )
+    action = mass.prepare(MassAction.Kind.GRACE, Account.objects.all(), by=boss, parameters={"until_on": "2026-01-26"})
     client = Client()
     client.force_login(viewer)
     text = plain(client.get(page(action)))
