@@ -36,7 +36,7 @@ from delinquency.operations.holds import end_hold
 from delinquency.studies.tables import safe_cell
 
 from .mass_forms import CountForm
-from .mass_start import AreaPages, may_do, page_of
+from .mass_start import RECORD, StartPages, may_do, page_of
 from .mass_words import groups_of, sums_of
 
 State = MassAction.State
@@ -51,7 +51,7 @@ COLUMNS = ("account", "what", "state", "why", "amount", "currency", "notices", "
 
 
 @admin.register(MassAction)
-class MassActionAdmin(AreaPages, ReadOnlyAdmin):
+class MassActionAdmin(StartPages, ReadOnlyAdmin):
     """Actions on many: looked at, confirmed, at work, done, undone."""
 
     list_display = ("what", "state_shown", "done_of", "chosen_words", "reason", "asked", "asked_by")
@@ -60,7 +60,7 @@ class MassActionAdmin(AreaPages, ReadOnlyAdmin):
     list_filter = ("state", "kind")
     search_fields = ("reason", "chosen_words")
     date_hierarchy = "asked_at"
-    actions_list = ("hold_an_area",)
+    actions_list = ("hold_an_area", "record_payments")
     empty_words = (
         "Choose rows in a list (accounts, charges, notices, tickets), then an action in its menu; or put an area on"
         " hold. You see what would happen before anything does."
@@ -73,6 +73,7 @@ class MassActionAdmin(AreaPages, ReadOnlyAdmin):
         name = "delinquency_massaction"
         return [
             path("hold/", site.admin_view(self.hold_area), name=f"{name}_hold"),
+            path("payments/", site.admin_view(self.paste_payments), name=f"{name}_payments"),
             path("<int:pk>/items/", site.admin_view(self.items_file), name=f"{name}_items"),
             *super().get_urls(),
         ]
@@ -85,6 +86,15 @@ class MassActionAdmin(AreaPages, ReadOnlyAdmin):
     def hold_an_area(self, _request: HttpRequest) -> HttpResponse:
         """Go to the page for an area."""
         return HttpResponseRedirect(reverse("admin:delinquency_massaction_hold"))
+
+    def has_record_permission(self, request: HttpRequest, _obj: object = None) -> bool:
+        """Tell whether the user may record payments."""
+        return bool(request.user.has_perm(RECORD))
+
+    @button(description="Record pasted payments", icon="content_paste", permissions=["record"], url_path="to-payments")
+    def record_payments(self, _request: HttpRequest) -> HttpResponse:
+        """Go to the page for pasted payments."""
+        return HttpResponseRedirect(reverse("admin:delinquency_massaction_payments"))
 
     @admin.display(description="action", ordering="kind")
     def what(self, action: MassAction) -> str:
