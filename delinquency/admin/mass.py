@@ -35,7 +35,7 @@ from delinquency.operations import mass
 from delinquency.operations.holds import end_hold
 from delinquency.studies.tables import safe_cell
 
-from .mass_forms import CountForm
+from .mass_forms import CountForm, UndoForm
 from .mass_start import RECORD, StartPages, may_do, page_of
 from .mass_words import groups_of, sums_of
 
@@ -54,7 +54,7 @@ COLUMNS = ("account", "what", "state", "why", "amount", "currency", "notices", "
 class MassActionAdmin(StartPages, ReadOnlyAdmin):
     """Actions on many: looked at, confirmed, at work, done, undone."""
 
-    list_display = ("what", "state_shown", "done_of", "chosen_words", "reason", "asked", "asked_by")
+    list_display = ("what", "state_shown", "done_of", "chosen_shown", "reason", "asked", "asked_by")
     list_display_links = ("what",)
     list_select_related = ("asked_by", "undo_of")
     list_filter = ("state", "kind")
@@ -111,6 +111,11 @@ class MassActionAdmin(StartPages, ReadOnlyAdmin):
         """Return how many are done, of how many."""
         return f"{action.done:,} of {action.total:,}"
 
+    @admin.display(description="to what", ordering="chosen_words")
+    def chosen_shown(self, action: MassAction) -> str:
+        """Return what it is done to, in words."""
+        return action.chosen_words or f"{action.total:,} chosen"
+
     @admin.display(description="asked (UTC)", ordering="asked_at")
     def asked(self, action: MassAction) -> SafeString | str:
         """Return when it was begun."""
@@ -122,7 +127,7 @@ class MassActionAdmin(StartPages, ReadOnlyAdmin):
         """Show the action in its present state; a POST confirms, pauses, cancels, tries again or undoes it."""
         action = self._action(request, number_of(object_id))
         given = request.POST if request.method == "POST" else None
-        form: ReasonForm = CountForm(given, count=action.to_do) if action.state == State.READY else ReasonForm(given)
+        form: ReasonForm = CountForm(given, count=action.to_do) if action.state == State.READY else UndoForm(given)
         if given is not None:
             if not may_do(request, action.kind):
                 raise PermissionDenied
@@ -267,6 +272,10 @@ class AccountHoldAdmin(ReadOnlyAdmin):
 def title_of(action: MassAction) -> str:
     """Return in words what an action does."""
     words = str(action.get_kind_display())
+    if "until_on" in action.parameters:
+        words = f"{words.removesuffix(' until')} until {action.parameters['until_on']}"
+    elif "status_name" in action.parameters:
+        words = f"{words} to {action.parameters['status_name']}"
     return f"Undo: {words} (action {action.undo_of_id})" if action.undo_of_id else words
 
 

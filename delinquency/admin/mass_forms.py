@@ -245,6 +245,14 @@ class CountForm(ReasonForm):
         return cleaned
 
 
+class UndoForm(ReasonForm):
+    """Why something is taken back."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = "Kept with each of them, such as “Wrong area chosen”."
+
+
 FORMS: Mapping[str, type[KindForm]] = {
     Kind.GRACE: GraceForm,
     Kind.HOLD: HoldForm,
