@@ -122,6 +122,9 @@ def test_an_area_is_put_on_hold_from_its_own_page_and_let_go_from_the_list_of_ho
     assert Standing.objects.filter(held_until="2026-01-23").count() == 4
     hold = AccountHold.objects.first()
     assert hold is not None
+    assert "on hold until 2026-01-23" in plain(client.get(f"{LIST}?standing=hold"))
+    account = plain(client.get(f"{LIST}{hold.account_id}/change/"))
+    assert "On hold: nothing follows before Fri 23 Jan 2026." in account
     end = reverse("admin:delinquency_accounthold_end", args=[hold.pk])
     client.post(end, {"reason": "Line is up"}, follow=True)
     assert Standing.objects.filter(held_until="2026-01-23").count() == 3
