@@ -63,9 +63,7 @@ def customers_allowance(account: Account, today: date) -> Allowance:
 def given_on(account: Account, today: date) -> tuple[date, ...]:
     """Return the local days of the last 12 months on which an account got more time."""
     earliest = clock.instant(datetime.combine(months_later(today, -12), time.min), account.timezone)
-    rows = GraceGrant.objects.filter(
-        account=account, granted_at__gte=earliest, **COUNTING
-    )
+    rows = GraceGrant.objects.filter(account=account, granted_at__gte=earliest, **COUNTING)
     days = [clock.local(at, account.timezone).date() for at in rows.values_list("granted_at", flat=True)]
     return within_12_months(days, today)
 

@@ -155,6 +155,12 @@ class Glance:
         return self.standing.delinquent_since if self.standing else None
 
     @property
+    def held_until(self) -> date | None:
+        """Return the first day after the hold that runs; None if the account is on none."""
+        until = self.standing.held_until if self.standing else None
+        return until if until and until > self.today else None
+
+    @property
     def grace_until(self) -> date | None:
         """Return the first date on which it may become delinquent, if that is still to come (D7)."""
         until = self.standing.grace_until if self.standing else None

@@ -38,6 +38,7 @@ from accounts.models import (
     User,
 )
 from delinquency.models import (
+    AccountHold,
     AirbagStep,
     AirbagTrip,
     CallTask,
@@ -52,6 +53,8 @@ from delinquency.models import (
     InvoiceStanding,
     Macro,
     MacroAction,
+    MassAction,
+    MassItem,
     MoveBatch,
     Policy,
     PolicyMove,
@@ -293,6 +296,14 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         account=account, from_version=make_version("Rules before"), to_version=version, reason="longer grace",
         moved_at=NOON, batch=batch,
     )  # fmt: skip
+    action = MassAction.objects.create(
+        kind="hold", parameters={"until_on": "2026-01-26", "resume": "go_on"}, total=1, asked_at=NOON,
+        asked_by=User.objects.create_user("planner"),
+    )  # fmt: skip
+    MassItem.objects.create(action=action, object_id=account.pk, account=account)
+    AccountHold.objects.create(
+        account=account, until_on=date(2026, 1, 19), reason="Storm", held_at=NOON, ended_at=NOON, ended_why="Up again"
+    )
     until_on = date(2026, 1, 26)
     grant = GraceGrant.objects.create(account=account, until_on=until_on, reason="asked for it", granted_at=NOON)
     Promise.objects.create(

@@ -19,7 +19,7 @@ from accounts.models import Account, AccountStatus, AccountType, Company, Contac
 from billing_project.kernel.errors import Refused
 
 from .base import BAD, GOOD, STATUS_TONES, EditableTabular, HistoryAdmin, badge, number_of, staff_user
-from .confirm import ReasonForm, confirm_many, confirm_one
+from .confirm import ReasonForm, confirm_one
 from .contact import AddressesForm
 from .portal_doors import CloseLinksAction
 
@@ -232,7 +232,6 @@ class AccountAdmin(CloseLinksAction, HistoryAdmin):
     )  # fmt: skip
     search_help_text = "Number, name, e-mail, phone, IP address, RADIUS user name, last four digits of a card."
     inlines: ClassVar[Any] = (ContactInline, ServiceLineInline, FundingSourceInline)
-    actions: Any = ("change_status_of_chosen",)
     actions_detail: Any = ("change_status", "close", "unpark", "close_links")
     empty_words = "Add an account, or bring many at once: manage.py import_accounts FILE.csv."
     facts = ("number", "name", "company", "account_type", "timezone", "opened_on", "address", "note")
@@ -299,19 +298,6 @@ class AccountAdmin(CloseLinksAction, HistoryAdmin):
             self, request, object_id, title="Clear “parked”", submit="Let the sweeps take it again",
             form_class=forms.Form, carry_out=carry_out,
             words=lambda account: f"Parked because: {account.parked_why}" if account.parked_at else "It is not parked.",
-        )  # fmt: skip
-
-    @admin.action(description="Change status of the chosen accounts", permissions=["operate"])
-    def change_status_of_chosen(self, request: HttpRequest, rows: QuerySet[Account]) -> HttpResponse | None:
-        """Ask once for a status and a reason, then change one account after the other."""
-        return confirm_many(
-            self, request, rows.select_related("status"), action="change_status_of_chosen", title="Change status",
-            words="Each account changes by itself; those that cannot are listed with the reason.",
-            submit="Change status",
-            form_class=StatusForm,
-            carry_out=lambda account, data: operations.change_status(
-                account, data["status"], reason=data["reason"], by=staff_user(request)
-            ),
         )  # fmt: skip
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:

@@ -102,7 +102,6 @@ class NoticeAdmin(NoticeActions, ReadOnlyAdmin):
     inlines = (NoticeAttemptInline, ProviderEventInline, AnswerInline)
     actions_list = ("send_now",)
     actions_detail = NoticeActions.notice_actions
-    actions = ("send_chosen_again",)
     empty_words = "Notices are written by policy steps, such as “notice by email at due”. Run a check to see some."
     empty_link = ("Policies", "admin:delinquency_policy_changelist")
     fieldsets = (

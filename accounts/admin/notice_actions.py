@@ -1,10 +1,7 @@
 """What staff may do with a letter: send it again, or say how one ended of which nobody knew (R-09)."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action
 
@@ -12,7 +9,7 @@ from accounts.models import Notice
 from accounts.outreach import resend
 
 from .base import number_of, staff_user
-from .confirm import confirm_many, confirm_one
+from .confirm import confirm_one
 
 AMBIGUOUS_ONLY = frozenset({"it_arrived", "it_did_not_arrive"})
 
@@ -64,17 +61,6 @@ class NoticeActions:
             " if there is none, an exception says so.",
         )  # fmt: skip
 
-    @admin.action(description="Send the chosen notices again", permissions=["operate"])
-    def send_chosen_again(self: Any, request: HttpRequest, rows: QuerySet[Notice]) -> HttpResponse | None:
-        """Ask once why, and queue the chosen letters anew, such as those given up in an outage."""
-        return confirm_many(
-            self, request, rows.select_related("account", "contact"), action="send_chosen_again",
-            title="Send notices again", submit="Send them again", facts=_facts,
-            words="Each is written anew, to the contact's address of now, and passes the contact rules like any other."
-            " Those that were sent again before are refused, and named.",
-            carry_out=lambda row, data: resend.send_again(row, data["reason"], by=staff_user(request), only_once=True),
-        )  # fmt: skip
-
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only what fits the letter's state."""
         found: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
@@ -83,15 +69,3 @@ class NoticeActions:
         if row is None or row.state in resend.ON_ITS_WAY:
             useless.add("send_again")
         return [button for button in found if button.path.replace("-", "_") not in useless]
-
-
-def _facts(rows: Sequence[Notice]) -> list[str]:
-    """Return how many of the letters may arrive twice."""
-    unknown = sum(row.state == Notice.State.AMBIGUOUS for row in rows)
-    told = sum(row.state in Notice.TOLD for row in rows)
-    found = []
-    if unknown:
-        found.append(f"{unknown} of them are ambiguous: they may arrive twice.")
-    if told:
-        found.append(f"{told} of them were accepted or delivered: the customer gets them a second time.")
-    return found

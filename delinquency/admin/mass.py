@@ -35,8 +35,8 @@ from delinquency.operations import mass
 from delinquency.operations.holds import end_hold
 from delinquency.studies.tables import safe_cell
 
-from .mass_forms import CountForm
-from .mass_start import AreaPages, may_do, page_of
+from .mass_forms import CountForm, UndoForm
+from .mass_start import RECORD, StartPages, may_do, page_of
 from .mass_words import groups_of, sums_of
 
 State = MassAction.State
@@ -51,19 +51,19 @@ COLUMNS = ("account", "what", "state", "why", "amount", "currency", "notices", "
 
 
 @admin.register(MassAction)
-class MassActionAdmin(AreaPages, ReadOnlyAdmin):
+class MassActionAdmin(StartPages, ReadOnlyAdmin):
     """Actions on many: looked at, confirmed, at work, done, undone."""
 
-    list_display = ("what", "state_shown", "done_of", "chosen_words", "reason", "asked", "asked_by")
+    list_display = ("what", "state_shown", "done_of", "chosen_shown", "reason", "asked", "asked_by")
     list_display_links = ("what",)
     list_select_related = ("asked_by", "undo_of")
     list_filter = ("state", "kind")
     search_fields = ("reason", "chosen_words")
     date_hierarchy = "asked_at"
-    actions_list = ("hold_an_area",)
+    actions_list = ("hold_an_area", "record_payments")
     empty_words = (
-        "Choose rows in a list (accounts, charges, notices, tickets), then an action in its menu; or put an area on hold."
-        " You see what would happen before anything does."
+        "Choose rows in a list (accounts, charges, notices, tickets), then an action in its menu; or put an area on"
+        " hold. You see what would happen before anything does."
     )
     empty_link = ("Accounts", "admin:accounts_account_changelist")
 
@@ -73,6 +73,7 @@ class MassActionAdmin(AreaPages, ReadOnlyAdmin):
         name = "delinquency_massaction"
         return [
             path("hold/", site.admin_view(self.hold_area), name=f"{name}_hold"),
+            path("payments/", site.admin_view(self.paste_payments), name=f"{name}_payments"),
             path("<int:pk>/items/", site.admin_view(self.items_file), name=f"{name}_items"),
             *super().get_urls(),
         ]
@@ -85,6 +86,15 @@ class MassActionAdmin(AreaPages, ReadOnlyAdmin):
     def hold_an_area(self, _request: HttpRequest) -> HttpResponse:
         """Go to the page for an area."""
         return HttpResponseRedirect(reverse("admin:delinquency_massaction_hold"))
+
+    def has_record_permission(self, request: HttpRequest, _obj: object = None) -> bool:
+        """Tell whether the user may record payments."""
+        return bool(request.user.has_perm(RECORD))
+
+    @button(description="Record pasted payments", icon="content_paste", permissions=["record"], url_path="to-payments")
+    def record_payments(self, _request: HttpRequest) -> HttpResponse:
+        """Go to the page for pasted payments."""
+        return HttpResponseRedirect(reverse("admin:delinquency_massaction_payments"))
 
     @admin.display(description="action", ordering="kind")
     def what(self, action: MassAction) -> str:
@@ -101,6 +111,11 @@ class MassActionAdmin(AreaPages, ReadOnlyAdmin):
         """Return how many are done, of how many."""
         return f"{action.done:,} of {action.total:,}"
 
+    @admin.display(description="to what", ordering="chosen_words")
+    def chosen_shown(self, action: MassAction) -> str:
+        """Return what it is done to, in words."""
+        return action.chosen_words or f"{action.total:,} chosen"
+
     @admin.display(description="asked (UTC)", ordering="asked_at")
     def asked(self, action: MassAction) -> SafeString | str:
         """Return when it was begun."""
@@ -112,7 +127,7 @@ class MassActionAdmin(AreaPages, ReadOnlyAdmin):
         """Show the action in its present state; a POST confirms, pauses, cancels, tries again or undoes it."""
         action = self._action(request, number_of(object_id))
         given = request.POST if request.method == "POST" else None
-        form: ReasonForm = CountForm(given, count=action.to_do) if action.state == State.READY else ReasonForm(given)
+        form: ReasonForm = CountForm(given, count=action.to_do) if action.state == State.READY else UndoForm(given)
         if given is not None:
             if not may_do(request, action.kind):
                 raise PermissionDenied
@@ -257,6 +272,10 @@ class AccountHoldAdmin(ReadOnlyAdmin):
 def title_of(action: MassAction) -> str:
     """Return in words what an action does."""
     words = str(action.get_kind_display())
+    if "until_on" in action.parameters:
+        words = f"{words.removesuffix(' until')} until {action.parameters['until_on']}"
+    elif "status_name" in action.parameters:
+        words = f"{words} to {action.parameters['status_name']}"
     return f"Undo: {words} (action {action.undo_of_id})" if action.undo_of_id else words
 
 
@@ -305,7 +324,8 @@ def _csv_lines(items: Iterator[MassItem]) -> Iterator[str]:
 def _looking_again(request: HttpRequest, action: MassAction, response: TemplateResponse) -> TemplateResponse:
     """Have the browser look again while a worker is at it, without JavaScript, and never for ever."""
     again = request.GET.get("look", "1")
-    if action.state in (State.COUNTING, State.RUNNING) and again.isdigit() and len(again) < 4 and int(again) < REFRESHES:
+    at_work = action.state in (State.COUNTING, State.RUNNING)
+    if at_work and again.isdigit() and len(again) < 4 and int(again) < REFRESHES:
         response["Refresh"] = f"{REFRESH_SECONDS}; url=?look={int(again) + 1}"
         response.context_data["looks"] = True  # type: ignore[index]
     return response

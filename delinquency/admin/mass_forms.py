@@ -1,5 +1,8 @@
 """What is asked before something is done to many: one small form for each kind."""
 
+import csv
+import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +20,7 @@ from .ticket_verbs import HandOverForm
 Kind = MassAction.Kind
 # More than this are only dealt with by somebody who types how many.
 TYPED_ABOVE = 50
+HEADER = ["reference", "account", "amount", "date"]
 
 
 class KindForm(forms.Form):
@@ -188,6 +192,39 @@ class GiveForm(KindForm):
         }  # fmt: skip
 
 
+class PasteForm(forms.Form):
+    """Payments as lines of text, such as copied from a spreadsheet or the bank's page."""
+
+    lines = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
+        max_length=200_000,
+        help_text="One payment a line: reference, account, amount, date; such as “TR-881, 10001, 86.80, 2026-01-17”."
+        " Commas, semicolons or tabs between them. You see and correct each before any is recorded.",
+    )
+
+    def clean_lines(self) -> str:
+        """Refuse lines that do not have four parts, naming the first."""
+        self.rows = []
+        for number, line in enumerate(self.cleaned_data["lines"].splitlines(), start=1):
+            parts = [part.strip() for part in re.split(r"[\t;]" if re.search(r"[\t;]", line) else ",", line)]
+            if not line.strip() or [part.lower() for part in parts] == HEADER:
+                continue
+            if len(parts) != len(HEADER):
+                raise forms.ValidationError(
+                    f"Line {number} has {len(parts)} parts; write four: reference, account, amount, date."
+                )
+            self.rows.append(parts)
+        return str(self.cleaned_data["lines"])
+
+    def as_file(self) -> bytes:
+        """Return the lines as the file of a bank would have them."""
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow([*HEADER[:3], "received"])
+        writer.writerows(self.rows)
+        return out.getvalue().encode()
+
+
 class CountForm(ReasonForm):
     """Why and, for many, how many: nobody types 412 by mistake."""
 
@@ -206,6 +243,14 @@ class CountForm(ReasonForm):
         if "typed" in self.fields and "typed" not in self.errors and cleaned.get("typed") != self.count:
             self.add_error("typed", f"That is not {self.count}, which is how many it is; type {self.count}.")
         return cleaned
+
+
+class UndoForm(ReasonForm):
+    """Why something is taken back."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = "Kept with each of them, such as “Wrong area chosen”."
 
 
 FORMS: Mapping[str, type[KindForm]] = {

@@ -17,10 +17,10 @@ __all__ = ["overview", "ticket_desk"]
 Kind = MassAction.Kind
 
 
-def offer(model: type[Model], *actions: Any, instead_of: tuple[str, ...] = ()) -> None:
-    """Put actions before those of a list, in the place of the named ones."""
+def offer(model: type[Model], *actions: Any) -> None:
+    """Put actions before those of a list."""
     desk: Any = admin.site._registry[model]
-    desk.actions = (*actions, *(one for one in desk.actions if one not in instead_of))
+    desk.actions = (*actions, *desk.actions)
 
 
 offer(
@@ -28,10 +28,7 @@ offer(
     list_action(Kind.GRACE, "Grace until a date", "mass_grace"),
     list_action(Kind.HOLD, "Put on hold until a date", "mass_hold"),
     list_action(Kind.STATUS, "Change the status of the chosen accounts", "operate"),
-    instead_of=("change_status_of_chosen",),
 )
-offer(Charge, list_action(Kind.WAIVE, "Waive the chosen charges", "waive"), instead_of=("waive_chosen",))
-offer(Notice, list_action(Kind.RESEND, "Send the chosen notices again", "operate"), instead_of=("send_chosen_again",))
-offer(
-    Ticket, list_action(Kind.HAND_OVER, "Hand over, or assign", "operate"), instead_of=("hand_over_chosen",)
-)
+offer(Charge, list_action(Kind.WAIVE, "Waive the chosen charges", "waive"))
+offer(Notice, list_action(Kind.RESEND, "Send the chosen notices again", "operate"))
+offer(Ticket, list_action(Kind.HAND_OVER, "Hand over, or assign", "operate"))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
@@ -12,13 +13,17 @@ from django.urls import reverse
 
 from accounts.admin.base import staff_user
 from accounts.admin.texts import refuse_cards_in
+from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.models import MassAction
 from delinquency.operations import mass
+from invoicing.operations import bank_files
+from invoicing.rules import bank_file as rules
 
-from .mass_forms import FORMS, AreaForm, KindForm
+from .mass_forms import FORMS, AreaForm, PasteForm
 
 Kind = MassAction.Kind
+RECORD = "invoicing.record_payment"
 NOT_A_FILTER = {"p", "o", "all", "e"}
 
 
@@ -82,7 +87,7 @@ def chosen_words(desk: Any, request: HttpRequest, count: int, *, everything: boo
     return f"all {count} {many} of the list" + (f" with {', '.join(parts)}" if parts else "")
 
 
-def _is_fine(form: KindForm) -> bool:
+def _is_fine(form: forms.Form) -> bool:
     if form.is_valid():
         refuse_cards_in(form)
     return form.is_valid()
@@ -112,8 +117,8 @@ class MassAccountMixin:
         return may_do(request, Kind.HOLD)
 
 
-class AreaPages:
-    """Adds the page for an area to the list of actions on many."""
+class StartPages:
+    """Adds the page for an area, and that for pasted payments, to the list of actions on many."""
 
     def hold_area(self: Any, request: HttpRequest) -> HttpResponse:
         """Ask which area and until when, then look at its accounts."""
@@ -134,5 +139,27 @@ class AreaPages:
             **self.admin_site.each_context(request),
             "opts": self.opts, "title": "Put an area on hold", "form": form, "submit": "See what it would do",
             "count": None, "hidden": [], "back": reverse("admin:delinquency_massaction_changelist"),
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/mass_choose.html", context)
+
+    def paste_payments(self: Any, request: HttpRequest) -> HttpResponse:
+        """Ask for lines with payments, and look at them as at a bank's file; nothing is recorded yet."""
+        if not request.user.has_perm(RECORD):
+            raise PermissionDenied
+        form = PasteForm(request.POST or None)
+        if form.is_bound and _is_fine(form):
+            try:
+                file = bank_files.take_in(
+                    kind=rules.TRANSFERS, name=f"pasted {clock.now():%Y-%m-%d %H:%M} UTC.csv",
+                    content=form.as_file(), by=staff_user(request),
+                )  # fmt: skip
+            except Refused as refusal:
+                form.add_error("lines", refusal.words)
+            else:
+                return HttpResponseRedirect(reverse("admin:invoicing_bankfile_change", args=[file.pk]), status=303)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts, "title": "Record payments from pasted lines", "form": form, "submit": "Look at them",
+            "count": None, "hidden": [], "back": reverse("admin:invoicing_bankfile_changelist"),
         }  # fmt: skip
         return TemplateResponse(request, "admin/mass_choose.html", context)

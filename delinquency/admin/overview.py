@@ -65,7 +65,7 @@ class StandsFilter(admin.SimpleListFilter):
         return [
             ("past_due", "past due"), ("delinquent", "delinquent"), ("restricted", "line restricted"),
             ("unrestored", "should be open, seen restricted"), ("flagged", "flagged"), ("grace", "grace runs"),
-            ("parked", "parked"),
+            ("hold", "on hold"), ("parked", "parked"),
         ]  # fmt: skip
 
     def queryset(self, _request: HttpRequest, rows: QuerySet[Account]) -> QuerySet[Account]:
@@ -84,6 +84,8 @@ class StandsFilter(admin.SimpleListFilter):
                 return rows.filter(standing__flagged_on__isnull=False)
             case "grace":
                 return rows.filter(standing__grace_until__gt=clock.today())
+            case "hold":
+                return rows.filter(standing__held_until__gt=clock.today())
             case "parked":
                 return rows.filter(parked_at__isnull=False)
         return rows
@@ -114,7 +116,7 @@ class AccountPage(
     list_display = ("number", "name", "status_shown", "balance", "late", "stands", "line", "company")
     list_filter = (StandsFilter, LandsFilter, "status", "account_type", "company")
     inlines = (*AccountAdmin.inlines, SubscriptionInline, BillingParametersInline, PolicyMoveInline)
-    actions = (*AccountAdmin.actions, "move_chosen")
+    actions = ("move_chosen",)
     # Each has its address; which of them a page offers, and in which order, is in `buttons`.
     actions_detail = tuple(name for name, _ in (*FIRST, *MORE) if name != "release")
     change_form_outer_before_template = "admin/account_details.html"
@@ -139,6 +141,7 @@ class AccountPage(
         return rows.select_related("status", "account_type", "company").annotate(
             balance_amount=Coalesce(Subquery(owed.values("x"), output_field=MONEY), Decimal(0), output_field=MONEY),
             late_amount=Subquery(late.values("x"), output_field=MONEY),
+            held_until=F("standing__held_until"),
             delinquent_since=F("standing__delinquent_since"), flagged_on=F("standing__flagged_on"),
             cut_level=Subquery(cut.values("desired_level")[:1]), unconfirmed=Exists(unseen),
         )  # fmt: skip
@@ -221,6 +224,8 @@ class AccountPage(
             parts.append(badge(f"delinquent since {account.delinquent_since}", BAD))
         elif account.late_amount:
             parts.append(badge("past due", WARN))
+        if account.held_until and account.held_until > clock.today(account.timezone):
+            parts.append(badge(f"on hold until {account.held_until}", WARN))
         if account.flagged_on:
             parts.append(badge("flagged", WARN))
         return badges(parts) if parts else badge("in good standing", GOOD)

@@ -31,7 +31,7 @@ from .ticket_page import (
     due_badge,
     page_context,
 )
-from .ticket_verbs import HandOverForm, PriorityForm, TicketVerbs
+from .ticket_verbs import PriorityForm, TicketVerbs
 
 TRIED_MAX = 20
 
@@ -95,7 +95,7 @@ class TicketAdmin(TicketVerbs, HistoryAdmin):
         "number", "subject", "account__number", "account__name", "customer_contact__name", "comments__text",
     )  # fmt: skip
     date_hierarchy = "opened_on"
-    actions = ("take_chosen", "hand_over_chosen", "priority_chosen", "close_chosen")
+    actions = ("take_chosen", "priority_chosen", "close_chosen")
     list_before_template = "admin/ticket_tabs.html"
     empty_words = "No ticket yet. Policies open them for unpaid accounts, customers by writing; payment closes them."
 
@@ -274,17 +274,6 @@ class TicketAdmin(TicketVerbs, HistoryAdmin):
         return confirm_many(
             self, request, rows, action="take_chosen", title="Take tickets", submit="Take them", form_class=forms.Form,
             words="They become yours.", carry_out=lambda ticket, _data: desk.take_ticket(ticket, staff_user(request)),
-        )  # fmt: skip
-
-    @admin.action(description="Hand over, or assign", permissions=["operate"])
-    def hand_over_chosen(self, request: HttpRequest, rows: QuerySet[Ticket]) -> HttpResponse | None:
-        """Give the chosen tickets to a queue or a colleague."""
-        return confirm_many(
-            self, request, rows, action="hand_over_chosen", title="Hand over tickets", submit="Hand them over",
-            form_class=HandOverForm, words="Choose a queue, a colleague, or both.",
-            carry_out=lambda ticket, data: desk.hand_over(
-                ticket, staff_user(request), queue=data["queue"], owner=data["owner"], note=data["note"]
-            ),
         )  # fmt: skip
 
     @admin.action(description="Set the priority", permissions=["operate"])

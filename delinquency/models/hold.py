@@ -20,7 +20,7 @@ class AccountHold(models.Model):
     until_on = models.DateField(help_text="First day on which the policy goes on, the account's time.")
     resume = models.CharField(max_length=6, choices=Resume.choices, default=Resume.GO_ON)
     anew_days = models.PositiveSmallIntegerField(default=0, help_text="Days of grace after it, where it starts anew.")
-    freed = models.BooleanField(default=False, help_text="Whether a running case was ended, and its lines freed, at once.")
+    freed = models.BooleanField(default=False, help_text="Whether a running case was ended, and its lines freed.")
     reason = models.CharField(max_length=200)
     held_at = models.DateTimeField(default=clock.now)
     held_by = models.ForeignKey(

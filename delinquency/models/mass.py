@@ -29,7 +29,9 @@ class MassAction(models.Model):
     kind = models.CharField(max_length=12, choices=Kind.choices)
     state = models.CharField(max_length=10, choices=State.choices, default=State.COUNTING)
     parameters = models.JSONField(default=dict, blank=True, help_text="What was asked for, such as the date.")
-    chosen = models.JSONField(default=dict, blank=True, help_text="The list's own query, or the area, it was chosen by.")
+    chosen = models.JSONField(
+        default=dict, blank=True, help_text="The list's query, or the area, that it was chosen by."
+    )
     chosen_words = models.CharField(max_length=300, blank=True, help_text="The same in words.")
     reason = models.CharField(max_length=200, blank=True)
     undo_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by")
@@ -42,7 +44,7 @@ class MassAction(models.Model):
     )
     looked_at_at = models.DateTimeField(null=True, blank=True, help_text="When all of it had been looked at.")
     started_at = models.DateTimeField(null=True, blank=True)
-    resumed_at = models.DateTimeField(null=True, blank=True, help_text="Since when it has been at work without a pause.")
+    resumed_at = models.DateTimeField(null=True, blank=True, help_text="Since when it has been at work.")
     resumed_from = models.PositiveIntegerField(default=0, help_text="How many it had dealt with by then.")
     finished_at = models.DateTimeField(null=True, blank=True)
     paused_why = models.CharField(max_length=200, blank=True)
@@ -120,7 +122,7 @@ class MassItem(models.Model):
     currency = models.CharField(max_length=3, blank=True)
     notices = models.PositiveIntegerField(default=0, help_text="How many notices it sends.")
     lines = models.PositiveIntegerField(default=0, help_text="How many lines it touches.")
-    effect = models.CharField(max_length=60, blank=True, help_text="The row that it wrote, which no other item may name.")
+    effect = models.CharField(max_length=60, blank=True, help_text="The row that it wrote; no other item names it.")
     undoes = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by")
     decided_at = models.DateTimeField(null=True, blank=True)
 

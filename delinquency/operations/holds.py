@@ -93,7 +93,8 @@ def end_hold(hold: AccountHold, *, why: str, by: User | None = None, at: datetim
         raise Refused("hold_over", f"The hold of account {account.number} is over already.")
     if locked.freed and Event.objects.filter(account=account, rule="A8", recorded_at__gte=locked.held_at).exists():
         raise Refused(
-            "hold_freed", f"The hold of account {account.number} ended a case and opened its line; that cannot be undone."
+            "hold_freed",
+            f"The hold of account {account.number} ended a case and opened its line; that cannot be undone.",
         )
     reassess(account.pk, at=moment)
     locked.ended_at, locked.ended_by, locked.ended_why = max(moment, locked.held_at), by, why.strip()[:REASON_LENGTH]

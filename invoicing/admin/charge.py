@@ -9,11 +9,11 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action
 
 from accounts.admin.base import GOOD, NOTE, QUIET, HistoryAdmin, admin_link, badge, money, number_of, staff_user
-from accounts.admin.confirm import confirm_many, confirm_one
+from accounts.admin.confirm import confirm_one
 from invoicing.models import Charge
 from invoicing.operations.undo import unwaive_charge
 
-from .giving import GiveForm, Kind, MoneyRights, UndoForm, give, give_each, limit_words
+from .giving import GiveForm, Kind, MoneyRights, UndoForm, give, limit_words
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -57,7 +57,6 @@ class ChargeAdmin(MoneyRights, HistoryAdmin):
     list_filter = (WaitingFilter, "kind")
     search_fields = ("account__number", "account__name", "description", "about_invoice__number")
     date_hierarchy = "charged_on"
-    actions = ("waive_chosen",)
     actions_detail = ("waive", "unwaive")
     empty_words = "Late fees, reconnection fees and proration appear here until the next invoice carries them."
     fields = (
@@ -112,16 +111,4 @@ class ChargeAdmin(MoneyRights, HistoryAdmin):
             self, request, object_id, title="Ask for it after all", submit="Take the waiver back",
             form_class=UndoForm, carry_out=carry_out,
             words=lambda charge: f"{charge.amount:,.2f} waits for the next invoice again; the ledger shows both.",
-        )  # fmt: skip
-
-    @admin.action(description="Waive the chosen charges", permissions=["waive"])
-    def waive_chosen(self, request: HttpRequest, rows: QuerySet[Charge]) -> HttpResponse | None:
-        """Ask once for a reason, and waive the chosen charges one by one."""
-        return confirm_many(
-            self, request, rows, action="waive_chosen", title="Waive charges", submit="Waive them",
-            words="They are not asked for; the ledger shows each credit.", form_class=GiveForm,
-            facts=lambda chosen: [
-                f"{sum(row.amount for row in chosen):,.2f} in all", *limit_words(request, Kind.WAIVE),
-            ],
-            carry_out=give_each(request, Kind.WAIVE),
         )  # fmt: skip

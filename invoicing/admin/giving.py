@@ -8,7 +8,6 @@ from django import forms
 from django.http import HttpRequest
 
 from accounts.admin.base import DeskAdmin, staff_user
-from billing_project.kernel.errors import Refused
 from invoicing.models import Approval, Charge, Invoice, Payment, ReasonCode
 from invoicing.operations import approvals, limits
 
@@ -54,19 +53,6 @@ def give(request: HttpRequest, kind: Kind, *, done: str) -> Callable[[Charge | I
         if asked is None:
             return done.format(thing=thing, amount=f"{amount:,.2f}")
         return f"A second person is asked: {amount:,.2f} is above what you decide alone. Nothing has changed yet."
-
-    return carry_out
-
-
-def give_each(request: HttpRequest, kind: Kind) -> Callable[[Charge, dict[str, Any]], object]:
-    """Return what does so for many; one that a second person is asked for counts as not done, and says so."""
-
-    def carry_out(thing: Charge, data: dict[str, Any]) -> None:
-        asked = approvals.do_or_ask(
-            kind, thing, amount=thing.amount, code=data["reason_code"], reason=data["reason"], by=staff_user(request)
-        )
-        if asked is not None:
-            raise Refused("asked", "a second person is asked, since it is above what you decide alone.")
 
     return carry_out
 

@@ -82,20 +82,6 @@ def test_a_change_without_a_reason_is_asked_for_it() -> None:
     assert AccountStatus.objects.get(accounts=account).name == "Active"
 
 
-def test_a_list_action_asks_first_and_then_changes_each_account() -> None:
-    client, one, two = staff_client(), make_account(), make_account()
-    vacation = make_status("Vacation", activates=False)
-    address = reverse("admin:accounts_account_changelist")
-    chosen = {"action": "change_status_of_chosen", "_selected_action": [one.pk, two.pk]}
-    asked = client.post(address, chosen)
-    assert asked.status_code == 200
-    assert "2 rows:" in asked.content.decode()
-    assert Account.objects.filter(status=vacation).count() == 0
-    done = client.post(address, {**chosen, "confirmed": "1", "status": vacation.pk, "reason": "storm"}, follow=True)
-    assert "2 done." in done.content.decode()
-    assert Account.objects.filter(status=vacation).count() == 2
-
-
 def test_the_billing_contact_is_replaced_not_doubled() -> None:
     client, account = staff_client(), make_account()
     old = make_contact(account)

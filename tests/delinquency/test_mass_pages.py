@@ -122,6 +122,9 @@ def test_an_area_is_put_on_hold_from_its_own_page_and_let_go_from_the_list_of_ho
     assert Standing.objects.filter(held_until="2026-01-23").count() == 4
     hold = AccountHold.objects.first()
     assert hold is not None
+    assert "on hold until 2026-01-23" in plain(client.get(f"{LIST}?standing=hold"))
+    account = plain(client.get(f"{LIST}{hold.account_id}/change/"))
+    assert "On hold: nothing follows before Fri 23 Jan 2026." in account
     end = reverse("admin:delinquency_accounthold_end", args=[hold.pk])
     client.post(end, {"reason": "Line is up"}, follow=True)
     assert Standing.objects.filter(held_until="2026-01-23").count() == 3
@@ -170,9 +173,7 @@ def test_the_progress_survives_a_reload_looks_again_by_itself_and_can_be_paused(
 def test_who_may_only_look_sees_the_plan_and_can_do_nothing() -> None:
     rows, viewer = town(), make_staff("vera", "view_account", "view_massaction", "view_massitem")
     boss = User.objects.create_user("boss2", is_superuser=True)
-    action = mass.prepare(
-        MassAction.Kind.GRACE, Account.objects.all(), by=boss, parameters={"until_on": "2026-01-26"}
-    )
+    action = mass.prepare(MassAction.Kind.GRACE, Account.objects.all(), by=boss, parameters={"until_on": "2026-01-26"})
     client = Client()
     client.force_login(viewer)
     text = plain(client.get(page(action)))

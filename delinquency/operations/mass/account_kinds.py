@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -74,9 +74,9 @@ class Grace:
     """More time for many accounts, each within the limit of whoever gives it (A7, A9)."""
 
     name = MassAction.Kind.GRACE
-    model = Account
     right = "delinquency.mass_grace"
-    undoes, undo_within, is_money = True, UNDO_WITHIN, False
+    undoes, is_money = True, False
+    undo_within: timedelta | None = UNDO_WITHIN
     undo_words = "Give another date with “Grace until” instead; the last one counts."
 
     def words(self, parameters: Parameters) -> list[str]:
@@ -100,7 +100,8 @@ class Grace:
         allowances = allowances_of(chunk.accounts, by, now)
         found: dict[int, Verdict] = {}
         for account in chunk.accounts:
-            refusal = why_no_policy(account) or _why_not_until(account, until, clock.local(now, account.timezone).date())
+            today = clock.local(now, account.timezone).date()
+            refusal = why_no_policy(account) or _why_not_until(account, until, today)
             if refusal is not None:
                 found[account.pk] = LeftOut(account.pk, str(account), refusal)
                 continue
@@ -117,7 +118,10 @@ class Grace:
                 found[account.pk] = Fits(
                     account_id=account.pk, label=str(account), amount=chunk.owed.get(account.pk, Decimal(0)),
                     currency=account.company.currency, lines=freed, notices=1 if freed else 0,
-                    before={"Grace Until": _iso(standing.grace_until), "newest grant": chunk.newest_grant.get(account.pk, 0)},
+                    before={
+                        "Grace Until": _iso(standing.grace_until),
+                        "newest grant": chunk.newest_grant.get(account.pk, 0),
+                    },
                     code="stays_delinquent" if stays else "",
                     note="It is delinquent already and stays so." if stays else "",
                 )  # fmt: skip
@@ -144,17 +148,17 @@ class Hold:
     """Accounts on hold for a time, such as those of an area (a storm, an outage of ours)."""
 
     name = MassAction.Kind.HOLD
-    model = Account
     right = "delinquency.hold_accounts"
-    undoes, undo_within, is_money = True, UNDO_WITHIN, False
+    undoes, is_money = True, False
+    undo_within: timedelta | None = UNDO_WITHIN
     undo_words = "End the hold of single accounts under “Accounts on hold” instead."
 
     def words(self, parameters: Parameters) -> list[str]:
         """Return what is asked for and what it means, in sentences."""
         until = date.fromisoformat(parameters["until_on"])
         found = [
-            f"Until {until} nothing follows from what is owed: no cut, no fee, no notice, nobody becomes delinquent."
-            " Bills go out as ever, and what is paid counts. A notice that was written before still goes out."
+            f"Until {until} nothing follows from what is owed: no cut, no fee, no notice, nobody becomes delinquent.",
+            "Bills go out as ever, and what is paid counts. A notice that was written before still goes out.",
         ]
         if parameters["resume"] == Resume.ANEW:
             days = parameters["anew_days"]
@@ -163,9 +167,7 @@ class Hold:
                 " still for these days as well."
             )
         else:
-            found.append(
-                f"Then it goes on where it stood: steps that fell into the hold run at the check of {until}, dated then."
-            )
+            found.append(f"Then it goes on where it stood: steps that fell into the hold run at the check of {until}.")
         if parameters.get("free_now"):
             found.append(
                 "Running cases end at once and their lines are freed (A8). That, and the message that the line is back,"
@@ -228,16 +230,16 @@ class Status:
     """Another status for many accounts (D1)."""
 
     name = MassAction.Kind.STATUS
-    model = Account
     right = "accounts.change_account"
-    undoes, undo_within, is_money = True, UNDO_WITHIN, False
+    undoes, is_money = True, False
+    undo_within: timedelta | None = UNDO_WITHIN
     undo_words = "Choose the accounts again, and change their status back."
 
     def words(self, parameters: Parameters) -> list[str]:
         """Return what is asked for and what it means, in sentences."""
         return [
-            f"Each account gets the status {parameters['status_name']}. Billing follows from the next billing run on"
-            " (D1); what is owed stays owed."
+            f"Each account gets the status {parameters['status_name']}; billing follows from the next run on (D1).",
+            "What is owed stays owed.",
         ]
 
     def judge(self, keys: Sequence[int], action: MassAction, by: User) -> Verdicts:
@@ -246,7 +248,8 @@ class Status:
         found: dict[int, Verdict] = {}
         for account in read(keys).accounts:
             if account.status_id == wanted:
-                found[account.pk] = left_out(account, "has_it", f"Account {account.number} is {account.status} already.")
+                words = f"Account {account.number} is {account.status} already."
+                found[account.pk] = left_out(account, "has_it", words)
             elif account.closed_on is not None:
                 words = f"Account {account.number} was closed on {account.closed_on}."
                 found[account.pk] = left_out(account, "closed", words)

@@ -107,7 +107,7 @@ def _judged(kind: MassKind, items: Sequence[MassItem], action: MassAction, by: U
             found = dict(kind.judge(keys, action, by))
     except Refused:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it was, only the object that caused it is left out
+    except Exception as error:  # whatever it was, only the object that caused it is left out
         if len(items) == 1:
             logger.error("object %d cannot be judged", keys[0], exc_info=error)
             return {keys[0]: LeftOut(items[0].account_id, items[0].label or f"{keys[0]}", _failure(error))}
@@ -167,7 +167,7 @@ def _do(kind: MassKind, item: MassItem, verdict: Verdict, action: MassAction, by
             item.effect = kind.carry_out(item, action, by)[:60]
     except Refused as refusal:
         _end(item, Item.FAILED, refusal.code[:40], refusal.words)
-    except Exception as error:  # noqa: BLE001 - this one cannot be done; the others can
+    except Exception as error:  # this one cannot be done; the others can
         logger.error("%s of object %d failed", action, item.object_id, exc_info=error)
         _end(item, Item.FAILED, "failed", _failure(error).words)
     else:
@@ -187,7 +187,7 @@ def _undo_all(action: MassAction, items: Sequence[MassItem], by: User) -> None:
                 kind.undo(original, action, by)
         except Refused as refusal:
             _end(item, Item.FAILED, refusal.code[:40], refusal.words)
-        except Exception as error:  # noqa: BLE001 - this one cannot be undone; the others can
+        except Exception as error:  # this one cannot be undone; the others can
             logger.error("undoing item %d failed", original.pk, exc_info=error)
             _end(item, Item.FAILED, "failed", _failure(error).words)
         else:

@@ -1,6 +1,7 @@
 """What can be done to many fees, notices and tickets."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -26,15 +27,16 @@ class Waive:
     """Fees that are not asked for, each within the limit of whoever waives them, or asked of a second person."""
 
     name = MassAction.Kind.WAIVE
-    model = Charge
     right = "invoicing.waive_fee"
-    undoes, undo_within, is_money = True, None, True
+    undoes, is_money = True, True
+    undo_within: timedelta | None = None
     undo_words = "Each waiver can be taken back at any time: the fee then waits for the next invoice again."
 
     def words(self, parameters: Parameters) -> list[str]:
         """Return what is asked for and what it means, in sentences."""
         return [
-            f"The fees are not asked for; the ledger shows each credit. Reason: {ReasonCode(parameters['code']).label}.",
+            "The fees are not asked for; the ledger shows each credit.",
+            f"Reason: {ReasonCode(parameters['code']).label}.",
             "A fee above your limit is not waived: a second person is asked for it.",
         ]
 
@@ -63,8 +65,9 @@ class Waive:
         """Waive one fee, or ask a second person for it."""
         charge = Charge.objects.get(pk=item.object_id)
         asked = approvals.do_or_ask(
-            Approval.Kind.WAIVE, charge, amount=charge.amount, code=action.parameters["code"], reason=action.reason, by=by
-        )
+            Approval.Kind.WAIVE, charge, amount=charge.amount, code=action.parameters["code"], reason=action.reason,
+            by=by,
+        )  # fmt: skip
         if asked is None:
             return f"waived:{item.pk}"
         item.code, item.reason = "asks", "A second person is asked for it."
@@ -100,16 +103,15 @@ class Resend:
     """Notices sent again: those that did not reach anybody, unless more is asked for."""
 
     name = MassAction.Kind.RESEND
-    model = Notice
     right = "accounts.change_notice"
-    undoes, undo_within, is_money = False, None, False
+    undoes, is_money = False, False
+    undo_within: timedelta | None = None
     undo_words = "A notice that was sent cannot be undone."
 
     def words(self, parameters: Parameters) -> list[str]:
         """Return what is asked for and what it means, in sentences."""
         found = [
-            "Each is written anew, to the contact's address of now, and passes the contact rules and the limits of cost"
-            " like any other.",
+            "Each is written anew, to the contact's address of now, and passes the contact rules and limits of cost.",
             "A notice that was sent cannot be undone.",
         ]
         if parameters.get("also_arrived"):
@@ -179,16 +181,18 @@ class HandOver:
     """Tickets given to a queue or a colleague."""
 
     name = MassAction.Kind.HAND_OVER
-    model = Ticket
     right = "delinquency.change_ticket"
-    undoes, undo_within, is_money = True, UNDO_WITHIN, False
+    undoes, is_money = True, False
+    undo_within: timedelta | None = UNDO_WITHIN
     undo_words = "Hand the tickets over again instead."
 
     def words(self, parameters: Parameters) -> list[str]:
         """Return what is asked for and what it means, in sentences."""
         to = " and ".join(filter(None, [parameters.get("queue_name"), parameters.get("owner_name")]))
-        return [f"The tickets go to {to}. In another queue that queue's promise counts, and how the account stands is"
-                " attached."]  # fmt: skip
+        return [
+            f"The tickets go to {to}.",
+            "In another queue that queue's promise counts, and how the account stands is attached.",
+        ]
 
     def judge(self, keys: Sequence[int], action: MassAction, by: User) -> Verdicts:
         """Leave out tickets that are closed, or there already."""

@@ -97,7 +97,7 @@ def look_again(action: MassAction, *, by: User) -> MassAction:
         locked = lock_row(MassAction.objects.all(), action.pk)
         check_move(MOVES, locked.state, State.COUNTING)
         if locked.undo_of_id is not None:
-            raise Refused("undo_is_fixed", "An undoing is looked at when it is done; there is nothing to look at again.")
+            raise Refused("undo_is_fixed", "What an undoing takes back is fixed; there is nothing to look at again.")
         locked.items.update(state=MassItem.State.NEW)
         locked.state, locked.looked_at, locked.to_do, locked.looked_at_at = State.COUNTING, 0, 0, None
         locked.save()
@@ -255,7 +255,7 @@ def _write_items(action: MassAction, rows: QuerySet[Any]) -> int:
     except EmptyResultSet:
         return 0
     words = (
-        f"INSERT INTO delinquency_massitem ({_COLUMNS})"
+        f"INSERT INTO delinquency_massitem ({_COLUMNS})"  # noqa: S608 - made of our own words; values are bound
         " SELECT DISTINCT %s::bigint, chosen.pk, NULL::bigint, 'new', '', '', '', '{}'::jsonb, NULL::numeric, '', 0, 0,"
         f" '', NULL::bigint FROM ({chosen}) AS chosen(pk) ORDER BY chosen.pk"
     )
@@ -267,7 +267,7 @@ def _write_items(action: MassAction, rows: QuerySet[Any]) -> int:
 def _write_undo_items(back: MassAction, action: MassAction) -> int:
     """Write an item for each that was done, to be undone; return how many."""
     words = (
-        f"INSERT INTO delinquency_massitem ({_COLUMNS})"
+        f"INSERT INTO delinquency_massitem ({_COLUMNS})"  # noqa: S608 - made of our own words; values are bound
         " SELECT %s, object_id, account_id, 'waiting', label, '', '', '{}'::jsonb, amount, currency, 0, lines, '', id"
         " FROM delinquency_massitem WHERE action_id = %s AND state = 'done' ORDER BY id"
     )

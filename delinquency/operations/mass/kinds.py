@@ -6,8 +6,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
-from django.db.models import Model
-
 from accounts.models import User
 from billing_project.kernel.errors import Refused
 
@@ -50,15 +48,14 @@ Verdicts = Mapping[int, Verdict]
 class MassKind(Protocol):
     """One kind of thing that can be done to many.
 
-    `right` is the permission that whoever does it must hold, then as well as when each item is done. `undo_within` says
-    for how long it can be undone (None: at any time, by a compensating entry); `undo_words` what the page says of that.
+    `right` is the permission that whoever does it must hold, at the start as well as when each item is done;
+    `undo_words` is what the page says where it cannot be undone, or of how money is taken back.
     """
 
     name: MassAction.Kind
-    model: type[Model]
     right: str
     undoes: bool
-    undo_within: timedelta | None
+    undo_within: timedelta | None  # None: at any time, by a compensating entry
     undo_words: str
     is_money: bool
 
