@@ -107,8 +107,9 @@ class Panel:
 
     @property
     def next(self) -> Coming | None:
-        """Return the very next step; a bill is none, as it asks for nothing yet."""
-        return next((one for one in self.coming if one.step.kind != "issued"), None) or next(iter(self.coming), None)
+        """Return the very next step; neither a bill nor the day after it was due asks anything of anybody."""
+        asking = (one for one in self.coming if one.step.kind not in ("issued", "past_due"))
+        return next(asking, None) or next(iter(self.coming), None)
 
 
 def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any = None, back: str = "") -> Panel:
