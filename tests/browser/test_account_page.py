@@ -14,7 +14,7 @@ from accounts.models import Account, User
 from accounts.operations import resume_everything
 from billing_project.kernel import clock
 from delinquency import operations
-from delinquency.models import Event, GraceGrant, PolicyVersion, Standing
+from delinquency.models import AirbagStep, AirbagTrip, Event, GraceGrant, PolicyVersion, Standing
 from invoicing.models import Charge
 from invoicing.operations.imports import ImportedInvoice, record_imported_invoices
 from tests.backoffice import make_everything, make_invoice
@@ -37,6 +37,8 @@ def account() -> Account:
     User.objects.create_user("boss", password=PASSWORD, is_staff=True, is_superuser=True)
     account = make_everything()
     resume_everything(reason="mended")
+    AirbagStep.objects.all().delete()
+    AirbagTrip.objects.all().delete()
     make_source(account, rank=2, token="tok_second", brand="Mastercard", last4="5454", expires_on=date(2027, 3, 31))
     for number in range(2):
         make_invoice(account, f"A-20{number}", due_on=clock.today() - timedelta(days=3 - number * 9), amount="42.10")
