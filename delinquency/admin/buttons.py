@@ -36,13 +36,14 @@ class Buttons:
 
 # What people do all day, in this order: the action of the account's desk, and the words.
 FIRST = (
-    ("record_payment", "Record payment"), ("grace", "Give more time"), ("promise", "Take a promise"),
+    ("record_payment", "Record payment"), ("grace", "Give more time"), ("undo_grace", "Undo the last grace"),
+    ("promise", "Take a promise"),
     ("pay_link", "Send pay link"), ("log_call", "Log a call"), ("new_ticket", "New ticket"),
     ("waive_fee", "Waive a fee"), ("release", "Restore for a day"), ("dispute_invoice", "Dispute an invoice"),
     ("charge_card", "Charge the card now"), ("change_status", "Change status"),
 )  # fmt: skip
 MORE = (
-    ("undo_grace", "Undo the last grace"), ("what_if", "What if"), ("move_version", "Move to another policy version"),
+    ("what_if", "What if"), ("move_version", "Move to another policy version"),
     ("restrict_line", "Restrict the line"), ("returned", "Payment came back"), ("look_again", "Look again now"),
     ("unflag", "Remove flag"), ("unpark", "Clear “parked”"), ("close_links", "Close links"),
     ("audit", "Audit"), ("evidence_pack", "Evidence pack"), ("close", "Close account"),
@@ -64,7 +65,7 @@ def buttons_of(panel: Panel, allowed: Collection[str], user: User) -> Buttons:
             url = reverse(f"admin:accounts_account_{name}", args=[pk])
         return Button(words, url, why_not.get(name, ""), main=name == "record_payment")
 
-    first = [made(name, words) for name, words in FIRST if name in may]
+    first = [made(name, words) for name, words in FIRST if name in may and name not in useless]
     more = [made(name, words) for name, words in MORE if name in may and name not in useless]
     return Buttons(
         first=tuple(button for button in first if not button.why_not),

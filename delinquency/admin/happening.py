@@ -140,9 +140,7 @@ def _grace(row: Any, _account: Account) -> _Words:
 
 def _promise(row: Any, account: Account) -> _Words:
     what = badge(f"Promise {row.get_state_display()}", {"kept": GOOD, "broken": BAD}.get(row.state, NOTE))
-    why = (
-        f"{row.promised:,.2f} {account.company.currency} by {row.pay_by_on:%a %d %b %Y}."
-    )
+    why = f"{row.promised:,.2f} {account.company.currency} by {row.pay_by_on:%a %d %b %Y}."
     why = f"{why} {row.decided_why or row.note}".strip()
     return _Words(what, why, "delinquency_promise_change", "promise", who=row.made_by)
 

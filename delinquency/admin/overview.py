@@ -120,6 +120,7 @@ class AccountPage(
     # Each has its address; which of them a page offers, and in which order, is in `buttons`.
     actions_detail = tuple(name for name, _ in (*FIRST, *MORE) if name != "release")
     change_form_outer_before_template = "admin/account_details.html"
+    change_form_outer_after_template = "admin/flag.html"
 
     def get_inlines(self, request: HttpRequest, obj: Account | None) -> Any:
         """Leave out, of an account that is only being opened, what can have happened to none yet."""

@@ -33,6 +33,8 @@ from .step_words import condition, sentence
 STORY_ROWS = 10
 PEOPLE_MAX = 20
 ROWS_MAX = 6
+# Of what happens at one moment, what a caller asks about first.
+HARDEST = ("restricted", "status_switch", "late_fee", "account_delinquent", "charge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,14 @@ class Panel:
 
     @property
     def next(self) -> Coming | None:
-        """Return the very next step; a bill is none, as it asks for nothing yet."""
-        return next((one for one in self.coming if one.step.kind != "issued"), None) or next(iter(self.coming), None)
+        """Return the very next step, and of several at one moment the hardest.
+
+        Neither a bill nor the day after it was due asks anything of anybody.
+        """
+        asking = [one for one in self.coming if one.step.kind not in ("issued", "past_due")] or self.coming
+        same = [one for one in asking if one.step.at == asking[0].step.at]
+        return min(same, key=lambda one: HARDEST.index(one.step.kind) if one.step.kind in HARDEST else len(HARDEST),
+                   default=None)  # fmt: skip
 
 
 def account_panel(account: Account, *, story_rows: int = STORY_ROWS, user: Any = None, back: str = "") -> Panel:

@@ -6,7 +6,7 @@ from delinquency.glance import CUTTING, LEVEL_WORDS, Glance, Step
 
 ZERO = Decimal("0.00")
 VERBS = {
-    "issued": "Issue the next bill", "due": "Payment is due", "past_due": "It is past due",
+    "issued": "Issue the next bill", "due": "Payment is due", "past_due": "The invoice is past due",
     "delinquent": "The invoice becomes delinquent", "account_delinquent": "The account becomes delinquent",
     "late_fee": "Charge a late fee", "notice": "Write to the customer", "ticket_opened": "Open a ticket",
     "call_task": "Have the customer called", "charge": "Charge the card or bank account",
