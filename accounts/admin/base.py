@@ -21,6 +21,7 @@ from accounts.models import User
 from billing_project.kernel import clock
 
 from .conflicts import NoOverwriting
+from .field_help import explain
 from .texts import NoCards
 
 # What a badge's colour stands for; the word beside it says the same (colour never alone).
@@ -72,9 +73,11 @@ class DeskAdmin(NoOverwriting, _Admin):
     show_facets = DjangoModelAdmin.show_facets.NEVER  # counting every filter would read the whole table
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
-        """Return the form, in which no text may look like a card number (SEC-13)."""
+        """Return the form: each field with its help, and no text may look like a card number (SEC-13)."""
         found: Any = super().get_form(request, obj, **kwargs)
-        return found if issubclass(found, NoCards) else type(found.__name__, (NoCards, found), {})
+        form: Any = found if issubclass(found, NoCards) else type(found.__name__, (NoCards, found), {})
+        explain(form.base_fields, self.model)
+        return form
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Tell whether a row may be added here."""
@@ -129,7 +132,19 @@ class ReadOnlyTabular(TabularInline):
         return False
 
 
-class EditableTabular(TabularInline):
+class Explained:
+    """Give the fields of related rows their help too."""
+
+    model: type[Model]
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Return the formset, each field with its help."""
+        found: Any = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
+        explain(found.form.base_fields, self.model)
+        return found
+
+
+class EditableTabular(Explained, TabularInline):
     """Show related rows in a table that may be edited."""
 
     extra = 0
@@ -137,7 +152,7 @@ class EditableTabular(TabularInline):
     show_change_link = True
 
 
-class EditableStacked(StackedInline):
+class EditableStacked(Explained, StackedInline):
     """Show related rows one under the other, to be edited."""
 
     extra = 0

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from billing_project.kernel.errors import Refused
 
+from .field_help import ExplainedForm
 from .texts import refuse_cards_in
 
 # How many rows of a list one action takes on; more are done by a command.
@@ -27,7 +28,7 @@ class DayField(forms.DateField):
     widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
-class ReasonForm(forms.Form):
+class ReasonForm(ExplainedForm):
     """Ask why; the answer is kept with the change."""
 
     reason = forms.CharField(
