@@ -28,6 +28,8 @@ from .texts import NoCards
 GOOD, WARN, BAD, NOTE, QUIET = "good", "warn", "bad", "note", "quiet"
 STATUS_TONES = {"green": GOOD, "amber": WARN, "red": BAD, "blue": NOTE, "grey": QUIET}
 NOTHING = "–"
+# Columns that are links already, to the row's account, invoice or payment: a link in a link is none.
+LINKED = frozenset({"account_shown", "invoice_shown", "payment_shown"})
 
 if TYPE_CHECKING:
 
@@ -78,6 +80,13 @@ class DeskAdmin(NoOverwriting, _Admin):
         form: Any = found if issubclass(found, NoCards) else type(found.__name__, (NoCards, found), {})
         explain(form.base_fields, self.model)
         return form
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the columns that open a row: those named, or else the first that is no link of its own."""
+        named = super().get_list_display_links(request, list_display)
+        if self.list_display_links or named is None:
+            return named
+        return [column for column in list_display if column not in LINKED][:1] or list(list_display)[:1]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Tell whether a row may be added here."""

@@ -94,11 +94,3 @@ def _say_how_to_mend(field: forms.Field) -> None:
     field.error_messages = {**_LIMITS, **field.error_messages}
     if any(str(getattr(validator, "message", "")) == _STOCK_EMAIL for validator in field.validators):
         field.error_messages["invalid"] = "This is no e-mail address; write it like ann@example.com."
-
-
-class ExplainedForm(forms.Form):
-    """A form of the back office that stands for no row: its errors say how to mend them."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        explain(self.fields)

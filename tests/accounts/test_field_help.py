@@ -8,10 +8,12 @@ import pytest
 from django import forms
 from django.contrib import admin
 from django.test import RequestFactory
+from django.urls import reverse
 
-from accounts.admin.confirm import ReasonForm
 from accounts.admin.field_help import REQUIRED
 from accounts.models import User
+from tests.backoffice import staff_client
+from tests.factories import make_account
 
 pytestmark = pytest.mark.django_db
 
@@ -76,8 +78,27 @@ def test_no_error_is_left_in_words_that_do_not_say_how_to_mend_it(typed: str) ->
     assert bare == []
 
 
-def test_forms_that_stand_for_no_row_say_it_too() -> None:
-    assert ReasonForm(data={}).errors == {"reason": [REQUIRED]}
-    assert str(ReasonForm(data={"reason": "x" * 201}).errors["reason"][0]) == (
-        "This is too long: at most 200 characters, and you wrote 201."
-    )
+def test_the_pages_that_ask_for_a_reason_say_it_too() -> None:
+    account = make_account()
+    client = staff_client()
+    page = client.post(reverse("admin:accounts_account_change_status", args=[account.pk]), {"reason": "x" * 201})
+    words = page.content.decode()
+    assert REQUIRED in words
+    assert "This is too long: at most 200 characters, and you wrote 201." in words
+
+
+def test_a_search_in_a_list_that_finds_nothing_says_how_to_see_all_rows_again() -> None:
+    client = staff_client()
+    make_account()
+    for address in (
+        "accounts/account",
+        "accounts/contact",
+        "invoicing/invoice",
+        "invoicing/payment",
+        "delinquency/case",
+        "delinquency/ticket",
+        "netenforce/device",
+    ):
+        page = client.get(f"/admin/{address}/", {"q": "zzzzqx"}).content.decode()
+        assert "Nothing matches" in page, address
+        assert "Reset search and filters" in page, address
