@@ -22,6 +22,7 @@ from billing_project.kernel import clock
 
 from .conflicts import NoOverwriting
 from .exporting import ListFiles
+from .field_help import explain
 from .texts import NoCards
 from .verbs import VERBS
 
@@ -29,6 +30,8 @@ from .verbs import VERBS
 GOOD, WARN, BAD, NOTE, QUIET = "good", "warn", "bad", "note", "quiet"
 STATUS_TONES = {"green": GOOD, "amber": WARN, "red": BAD, "blue": NOTE, "grey": QUIET}
 NOTHING = "–"
+# Columns that are links already, to the row's account, invoice or payment: a link in a link is none.
+LINKED = frozenset({"account_shown", "invoice_shown", "payment_shown"})
 
 if TYPE_CHECKING:
 
@@ -74,9 +77,18 @@ class DeskAdmin(ListFiles, NoOverwriting, _Admin):
     show_facets = DjangoModelAdmin.show_facets.NEVER  # counting every filter would read the whole table
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
-        """Return the form, in which no text may look like a card number (SEC-13)."""
+        """Return the form: each field with its help, and no text may look like a card number (SEC-13)."""
         found: Any = super().get_form(request, obj, **kwargs)
-        return found if issubclass(found, NoCards) else type(found.__name__, (NoCards, found), {})
+        form: Any = found if issubclass(found, NoCards) else type(found.__name__, (NoCards, found), {})
+        explain(form.base_fields, self.model)
+        return form
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the columns that open a row: those named, or else the first that is no link of its own."""
+        named = super().get_list_display_links(request, list_display)
+        if self.list_display_links or named is None:
+            return named
+        return [column for column in list_display if column not in LINKED][:1] or list(list_display)[:1]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Tell whether a row may be added here."""
@@ -132,7 +144,19 @@ class ReadOnlyTabular(TabularInline):
         return False
 
 
-class EditableTabular(TabularInline):
+class Explained:
+    """Give the fields of related rows their help too."""
+
+    model: type[Model]
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Return the formset, each field with its help."""
+        found: Any = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
+        explain(found.form.base_fields, self.model)
+        return found
+
+
+class EditableTabular(Explained, TabularInline):
     """Show related rows in a table that may be edited."""
 
     extra = 0
@@ -140,7 +164,7 @@ class EditableTabular(TabularInline):
     show_change_link = True
 
 
-class EditableStacked(StackedInline):
+class EditableStacked(Explained, StackedInline):
     """Show related rows one under the other, to be edited."""
 
     extra = 0

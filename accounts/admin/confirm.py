@@ -16,6 +16,7 @@ from django.urls import reverse
 from billing_project.kernel.errors import Refused
 
 from .fresh import ask_for_proof
+from .field_help import explain
 from .texts import refuse_cards_in
 
 # How many rows of a list one action takes on; more are done by a command.
@@ -174,6 +175,7 @@ def confirm_many(
 
 def _is_fine(form: forms.Form) -> bool:
     """Tell whether a form may be carried out: no text in it looks like a card number either (SEC-13)."""
+    explain(form.fields)
     if form.is_valid():
         refuse_cards_in(form)
     return form.is_valid()

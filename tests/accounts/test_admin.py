@@ -1,6 +1,9 @@
 """The back office's screens of the customers' room, and the doors that are shut in them."""
 
+import re
+
 import pytest
+from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
@@ -21,6 +24,20 @@ def test_pages_of_groups_and_of_celery_beat_open() -> None:
     client = staff_client()
     assert broken_pages(client, screens_of("auth")) == []
     assert broken_pages(client, screens_of("django_celery_beat"), rows_needed=False) == []
+
+
+def test_no_list_holds_a_link_inside_a_link_nor_a_colour_without_a_word() -> None:
+    make_everything()
+    client = staff_client()
+    wrong = []
+    for model in admin.site._registry:
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        page = client.get(reverse(f"admin:{name}_changelist")).content.decode()
+        if re.search(r'<a href="[^"]*" class="text-font-important[^>]*>\s*<a', page):
+            wrong.append(f"{name}: the first column is a link already")
+        if "close_small" in page or "check_small" in page:
+            wrong.append(f"{name}: yes and no are told by a sign alone")
+    assert wrong == []
 
 
 def test_an_empty_list_says_what_to_do_next() -> None:
