@@ -29,7 +29,8 @@ YEAR = (
     """
     INSERT INTO invoicing_payment (public_id, account_id, reference, received_at, amount, method, effective_at,
         recorded_at, reversed_why, reversed_as)
-    SELECT gen_random_uuid(), account_id, number, due_on, 50, 'card', due_on + (id % 9)::int, due_on + (id % 9)::int, '', ''
+    SELECT gen_random_uuid(), account_id, number, due_on, 50, 'card', due_on + (id % 9)::int, due_on + (id % 9)::int,
+        '', ''
     FROM invoicing_invoice WHERE state = 'paid'
     """,
     """
