@@ -16,13 +16,14 @@ MEANS = (
     "The baseline is what the company says late accounts took a month before. Taken off is what staff still did by"
     " hand: counted from the journal, times the minutes that one such piece of work is assumed to take. What the"
     " program did by itself is counted too, as a check: so long the same work would have taken people. Only the counts"
-    " are measured; baseline and minutes are assumptions that you set. A month without any work on record is left open."
+    " are measured; baseline and minutes are assumptions that you set. A month that is not over,"
+    " or without any work on record, is left open."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """The hours of one month; without any work on record it is not known what was saved."""
+    """The hours of one month; what was saved is known once it is over, and only if any work is on record."""
 
     baseline: Decimal
     by_hand: Decimal
@@ -59,7 +60,9 @@ def hours_of(month: Month, minutes: Sequence[ActMinutes], baseline: Decimal) -> 
     """Return the hours of a month."""
     by_hand = sum((row.minutes * month.acts(row.key) for row in minutes if row.by_hand), Decimal(0))
     by_itself = sum((row.minutes * month.acts(row.key) for row in minutes if not row.by_hand), Decimal(0))
-    return Hours(Decimal(baseline), by_hand / 60, by_itself / 60, is_known=bool(month.row.figures.get("acts")))
+    return Hours(
+        Decimal(baseline), by_hand / 60, by_itself / 60, is_known=month.is_over and bool(month.row.figures.get("acts"))
+    )
 
 
 def hours(months: Sequence[Month], minutes: Sequence[ActMinutes], baselines: Baselines, key: str) -> Panel:
