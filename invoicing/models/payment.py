@@ -68,7 +68,10 @@ class Payment(models.Model):
                 condition=Q(reversed_as="") | Q(reversed_at__isnull=False), name="payment_reversed_as_when_reversed"
             ),
         ]
-        indexes = [models.Index(fields=["account", "-received_at"], name="payment_of_account")]
+        indexes = [
+            models.Index(fields=["account", "-received_at"], name="payment_of_account"),
+            models.Index(fields=["reversed_at"], condition=Q(reversed_at__isnull=False), name="payment_back"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reference} {self.amount}"
@@ -155,6 +158,7 @@ class PaymentAttempt(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at", "id"], condition=Q(state="queued"), name="attempt_due"),
+            models.Index(fields=["id"], condition=Q(state="parked"), name="attempt_parked"),
             models.Index(
                 fields=["account"], condition=Q(state__in=["sending", "unknown", "pending"]), name="attempt_unsettled"
             ),

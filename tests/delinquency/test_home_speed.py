@@ -5,13 +5,15 @@ from statistics import quantiles
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+import delinquency.admin.home  # noqa: F401  (read now, not in the middle of the measurement)
 from accounts.models import ServiceLine
 from billing_project.kernel import clock
 from delinquency.benchmarks.town import DEVICE, make_town
 from delinquency.reports.months import count_months
-from delinquency.tonight import coming, due_ids
+from delinquency.tonight import AT_ONCE, coming, due_ids
 from netenforce.models import Device, LineState
 from tests.backoffice import queries_for, staff_client
 
@@ -90,8 +92,11 @@ def test_the_home_page_answers_within_half_a_second_with_all_these_accounts(caps
         began = clock.monotonic()
         assert client.get(url).status_code == 200
         taken.append(clock.monotonic() - began)
+    with CaptureQueriesContext(connection) as asked:
+        client.get(url)
+    slow = [row for row in asked if float(row["time"]) > 0.03]
     began = clock.monotonic()
-    ids = due_ids(clock.now())[:1000]
+    ids = due_ids(clock.now())[:AT_ONCE]
     rows = coming(ids)
     with capsys.disabled():
         print(
@@ -99,4 +104,6 @@ def test_the_home_page_answers_within_half_a_second_with_all_these_accounts(caps
             f" {queries} queries; months counted in {counted:.1f} s;"
             f" {len(ids)} accounts played ahead in {clock.monotonic() - began:.1f} s ({len(rows)} rows)"
         )
+        for row in slow:
+            print(row["time"], row["sql"][:20000])
     assert quantiles(taken, n=20)[-1] <= 0.5
