@@ -19,7 +19,7 @@ from tests.backoffice import make_customer, make_everything, make_version, queri
 
 pytestmark = pytest.mark.django_db
 
-ROLES = ("Administrators", "Billing managers", "Billing clerks", "Support", "Auditors")
+ROLES = ("Administrators", "Support", "Auditors")
 NUMBER = r'href="([^"]+)"><span class="desk-count">(\d+)</span> <span>([^<]+)</span>'
 
 
