@@ -26,6 +26,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "delinquency.report_studies": {"task": "delinquency.report_studies", "schedule": schedule(MINUTE)},
     # Say what tomorrow should bring, while it is tomorrow.
     "delinquency.report_forecast": {"task": "delinquency.report_forecast", "schedule": crontab(minute="0", hour="20")},
+    # Keep the preview of the coming day fresh.
+    "delinquency.report_preview": {"task": "delinquency.report_preview", "schedule": crontab(minute="35")},
     # Count what the charts of the home page show, when Europe and America sleep; and clear the log of runs.
     "delinquency.report_months": {"task": "delinquency.report_months", "schedule": crontab(minute="20", hour="4")},
     # Make large files whose bell was lost, and delete those whose week is over.

@@ -17,7 +17,7 @@ from invoicing.sweep import bill
 from .models import RunRequest
 from .reports.months import count_months
 from .sweep import sweep
-from .tonight import coming, due_ids
+from .tonight import AT_ONCE, coming, due_ids
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ TASK = "delinquency.run_asked"
 ALIVE, ALIVE_WHOLE = timedelta(minutes=15), timedelta(minutes=65)
 # They are one piece of work, and say nothing before its end.
 WHOLE = (RunRequest.Kind.BILLING, RunRequest.Kind.FIGURES)
+PREVIEWS_KEPT = 2
 State, Kind = RunRequest.State, RunRequest.Kind
 Progress = Callable[[int, int], None]
 
@@ -52,6 +53,26 @@ def run_all_asked() -> int:
         taken += 1
         _work_on(request)
     return taken
+
+
+def keep_preview() -> int:
+    """Play the coming day where it is too much for somebody to wait for, and forget older previews.
+
+    Returns how many things are to come, or 0 where the page finds that out by itself.
+    """
+    previews = RunRequest.objects.filter(kind=Kind.PREVIEW, state=State.DONE)
+    kept = previews.values_list("pk", flat=True)[:PREVIEWS_KEPT]
+    previews.exclude(pk__in=list(kept)).delete()
+    if len(due_ids(clock.now())) <= AT_ONCE:
+        return 0
+    try:
+        with transaction.atomic():
+            request = RunRequest.objects.create(kind=Kind.PREVIEW, why="kept up to date each hour")
+    except IntegrityError:
+        return 0  # somebody has asked for it at this moment
+    run_all_asked()
+    request.refresh_from_db()
+    return len(request.result.get("rows", ()))
 
 
 def _claim() -> RunRequest | None:

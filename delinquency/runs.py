@@ -36,6 +36,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "netenforce.reconcile": ("Comparisons", "Reads the devices back and repairs what has drifted."),
     "delinquency.report_studies": ("Studies", "Works on studies of policies."),
     "delinquency.report_forecast": ("Forecast", "Says what tomorrow should bring."),
+    "delinquency.report_preview": ("What comes next", "Plays the coming day ahead where many accounts are due."),
     "delinquency.report_months": ("Figures of the months", "Counts what the charts show, and clears this log."),
     "delinquency.move_batches": ("Policy moves", "Goes on with moves of accounts to another policy."),
 }

@@ -7,7 +7,7 @@ from celery import shared_task
 from billing_project.kernel import clock
 from invoicing.sweep import bill
 
-from .asked_runs import run_all_asked
+from .asked_runs import keep_preview, run_all_asked
 from .imports import desk as imports
 from .operations import mass, reassess_many, work_on, work_on_all
 from .operations.airbag import guard
@@ -77,6 +77,12 @@ def report_months() -> int:
     """Count the figures of the last months anew and clear the log of runs; return how many months."""
     clear_log()
     return len(count_months())
+
+
+@shared_task(name="delinquency.report_preview", soft_time_limit=1500, time_limit=1800)
+def report_preview() -> int:
+    """Play the coming day ahead where that takes long; return how many things are to come."""
+    return keep_preview()
 
 
 @shared_task(name="delinquency.move_batch")

@@ -21,6 +21,8 @@ from .studies.forecast import due_by
 
 AHEAD = timedelta(hours=24)
 CHUNK = 500
+# So many accounts are played while somebody waits; for more, a worker does it each hour, and its last word is shown.
+AT_ONCE = 300
 BILL_TIME = time(0, 5)
 # In the order in which people ask about them.
 ORDER = (

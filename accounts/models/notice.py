@@ -112,6 +112,12 @@ class Notice(models.Model):
                 fields=["lease_until_at"], condition=Q(state__in=["claimed", "sending"]), name="notice_leased"
             ),
             models.Index(fields=["id"], condition=Q(state="ambiguous"), name="notice_ambiguous"),
+            # What the home page counts: the few that are not settled, among all that ever were.
+            models.Index(
+                fields=["state"],
+                condition=Q(state__in=["queued", "claimed", "sending", "parked", "ambiguous"]),
+                name="notice_unsettled",
+            ),
             models.Index(fields=["account", "-created_at"], name="notice_of_account"),
             models.Index(fields=["to_address", "-sending_at"], name="notice_to_address"),
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="notice_provider_id"),

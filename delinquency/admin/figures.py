@@ -1,7 +1,6 @@
 """Figures by month: the charts with their tables; and the minutes that they assume."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -45,25 +44,9 @@ class MonthFiguresAdmin(ReadOnlyAdmin):
         """Show the figures of the last twelve months and the one that runs, company by company."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found = by_company()
-        companies = [company for company, _months in found]
-        minutes, baselines = list(ActMinutes.objects.all()), Baselines(companies)
-        parts = []
-        for company, months in found:
-            key, last = f"c{company.pk}", _last_whole(months)
-            parts.append(
-                {
-                    "company": company, "key": key, "made_at": local_time(months[-1].row.made_at),
-                    "panels": [
-                        funnel(months, key, company.currency), recovered(months, key, company.currency),
-                        days_to_pay(months, key), hours(months, minutes, baselines, key),
-                    ],
-                    "month": last.words, "sum": arithmetic(last, minutes, baselines.of(last)),
-                }
-            )  # fmt: skip
         may_run = request.user.has_perm("delinquency.run_sweep")
         context = {
-            **self.admin_site.each_context(request), "opts": self.opts, "title": "Figures by month", "parts": parts,
+            **self.admin_site.each_context(request), "opts": self.opts, "title": "Figures by month", "parts": parts(),
             "ask_url": reverse("admin:delinquency_runrequest_ask", args=[RunRequest.Kind.FIGURES]) if may_run else "",
             "minutes_url": reverse("admin:delinquency_actminutes_changelist"),
         }  # fmt: skip
@@ -103,18 +86,28 @@ def by_company() -> list[tuple[Company, list[Month]]]:
     return list(found.items())
 
 
-def hours_in_brief(found: Sequence[tuple[Company, list[Month]]]) -> list[tuple[Company, str, Decimal, Decimal]]:
-    """Return for each company its last whole month, the hours saved in it, and the baseline; three queries."""
+def parts() -> list[dict[str, Any]]:
+    """Return the charts and tables of each company, and the sum of its last whole month; three queries."""
+    found = by_company()
     if not found:
         return []
-    minutes = list(ActMinutes.objects.all())
-    baselines = Baselines([company for company, _months in found])
-    rows = []
+    minutes, baselines = list(ActMinutes.objects.all()), Baselines([company for company, _months in found])
+    shown = []
     for company, months in found:
-        last = _last_whole(months)
+        key, last = f"c{company.pk}", _last_whole(months)
         one = hours_of(last, minutes, baselines.of(last))
-        rows.append((company, last.words, one.saved, one.baseline))
-    return rows
+        shown.append(
+            {
+                "company": company, "key": key, "made_at": local_time(months[-1].row.made_at),
+                "panels": [
+                    funnel(months, key, company.currency), recovered(months, key, company.currency),
+                    days_to_pay(months, key), hours(months, minutes, baselines, key),
+                ],
+                "month": last.words, "sum": arithmetic(last, minutes, one.baseline),
+                "saved": one.saved if one.is_known else None, "baseline": one.baseline,
+            }
+        )  # fmt: skip
+    return shown
 
 
 def _last_whole(months: Sequence[Month]) -> Month:

@@ -16,7 +16,7 @@ from delinquency.reports.unpaid import ageing
 from delinquency.runs import Line, lines
 from invoicing.models import BillingRun
 
-from .figures import by_company, hours_in_brief
+from .figures import parts
 from .home_numbers import BAD, DESK, GOOD, LATE, MONEY, PEOPLE, Number, asked_by, grouped
 from .home_setup import steps_to_do
 from .journal import event_badge
@@ -39,7 +39,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not request.user.has_perm("accounts.view_account"):
         return context
     user = staff_user(request)
-    first, groups, then = ORDERS[next((right for right in (MANAGES, TAKES_MONEY, ANSWERS) if user.has_perm(right)), "")]
+    right = next((right for right in (MANAGES, TAKES_MONEY, ANSWERS) if user.has_perm(right)), "")
+    first, groups, then = ORDERS[right]
     numbers = _numbers(user)
     return {
         **context,
@@ -54,7 +55,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "till_url": reverse("admin:accounts_account_take_payment") if user.has_perm(TAKES_MONEY) else "",
         "runs_url": reverse("admin:delinquency_taskrun_runs"),
         "ageing": ageing(_list("invoicing_invoice")),
-        "hours": hours_in_brief(by_company()),
+        "figures": parts() if right in (MANAGES, "") else (),
+        "shows_charts": right in (MANAGES, ""),
         "last_events": _last_events(),
         "events_url": _list("delinquency_event"),
     }

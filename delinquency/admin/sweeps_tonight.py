@@ -16,10 +16,8 @@ from accounts.admin.base import local_time
 from billing_project.kernel import clock
 from delinquency.models import RunRequest
 from delinquency.studies.tables import safe_cell
-from delinquency.tonight import Coming, coming, due_ids, totals
+from delinquency.tonight import AT_ONCE, Coming, coming, due_ids, totals
 
-# So many accounts are played while somebody waits; for more, a worker does it and the page shows what it found last.
-AT_ONCE = 1000
 ROWS_PER_PAGE = 50
 COLUMNS = ("number", "name", "what", "local_at", "at", "invoice", "amount", "currency", "why")
 HEADS = ("account", "name", "what", "when (account's time)", "when (UTC)", "invoice", "amount", "currency", "why")

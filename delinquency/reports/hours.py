@@ -16,17 +16,19 @@ MEANS = (
     "The baseline is what the company says late accounts took a month before. Taken off is what staff still did by"
     " hand: counted from the journal, times the minutes that one such piece of work is assumed to take. What the"
     " program did by itself is counted too, as a check: so long the same work would have taken people. Only the counts"
-    " are measured; baseline and minutes are assumptions that you set."
+    " are measured; baseline and minutes are assumptions that you set. A month that is not over,"
+    " or without any work on record, is left open."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """The hours of one month."""
+    """The hours of one month; what was saved is known once it is over, and only if any work is on record."""
 
     baseline: Decimal
     by_hand: Decimal
     by_itself: Decimal
+    is_known: bool = True
 
     @property
     def saved(self) -> Decimal:
@@ -58,7 +60,9 @@ def hours_of(month: Month, minutes: Sequence[ActMinutes], baseline: Decimal) -> 
     """Return the hours of a month."""
     by_hand = sum((row.minutes * month.acts(row.key) for row in minutes if row.by_hand), Decimal(0))
     by_itself = sum((row.minutes * month.acts(row.key) for row in minutes if not row.by_hand), Decimal(0))
-    return Hours(Decimal(baseline), by_hand / 60, by_itself / 60)
+    return Hours(
+        Decimal(baseline), by_hand / 60, by_itself / 60, is_known=month.is_over and bool(month.row.figures.get("acts"))
+    )
 
 
 def hours(months: Sequence[Month], minutes: Sequence[ActMinutes], baselines: Baselines, key: str) -> Panel:
@@ -68,12 +72,14 @@ def hours(months: Sequence[Month], minutes: Sequence[ActMinutes], baselines: Bas
         f"{key}-hours", "Staff hours saved by month", "Saved, and still worked by hand; the table has the numbers.",
         [month.label for month in months],
         [
-            Series("hours saved", "live", [max(round(one.saved), 0) for _month, one in found]),
+            Series("hours saved", "live", [max(round(one.saved), 0) if one.is_known else 0 for _month, one in found]),
             Series("still by hand", "draft", [round(one.by_hand) for _month, one in found]),
         ],
     )  # fmt: skip
     rows = [
         [month.words, *(f"{value:.1f} h" for value in (one.baseline, one.by_hand, one.saved, one.by_itself))]
+        if one.is_known
+        else [month.words, f"{one.baseline:.1f} h", "–", "–", "–"]
         for month, one in reversed(found)
     ]
     heads = ["Month", "Baseline", "Still by hand", "Saved", "Done by the program, as if by hand"]
@@ -83,6 +89,8 @@ def hours(months: Sequence[Month], minutes: Sequence[ActMinutes], baselines: Bas
 def arithmetic(month: Month, minutes: Sequence[ActMinutes], baseline: Decimal) -> list[tuple[str, str, bool]]:
     """Return a month's sum line by line: words, value, and whether the line is a total."""
     one = hours_of(month, minutes, baseline)
+    if not one.is_known:
+        return []
     lines = [("Baseline, as the company says", f"{one.baseline:.1f} h", False)]
     lines += [_line(row, month, "− ") for row in minutes if row.by_hand and month.acts(row.key)]
     lines.append(("Still done by hand", f"− {one.by_hand:.1f} h", False))

@@ -39,8 +39,12 @@ class Month:
     @property
     def words(self) -> str:
         """Return the month as tables write it; the one that runs is not over."""
-        runs = self.row.month == clock.today().replace(day=1)
-        return f"{self.row.month:%B %Y}" + (" (so far)" if runs else "")
+        return f"{self.row.month:%B %Y}" + ("" if self.is_over else " (so far)")
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the month is over."""
+        return self.row.month < clock.today().replace(day=1)
 
     @property
     def on(self) -> date:

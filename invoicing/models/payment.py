@@ -73,6 +73,7 @@ class Payment(models.Model):
         indexes = [
             models.Index(fields=["account", "-received_at"], name="payment_of_account"),
             models.Index(OpClass(Upper("reference"), name="text_pattern_ops"), name="payment_reference_typed"),
+            models.Index(fields=["reversed_at"], condition=Q(reversed_at__isnull=False), name="payment_back"),
         ]
 
     def __str__(self) -> str:
@@ -164,6 +165,7 @@ class PaymentAttempt(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at", "id"], condition=Q(state="queued"), name="attempt_due"),
+            models.Index(fields=["id"], condition=Q(state="parked"), name="attempt_parked"),
             models.Index(
                 fields=["account"], condition=Q(state__in=["sending", "unknown", "pending"]), name="attempt_unsettled"
             ),

@@ -133,7 +133,8 @@ def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(
     page: Page, live_server: LiveServer, account: Account, scheme: str
 ) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    for role in ROLES:
+    roles, pages = (ROLES, PAGES) if scheme == "light" else (ROLES[2:3], PAGES[:4])
+    for role in roles:
         page.set_viewport_size({"width": 1366, "height": 768})
         enter(page, live_server, role)
         picture(page, f"home-{role}-{scheme}")
@@ -142,7 +143,7 @@ def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(
         assert _too_wide(page) <= 0, role
         picture(page, f"home-{role}-{scheme}-360")
     enter(page, live_server, "Administrators")
-    for name in PAGES:
+    for name in pages:
         page.set_viewport_size({"width": 1366, "height": 768})
         page.goto(live_server.url + reverse(f"admin:delinquency_{name}"))
         picture(page, f"{name}-{scheme}")

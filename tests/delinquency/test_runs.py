@@ -12,7 +12,7 @@ from accounts.models import User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.nudge import recorded
-from delinquency.asked_runs import ask_for_run, run_all_asked
+from delinquency.asked_runs import ask_for_run, keep_preview, run_all_asked
 from delinquency.models import Event, RunRequest, Sweep, TaskRun
 from delinquency.runs import CHECK, WORDS, clear_log, lines, note_run, timetable
 from delinquency.sweep import sweep
@@ -263,3 +263,14 @@ def test_pushing_tries_an_order_that_waits_for_its_next_try_now() -> None:
     task.refresh_from_db()
     assert task.due_at <= clock.now()
     assert EnforcementTask.objects.count() == 1
+
+
+def test_where_many_are_due_the_preview_is_kept_fresh_and_old_ones_are_forgotten() -> None:
+    town(sonar(status_switch_days=None), 2)
+    with clock.at(instant("2026-01-20 15:00")):
+        assert keep_preview() == 0
+        with patch("delinquency.asked_runs.AT_ONCE", 1):
+            found = [keep_preview() for _ in range(4)]
+    assert found[0] > 0
+    assert len(set(found)) == 1
+    assert RunRequest.objects.count() == 3
