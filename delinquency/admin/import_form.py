@@ -14,7 +14,14 @@ from delinquency.models import ImportFile
 from invoicing.models import BillingDefault
 
 LINES_MAX = 200
-_LABELS = {"c1": "joined with", "c2": "and with", "c3": "and with", "i0": "where that is blank", "i1": "joined with"}
+_LABELS = {
+    "c0": "column of the file",
+    "c1": "joined with",
+    "c2": "and with",
+    "c3": "and with",
+    "i0": "where that is blank",
+    "i1": "joined with",
+}
 
 
 class ReadAsForm(forms.Form):
@@ -46,7 +53,7 @@ class ColumnsForm(forms.Form):
         for column in self.columns:
             for place in column.places:
                 self.fields[f"{column.name}-{place}"] = forms.ChoiceField(
-                    label=_LABELS.get(place, words_of(column)), choices=headers, required=False,
+                    label=_LABELS[place], choices=headers, required=False,
                     help_text=column.hint if place == "c0" else "",
                 )  # fmt: skip
             if column.may_be_fixed:
