@@ -34,8 +34,7 @@ class Leaving:
     """What going live does with what waits in the queues."""
 
     letters: dict[str, int]
-    charges: int
-    charges_amount: Decimal
+    charges: list[tuple[str, int, Decimal]]  # by currency
     cuts: int
     taken_over: int
     restores: int
@@ -44,9 +43,9 @@ class Leaving:
 def what_would_leave(since: datetime) -> Leaving:
     """Return what was decided in shadow and waits, and what goes out in spite of that; a constant number of queries."""
     letters = letters_of_shadow(since).order_by().values_list("channel").annotate(n=Count("pk"))
-    charges = charges_of_shadow(since).aggregate(n=Count("pk"), amount=Sum("amount"))
+    charges = charges_of_shadow(since).order_by().values_list("account__company__currency")
     return Leaving(
-        letters=dict(letters), charges=charges["n"], charges_amount=charges["amount"] or Decimal("0.00"),
+        letters=dict(letters), charges=list(charges.annotate(n=Count("pk"), amount=Sum("amount"))),
         cuts=cuts_of_shadow(since).count(), taken_over=lines_to_take_over(restricted_there()).count(),
         restores=restores_waiting(),
     )  # fmt: skip
