@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import OuterRef, Subquery
 
 from accounts.models import Account
 from billing_project.kernel import money
@@ -151,12 +151,6 @@ def restricted_there() -> list[int]:
     return list(
         OldState.objects.filter(pk__in=newest.values("pk"), restricted=True).values_list("account_id", flat=True)
     )
-
-
-def currency_of(account_ids: Iterable[int]) -> dict[int, str]:
-    """Return in which currency each account is billed."""
-    rows = Account.objects.filter(pk__in=set(account_ids)).annotate(code=F("company__currency"))
-    return dict(rows.values_list("pk", "code"))
 
 
 def _yes_no(answer: bool) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import AccountStatus
-from delinquency.imports.columns import CHOICE, DAY, MOMENT, YES_NO, Choice, Column
+from delinquency.imports.columns import CHOICE, DAY, MOMENT, YES_NO, Choice, Column, is_needed
 from delinquency.imports.converting import DATE_ORDERS, DECIMALS
 from delinquency.imports.desk import columns_of
 from delinquency.imports.files import DELIMITERS, ENCODINGS, XLSX
@@ -14,7 +14,19 @@ from delinquency.models import ImportFile
 from invoicing.models import BillingDefault
 
 LINES_MAX = 200
-_LABELS = {"c1": "joined with", "c2": "and with", "c3": "and with", "i0": "where that is blank", "i1": "joined with"}
+_NAMES = {
+    "ipv4": "IPv4 address", "radius_username": "RADIUS user", "timezone": "time zone", "email": "e-mail",
+    "next_bill_on": "next bill date", "issued_on": "invoice date", "due_on": "due date", "on": "day of the export",
+    "last4": "last four digits", "since": "delinquent since", "reversed_on": "returned on", "expires_on": "expiry date",
+}  # fmt: skip
+_LABELS = {
+    "c0": "column of the file",
+    "c1": "joined with",
+    "c2": "and with",
+    "c3": "and with",
+    "i0": "where that is blank",
+    "i1": "joined with",
+}
 
 
 class ReadAsForm(forms.Form):
@@ -29,7 +41,7 @@ class ReadAsForm(forms.Form):
 
 def words_of(column: Column) -> str:
     """Return how a person calls a column of ours."""
-    return column.name.replace("_", " ")
+    return _NAMES.get(column.name) or column.name.replace("_", " ")
 
 
 class ColumnsForm(forms.Form):
@@ -46,7 +58,7 @@ class ColumnsForm(forms.Form):
         for column in self.columns:
             for place in column.places:
                 self.fields[f"{column.name}-{place}"] = forms.ChoiceField(
-                    label=_LABELS.get(place, words_of(column)), choices=headers, required=False,
+                    label=_LABELS[place], choices=headers, required=False,
                     help_text=column.hint if place == "c0" else "",
                 )  # fmt: skip
             if column.may_be_fixed:
@@ -99,7 +111,7 @@ class ColumnsForm(forms.Form):
         """Return the fields, column by column of ours, as the page shows them."""
         return [
             {
-                "column": column, "words": words_of(column),
+                "needed": is_needed(self.file.kind, column), "words": words_of(column),
                 "fields": [self[f"{column.name}-{place}"] for place in column.places]
                 + [self[name] for name in (f"{column.name}-fixed",) if name in self.fields],
             }

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -36,7 +36,7 @@ from delinquency.imports.columns import COLUMNS
 from delinquency.imports.files import BYTES_MAX, open_file
 from delinquency.models import ImportFile, ImportMapping, ImportProblem
 
-from .import_form import ColumnsForm, ReadAsForm, reads_text
+from .import_form import ColumnsForm, ReadAsForm, reads_text, words_of
 
 State, Kind = ImportFile.State, ImportFile.Kind
 TONES = {
@@ -203,7 +203,9 @@ class ImportFileAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
         """Show what a file would do or has done; on POST import it or put it aside."""
-        file = ImportFile.objects.select_related("uploaded_by", "applied_by").filter(pk=number_of(object_id)).first()
+        # Ten megabytes are not read to show a page of words.
+        rows = ImportFile.objects.defer("content").annotate(has_content=Q(content__isnull=False))
+        file = rows.select_related("uploaded_by", "applied_by").filter(pk=number_of(object_id)).first()
         if file is None:
             return super().change_view(request, object_id, form_url, extra_context)
         if not self.has_view_permission(request, file):
@@ -237,7 +239,7 @@ class ImportFileAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request), "opts": self.opts, "original": file, "file": file,
             "title": file.name, "state": state_badge(file, TONES), "working": working, "watching": watching,
             "refused": refused, "may": may, "problems": problems.get_page(request.GET.get("p")),
-            "preview_columns": [name.replace("_", " ") for name in shown],
+            "preview_columns": [words_of(column) for column in desk.columns_of(file) if column.name in shown],
             "preview": [(line, [cells.get(name, "") for name in shown]) for line, cells in file.preview],
             "good": max(file.rows_total - file.wrong, 0), "changes": file.created + file.updated,
             "source": presets.SOURCES.get(file.source, file.source), "uploaded": local_time(file.uploaded_at),

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action
 
 from accounts.admin.base import BAD, GOOD, NOTE, QUIET, HistoryAdmin, ReadOnlyAdmin, badge, local_time, staff_user
-from accounts.admin.confirm import ReasonForm, confirm_whole
+from accounts.admin.confirm import confirm_whole
 from accounts.models import Shadow
 from accounts.queries import open_stops
 from accounts.shadowing import begin_shadow
@@ -34,9 +34,18 @@ BEGINS = (
 )
 
 
-class GoLiveForm(ReasonForm):
+class AcceptForm(forms.Form):
+    """Ask why a difference is right."""
+
+    reason = forms.CharField(
+        max_length=200, help_text="Kept with each, such as “Their credit of 20 January was paid out in cash”."
+    )
+
+
+class GoLiveForm(forms.Form):
     """Ask for the word, and why."""
 
+    reason = forms.CharField(max_length=200, help_text="Such as “Compared for a week; 3 differences accepted”.")
     typed = forms.CharField(label=f"Type {WORD}", max_length=20, help_text="In capitals, as it stands here.")
 
 
@@ -118,7 +127,7 @@ class ShadowAdmin(HistoryAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         found = compare()
-        form = ReasonForm(request.POST or None)
+        form = AcceptForm(request.POST or None)
         if request.method == "POST":
             if not self.has_run_permission(request):
                 raise PermissionDenied

@@ -91,7 +91,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         status=_of(CHOICE, "account status", "state", "client status", fixed=True),
         billing_default=_of(CHOICE, "policy", "billing profile", fixed=True,
                             hint="Which policy bills them; usually one for the whole file."),
-        timezone=_of(CHOICE, "time zone", "tz", fixed=True, hint="Blank: the company's."),
+        timezone=_of(TEXT, "time zone", "tz", fixed=True, hint="Blank: the company's."),
         bill_day=_of(WHOLE, "billing day", "invoice day", "day of month", "invoicing day", fixed=True,
                      hint="From 1 to 31."),
         next_bill_on=_of(DAY, "next bill date", "next invoice date", "next due date", "next billing date", fixed=True),
@@ -190,9 +190,14 @@ def missing(kind: str, mapping: Choice) -> list[str]:
     return [
         column.name
         for column in COLUMNS[kind]
-        if column.required and not any(mapping.columns.get(column.name, {}).values())
-        and not mapping.fixed.get(column.name) and column.name not in MAY_LACK.get(kind, ())
+        if is_needed(kind, column) and not any(mapping.columns.get(column.name, {}).values())
+        and not mapping.fixed.get(column.name)
     ]  # fmt: skip
+
+
+def is_needed(kind: str, column: Column) -> bool:
+    """Tell whether a column must be chosen, or filled with one value for all rows."""
+    return column.required and column.name not in MAY_LACK.get(kind, ())
 
 
 # Columns that the commands ask for although each of their cells may be blank: another program need not know them.

@@ -290,11 +290,11 @@ def _check(file: ImportFile) -> None:
     preview = [[row.line, {name: _shown(name, text) for name, text in row.cells.items()}]
                for row in sheet.rows[:PREVIEW_ROWS]]  # fmt: skip
     rows = sheet.rows_count
-    unread = list(sheet.problems)
+    unread, known = list(sheet.problems), set(sheet.problems)
     what, work = work_of(file.kind, file.uploaded_by)
     report = run_import(sheet, what, work, dry_run=True)
     # A cell that could not be read is wrong once, not once more for being no date.
-    problems = unread + [one for one in report.problems if one not in unread and (one.line, one.column) not in first]
+    problems = unread + [one for one in report.problems if one not in known and (one.line, one.column) not in first]
     problems, report = _without_the_wrong(file, problems, report)
     with transaction.atomic():
         locked = lock_row(ImportFile.objects.all(), file.pk)

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Count, Sum
 
-from accounts.models import Shadow, User
+from accounts.models import Notice, Shadow, User
 from accounts.operations import WAKE_ON_RESUME
 from accounts.shadowing import cancel_letters, end_shadow, letters_of_shadow, lock_shadow
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.nudge import nudge
+from invoicing.models import PaymentAttempt
 from invoicing.operations.shadow import cancel_charges, charges_of_shadow
+from netenforce.models import EnforcementTask as Order
 from netenforce.operations.shadow import (
     cancel_cuts,
     cuts_of_shadow,
@@ -27,6 +29,7 @@ from ..models import AcceptedDifference
 from ..shadow_compare import Comparison, Difference, restricted_there
 
 WORD = "GO LIVE"
+TRIES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +37,7 @@ class Leaving:
     """What going live does with what waits in the queues."""
 
     letters: dict[str, int]
-    charges: int
-    charges_amount: Decimal
+    charges: list[tuple[str, int, Decimal]]  # by currency
     cuts: int
     taken_over: int
     restores: int
@@ -44,9 +46,9 @@ class Leaving:
 def what_would_leave(since: datetime) -> Leaving:
     """Return what was decided in shadow and waits, and what goes out in spite of that; a constant number of queries."""
     letters = letters_of_shadow(since).order_by().values_list("channel").annotate(n=Count("pk"))
-    charges = charges_of_shadow(since).aggregate(n=Count("pk"), amount=Sum("amount"))
+    charges = charges_of_shadow(since).order_by().values_list("account__company__currency")
     return Leaving(
-        letters=dict(letters), charges=charges["n"], charges_amount=charges["amount"] or Decimal("0.00"),
+        letters=dict(letters), charges=list(charges.annotate(n=Count("pk"), amount=Sum("amount"))),
         cuts=cuts_of_shadow(since).count(), taken_over=lines_to_take_over(restricted_there()).count(),
         restores=restores_waiting(),
     )  # fmt: skip
@@ -63,6 +65,7 @@ def go_live(*, typed: str, reason: str, by: User | None = None) -> Shadow:
     if not reason.strip():
         raise Refused("no_reason", "Say why the program goes live now; the reason is kept.")
     shadow = lock_shadow()
+    _wait_for_writers()
     # Taken over first: a line that is cut in the old network already needs no order of ours.
     cancelled = {
         "taken_over": take_over(restricted_there()),
@@ -74,6 +77,26 @@ def go_live(*, typed: str, reason: str, by: User | None = None) -> Shadow:
     for task in WAKE_ON_RESUME:
         nudge(task)
     return shadow
+
+
+def _wait_for_writers() -> None:
+    """Let everybody who writes into the queues at this moment finish, and nobody begin until we are done.
+
+    So no letter that was decided in shadow comes into a queue after it was emptied. Raises Refused if they do not
+    finish within some seconds.
+    """
+    names = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in (Notice, PaymentAttempt, Order))
+    for _ in range(TRIES):
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                # Shorter than the time after which the database looks for who waits for whom: we give way, not they.
+                cursor.execute("SELECT set_config('lock_timeout', '700ms', true)")
+                cursor.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
+                cursor.execute("SELECT set_config('lock_timeout', '0', true)")
+        except OperationalError:
+            continue
+        return
+    raise Refused("busy", "A check or a mass action is at work just now; nothing was changed. Try again in a minute.")
 
 
 def accept_differences(found: Comparison, keys: Sequence[str], *, reason: str, by: User | None = None) -> int:
