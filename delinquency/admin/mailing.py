@@ -84,8 +84,8 @@ class ReportSubscriptionAdmin(RegistryPages, HistoryAdmin):
         latest = ReportMailing.objects.filter(subscription=OuterRef("pk")).order_by("-due_at", "-pk")
         found = {name: Subquery(latest.values(name)[:1]) for name in ("state", "why", "last_on")}
         rows: QuerySet[Any] = super().get_queryset(request).prefetch_related("recipients")
-        rows = rows.annotate(**{f"latest_{name}": one for name, one in found.items()})
-        return rows
+        shown: QuerySet[Any] = rows.annotate(**{f"latest_{name}": one for name, one in found.items()})
+        return shown
 
     def save_model(self, request: HttpRequest, obj: ReportSubscription, form: Any, change: bool) -> None:
         """Save; one that goes on after a pause begins anew, so that nothing is sent for the time between."""

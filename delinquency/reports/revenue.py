@@ -149,11 +149,11 @@ def _tax_lines(asked: Asked, name: str) -> list[Line]:
     fields = ("taxes", "tax", "quantity", "unit_price", "discount")
     for parts, tax, quantity, price, discount in lines.values_list(*fields).iterator():
         known = ZERO
-        for one in parts:
-            kept = taxes[str(one["name"]), Decimal(str(one["percent"]))]
-            kept[0] += Decimal(str(one["amount"]))
+        for title, percent, amount in parts:
+            kept = taxes[str(title), Decimal(percent)]
+            kept[0] += Decimal(amount)
             kept[1] += quantity * price - discount
-            known += Decimal(str(one["amount"]))
+            known += Decimal(amount)
         if tax != known:
             taxes[UNKNOWN, ZERO][0] += tax - known
     blanks: tuple[Cell, ...] = (None,) * 6

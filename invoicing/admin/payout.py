@@ -56,7 +56,8 @@ class PayoutAdmin(ReadOnlyAdmin):
         """Return the payouts with the number of their lines, and of those that are not in our books."""
         lost = Q(lines__kind__in=("charge", "refund"), lines__payment=None, lines__refund=None)
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(lines_count=Count("lines"), lost_count=Count("lines", filter=lost))
+        shown: QuerySet[Any] = rows.annotate(lines_count=Count("lines"), lost_count=Count("lines", filter=lost))
+        return shown
 
     @admin.display(description="amount", ordering="amount")
     def amount_shown(self, row: Payout) -> SafeString | str:
