@@ -56,7 +56,7 @@ class ChargeAction:
 
     def has_charge_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may have cards charged."""
-        return bool(request.user.has_perms(("invoicing.record_payment", "invoicing.change_paymentattempt")))
+        return bool(request.user.has_perms(("invoicing.record_payment", "invoicing.charge_due")))
 
     @action(description="Charge the card now", icon="credit_card", permissions=["charge"])
     def charge_card(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:

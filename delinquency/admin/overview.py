@@ -172,7 +172,7 @@ class AccountPage(
         if account and request.method == "POST":  # what the form refused stands in the row that it was tried on
             account = self.get_object(request, object_id)
         if account:
-            may_count = request.user.has_perm("delinquency.change_standing")
+            may_count = request.user.has_perm("delinquency.decide_flag")
             context |= {"account": account, "panel": {"flag": _flag_of(account), "may_count": may_count}}
         return response
 

@@ -82,7 +82,7 @@ class TaskRunAdmin(BlockedPage, TonightPage, ReadOnlyAdmin):
             "wrong": sum(line.is_wrong for line in every), "only": only, "task": task,
             "task_words": WORDS.get(task, ("",))[0],
             "log": [self._log_line(run) for run in log[:LOG_LINES]], "log_url": self._list_url(),
-            "pause": open_pause(), "may_pause": request.user.has_perm("accounts.change_pause"),
+            "pause": open_pause(), "may_pause": request.user.has_perm("accounts.pause_everything"),
             "waiting": _waiting(), "trips": _held(), "asked": _asked(),
             "may_see_trips": request.user.has_perm("delinquency.view_airbagtrip"),
         }  # fmt: skip

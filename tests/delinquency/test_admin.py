@@ -69,7 +69,7 @@ def make_everything_else(version: PolicyVersion) -> None:
 
 
 def test_the_ageing_table_adds_up_to_what_is_unpaid() -> None:
-    from delinquency.reports.ageing import ageing
+    from delinquency.reports.unpaid import ageing
 
     version = make_version()
     make_everything_else(version)

@@ -103,7 +103,7 @@ class Resend:
     """Notices sent again: those that did not reach anybody, unless more is asked for."""
 
     name = MassAction.Kind.RESEND
-    right = "accounts.change_notice"
+    right = "accounts.send_notice"
     undoes, is_money = False, False
     undo_within: timedelta | None = None
     undo_words = "A notice that was sent cannot be undone."
