@@ -22,7 +22,11 @@ OUTCOME_TONES = {
 class CloseLinksAction:
     """The button of an account's page that closes all its links."""
 
-    @action(description="Close all links", icon="link_off", permissions=["accounts.close_links"])
+    def has_close_links_permission(self, request: HttpRequest, _object_id: object = None) -> bool:
+        """Tell whether the user may close links."""
+        return bool(request.user.has_perm("accounts.close_links"))
+
+    @action(description="Close all links", icon="link_off", permissions=["close_links"])
     def close_links(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         """Close every link that was sent to the customer so far, and sign every browser out."""
 

@@ -278,7 +278,11 @@ class GroupAdmin(_WithinOwnRights, FreshChanges, DjangoGroupAdmin, DeskAdmin):  
         """Add a role, after a fresh proof."""
         return super().add_view(request, form_url, extra_context)
 
-    @action(description="Copy to a role of your own", icon="content_copy", permissions=["auth.add_group"])
+    def has_copy_permission(self, request: HttpRequest, _object_id: object = None) -> bool:
+        """Tell whether the user may copy roles."""
+        return bool(request.user.has_perm("auth.add_group"))
+
+    @action(description="Copy to a role of your own", icon="content_copy", permissions=["copy"])
     @needs_fresh_proof
     def copy_role(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Make a role of one's own that begins with the permissions of another."""

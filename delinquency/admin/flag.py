@@ -47,7 +47,11 @@ class LeaveOutForm(forms.Form):
 class FlagActions:
     """The button of the account page that takes the flag off."""
 
-    @action(description="Remove flag", icon="flag", permissions=["delinquency.decide_flag"])
+    def has_decide_flag_permission(self, request: HttpRequest, _object_id: object = None) -> bool:
+        """Tell whether the user may decide about flags."""
+        return bool(request.user.has_perm("delinquency.decide_flag"))
+
+    @action(description="Remove flag", icon="flag", permissions=["decide_flag"])
     def unflag(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason, and drop the flag for being seriously late (A28)."""
 

@@ -287,7 +287,11 @@ class PolicyVersionAdmin(MoveHereMixin, StudyActions):
         when = local_time(version.published_at)
         return format_html("{} UTC, {}", when, version.published_by) if version.published_by else when
 
-    @action(description="Publish", icon="publish", permissions=["delinquency.publish_policy"])
+    def has_publish_permission(self, request: HttpRequest, _object_id: object = None) -> bool:
+        """Tell whether the user may publish."""
+        return bool(request.user.has_perm("delinquency.publish_policy"))
+
+    @action(description="Publish", icon="publish", permissions=["publish"])
     def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for confirmation, with what the linter found, and publish the draft."""
 

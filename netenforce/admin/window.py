@@ -54,7 +54,11 @@ class OpenWindowButton:
         account: Account = row.account
         return account
 
-    @action(description="Open a payment window", icon="lock_open", permissions=["netenforce.release_line"])
+    def has_release_line_permission(self, request: HttpRequest, _object_id: object = None) -> bool:
+        """Tell whether the user may open windows."""
+        return bool(request.user.has_perm("netenforce.release_line"))
+
+    @action(description="Open a payment window", icon="lock_open", permissions=["release_line"])
     def open_payment_window(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason, and give the account's lines full access for some minutes."""
         desk: Any = self
