@@ -21,7 +21,7 @@ class NoticeTemplateVersionAdmin(HistoryAdmin):
     list_filter = ("state", "template__channel", "template__language")
     search_fields = ("template__key", "note", "body", "subject")
     fields = ("template", "number", "state", "subject", "body", "note", "is_shipped", "published", "published_by")
-    readonly_fields = ("published",)
+    readonly_fields = ("published", "published_by")
     empty_words = "No text was changed yet: letters go out as they ship. Choose one under Templates to change it."
     empty_link = ("Templates", "admin:accounts_noticetemplate_changelist")
 

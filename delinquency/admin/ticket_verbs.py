@@ -90,7 +90,7 @@ class TicketVerbs:
         verbs: dict[str, tuple[Verb, str]] = {
             "take": (self.take, WORK), "hand_over": (self.hand_over, WORK), "note": (self.note, WORK),
             "priority": (self.priority, WORK), "wait": (self.wait, WORK), "close": (self.close, WORK),
-            "reopen": (self.reopen, WORK), "watch": (self.watch, "delinquency.view_ticket"),
+            "reopen": (self.reopen, WORK), "watch": (self.watch, WORK),
             "merge": (self.merge, MERGE), "unmerge": (self.unmerge, MERGE),
             "promise": (self.promise, "delinquency.grant_grace"), "ping": (self.ping, WORK),
         }  # fmt: skip
