@@ -201,7 +201,7 @@ def make_everything() -> Account:
     make_run_rows(account)
     make_import_rows(account)
     accounts_operations.pause_everything(reason="Letters name the wrong amount")
-    seal_entries()
+    seal_entries(pass_max=1, seconds_max=0)
     AuditCheck.objects.create(asked_at=NOON, asked_by="mia")
     accounts_operations.raise_attention(code="cut-held", key="x", words="A cut was held back.", account=account)
     return account
