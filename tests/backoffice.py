@@ -36,7 +36,6 @@ from accounts.models import (
     User,
 )
 from delinquency.models import (
-    AccountHold,
     AirbagStep,
     AirbagTrip,
     CallTask,
@@ -51,8 +50,6 @@ from delinquency.models import (
     InvoiceStanding,
     Macro,
     MacroAction,
-    MassAction,
-    MassItem,
     MoveBatch,
     Policy,
     PolicyMove,
@@ -91,7 +88,7 @@ from netenforce.models import (
     LinePlacement,
     LineState,
 )
-from tests.desk_rows import make_desk_rows, make_network_rows
+from tests.desk_rows import make_desk_rows, make_mass_rows, make_network_rows
 from tests.factories import bill_by, make_account, make_contact, make_source
 
 NOON = datetime(2026, 1, 20, 17, tzinfo=UTC)  # 12:00 in New York
@@ -189,6 +186,7 @@ def make_everything() -> Account:
     _make_delinquency(account, invoice, version)
     _make_letters(account)
     make_network_rows(account, line)
+    make_mass_rows(account)
     accounts_operations.pause_everything(reason="Letters name the wrong amount")
     accounts_operations.raise_attention(code="cut-held", key="x", words="A cut was held back.", account=account)
     return account
@@ -283,14 +281,6 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         account=account, from_version=make_version("Rules before"), to_version=version, reason="longer grace",
         moved_at=NOON, batch=batch,
     )  # fmt: skip
-    action = MassAction.objects.create(
-        kind="hold", parameters={"until_on": "2026-01-26", "resume": "go_on"}, total=1, asked_at=NOON,
-        asked_by=User.objects.create_user("planner"),
-    )  # fmt: skip
-    MassItem.objects.create(action=action, object_id=account.pk, account=account)
-    AccountHold.objects.create(
-        account=account, until_on=date(2026, 1, 19), reason="Storm", held_at=NOON, ended_at=NOON, ended_why="Up again"
-    )
     until_on = date(2026, 1, 26)
     grant = GraceGrant.objects.create(account=account, until_on=until_on, reason="asked for it", granted_at=NOON)
     Promise.objects.create(

@@ -1,11 +1,12 @@
 """One row of every model with which clerks put money right, and of the network's models."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from django.contrib.auth.models import Group
 
 from accounts.models import Account, ServiceLine, User
+from delinquency.models import AccountHold, MassAction, MassItem
 from invoicing.models import Approval, BankFile, BankFileRow, Invoice, MoneyLimit, Payment, RefundAttempt
 from netenforce.models import (
     AddressList,
@@ -54,3 +55,15 @@ def make_network_rows(account: Account, line: ServiceLine) -> None:
     DeviceReading.objects.create(device=device, held=1, missing=1)
     RadiusAnswer.objects.create(device=device, username="rosa", session_id="8000-1", list_name="Delinquent")
     ReleaseLimit.objects.create(group=Group.objects.get_or_create(name="Clerks")[0], hours_max=24, releases_a_month=2)
+
+
+def make_mass_rows(account: Account) -> None:
+    """Make an action on many that waits to be looked at, and a hold that was ended."""
+    action = MassAction.objects.create(
+        kind="hold", parameters={"until_on": "2026-01-26", "resume": "go_on"}, total=1, asked_at=NOON,
+        asked_by=User.objects.create_user("planner"),
+    )  # fmt: skip
+    MassItem.objects.create(action=action, object_id=account.pk, account=account)
+    AccountHold.objects.create(
+        account=account, until_on=date(2026, 1, 19), reason="Storm", held_at=NOON, ended_at=NOON, ended_why="Up again"
+    )
