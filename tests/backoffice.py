@@ -38,7 +38,6 @@ from accounts.models import (
     User,
 )
 from delinquency.models import (
-    AccountHold,
     AirbagStep,
     AirbagTrip,
     CallTask,
@@ -53,8 +52,6 @@ from delinquency.models import (
     InvoiceStanding,
     Macro,
     MacroAction,
-    MassAction,
-    MassItem,
     MoveBatch,
     Policy,
     PolicyMove,
@@ -97,6 +94,7 @@ from tests.desk_rows import (
     make_desk_rows,
     make_import_rows,
     make_integrator_rows,
+    make_mass_rows,
     make_network_rows,
     make_run_rows,
 )
@@ -200,6 +198,7 @@ def make_everything() -> Account:
     make_integrator_rows()
     make_run_rows(account)
     make_import_rows(account)
+    make_mass_rows(account)
     accounts_operations.pause_everything(reason="Letters name the wrong amount")
     seal_entries(pass_max=1, seconds_max=0)
     AuditCheck.objects.create(asked_at=NOON, asked_by="mia")
@@ -296,14 +295,6 @@ def _make_delinquency(account: Account, invoice: Invoice, version: PolicyVersion
         account=account, from_version=make_version("Rules before"), to_version=version, reason="longer grace",
         moved_at=NOON, batch=batch,
     )  # fmt: skip
-    action = MassAction.objects.create(
-        kind="hold", parameters={"until_on": "2026-01-26", "resume": "go_on"}, total=1, asked_at=NOON,
-        asked_by=User.objects.create_user("planner"),
-    )  # fmt: skip
-    MassItem.objects.create(action=action, object_id=account.pk, account=account)
-    AccountHold.objects.create(
-        account=account, until_on=date(2026, 1, 19), reason="Storm", held_at=NOON, ended_at=NOON, ended_why="Up again"
-    )
     until_on = date(2026, 1, 26)
     grant = GraceGrant.objects.create(account=account, until_on=until_on, reason="asked for it", granted_at=NOON)
     Promise.objects.create(

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Group
 
 from accounts.models import Account, DataExport, SavedFilter, ServiceLine, Shadow, User
 from delinquency.models import (
-    AcceptedDifference, ApiRequest, ApiToken, ApiUse, Event, ImportFile, ImportMapping, ImportProblem, MonthFigures,
-    OldState, ReportMailing, ReportSubscription, RunRequest, TaskRun, WebhookDelivery, WebhookEndpoint,
+    AcceptedDifference, AccountHold, ApiRequest, ApiToken, ApiUse, Event, ImportFile, ImportMapping, ImportProblem,
+    MassAction, MassItem, MonthFigures, OldState, ReportMailing, ReportSubscription, RunRequest, TaskRun, WebhookDelivery, WebhookEndpoint,
 )  # fmt: skip
 from invoicing.models import (
     Approval, BankFile, BankFileRow, Invoice, MoneyLimit, Payment, Payout, PayoutLine, RefundAttempt,
@@ -70,6 +70,8 @@ def make_run_rows(account: Account) -> None:
     TaskRun.objects.create(task="delinquency.tick", first_at=NOON, last_at=NOON, count=3)
     RunRequest.objects.create(kind="check", state="done", asked_at=NOON, finished_at=NOON, words="3 accounts.")
     MonthFigures.objects.create(company=account.company, month=date(2026, 1, 1), made_at=NOON)
+
+
 def make_import_rows(account: Account) -> None:
     """Make an imported file, its columns as they are remembered, and what an old system said."""
     file = ImportFile.objects.create(
@@ -111,3 +113,15 @@ def make_integrator_rows() -> None:
     ApiRequest.objects.create(token=token, key="k-1", what="POST /api/v1/payments", body_digest="0" * 64, status=201)
     endpoint = WebhookEndpoint.objects.create(name="CRM", url="https://crm.example.com/hook", kinds=["payment"])
     WebhookDelivery.objects.create(endpoint=endpoint, event=Event.objects.order_by("pk")[0], due_at=NOON)
+
+
+def make_mass_rows(account: Account) -> None:
+    """Make an action on many that waits to be looked at, and a hold that was ended."""
+    action = MassAction.objects.create(
+        kind="hold", parameters={"until_on": "2026-01-26", "resume": "go_on"}, total=1, asked_at=NOON,
+        asked_by=User.objects.create_user("planner"),
+    )  # fmt: skip
+    MassItem.objects.create(action=action, object_id=account.pk, account=account)
+    AccountHold.objects.create(
+        account=account, until_on=date(2026, 1, 19), reason="Storm", held_at=NOON, ended_at=NOON, ended_why="Up again"
+    )

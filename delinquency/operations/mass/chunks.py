@@ -1,9 +1,10 @@
 """One chunk of an action on many: looked at, or carried out, in one transaction."""
 
+import json
 import logging
 from collections.abc import Sequence
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from accounts.models import Account, User
@@ -21,7 +22,11 @@ Item = MassItem.State
 # Accounts are locked while a chunk is carried out, so that is short.
 LOOKED_AT, CARRIED_OUT = 500, 25
 LABEL_LENGTH, REASON_LENGTH = 200, 400
-LOOKED = ("account", "state", "label", "code", "reason", "before", "amount", "currency", "notices", "lines")
+# What is written of an item that was looked at, and its type in the database.
+LOOKED = {
+    "account_id": "bigint", "state": "text", "label": "text", "code": "text", "reason": "text", "before": "jsonb",
+    "amount": "numeric", "currency": "text", "notices": "int", "lines": "int",
+}  # fmt: skip
 ENDED = ("state", "code", "reason", "effect", "decided_at")
 GONE = Refused("gone", "It does not exist any more.")
 
@@ -95,8 +100,21 @@ def _look_at(action: MassAction, items: Sequence[MassItem]) -> None:
         item.state, item.code, item.reason, item.before = Item.WAITING, verdict.code, verdict.note, verdict.before
         item.amount, item.currency = verdict.amount, verdict.currency
         item.notices, item.lines = verdict.notices, verdict.lines
-    MassItem.objects.bulk_update(items, LOOKED)
+    _write(items)
     MassAction.objects.filter(pk=action.pk).update(looked_at=F("looked_at") + len(items), to_do=F("to_do") + fits)
+
+
+def _write(items: Sequence[MassItem]) -> None:
+    """Write what was found at a chunk in one statement: many times quicker than a CASE for each column."""
+    rows = [{"id": item.pk, **{name: getattr(item, name) for name in LOOKED}} for item in items]
+    sets = ", ".join(f"{name} = new.{name}" for name in LOOKED)
+    types = ", ".join(f"{name} {kind}" for name, kind in LOOKED.items())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE delinquency_massitem AS item SET {sets}"  # noqa: S608 - made of our own words; values are bound
+            f" FROM jsonb_to_recordset(%s::jsonb) AS new(id bigint, {types}) WHERE item.id = new.id",
+            [json.dumps(rows, default=str)],
+        )
 
 
 def _judged(kind: MassKind, items: Sequence[MassItem], action: MassAction, by: User) -> dict[int, Verdict]:

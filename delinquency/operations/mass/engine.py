@@ -41,6 +41,8 @@ SECONDS_AT_ONCE, SECONDS_MAX = 1.5, 20.0
 # What was looked at longer ago no longer shows what would happen.
 STALE_AFTER = timedelta(hours=24)
 REASON_LENGTH = 200
+# A million items are one statement, which takes longer than a page usually may; the limit ends with the transaction.
+LONGER = "SELECT set_config('statement_timeout', '300s', true)"
 
 
 def prepare(
@@ -260,6 +262,7 @@ def _write_items(action: MassAction, rows: QuerySet[Any]) -> int:
         f" '', NULL::bigint FROM ({chosen}) AS chosen(pk) ORDER BY chosen.pk"
     )
     with connection.cursor() as cursor:
+        cursor.execute(LONGER)
         cursor.execute(words, [action.pk, *given])
         return int(cursor.rowcount)
 
@@ -272,5 +275,6 @@ def _write_undo_items(back: MassAction, action: MassAction) -> int:
         " FROM delinquency_massitem WHERE action_id = %s AND state = 'done' ORDER BY id"
     )
     with connection.cursor() as cursor:
+        cursor.execute(LONGER)
         cursor.execute(words, [back.pk, action.pk])
         return int(cursor.rowcount)
