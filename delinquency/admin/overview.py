@@ -181,7 +181,8 @@ class AccountPage(
         rows = Account.objects.select_related("status", "company", "account_type")
         account = rows.filter(pk=number_of(object_id)).first()
         if account is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            gone: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return gone
         if not self.has_view_or_change_permission(request, account):
             raise PermissionDenied
         group = request.GET.get("kind", "") if request.GET.get("kind", "") in GROUPS else ""
@@ -203,7 +204,7 @@ class AccountPage(
         """Leave the buttons to the overview; the form is for editing."""
         return []
 
-    def response_post_save_change(self, request: HttpRequest, obj: Account) -> HttpResponse:
+    def response_post_save_change(self, _request: HttpRequest, obj: Account) -> HttpResponseRedirect:
         """Lead back to the account, not to the list."""
         return HttpResponseRedirect(reverse("admin:accounts_account_change", args=[obj.pk]))
 

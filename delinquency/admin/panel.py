@@ -1,7 +1,7 @@
 """The panel that shows one account at a glance, on its own page and beside its tickets."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.urls import reverse
@@ -106,6 +106,11 @@ class Panel:
     tickets: tuple[Ticket, ...]
     second_source: str
     facts: Facts
+
+    @property
+    def a_week_more(self) -> date:
+        """Return the day from which it might become delinquent if it got a week."""
+        return self.at.today + timedelta(days=8)
 
     @property
     def next(self) -> Coming | None:

@@ -201,3 +201,14 @@ def test_the_form_is_behind_details_and_saving_it_leads_back() -> None:
     form = client.get(address(account) + "?edit=1").content.decode()
     assert 'name="address"' in form
     assert client.get(reverse("admin:accounts_account_change", args=[0]), follow=True).status_code == 200
+
+
+def test_what_if_is_one_click_away_with_its_amount_filled_in() -> None:
+    account, client = make_everything(), staff_client()
+    page = client.get(address(account)).content.decode()
+    links = [href.replace("&amp;", "&") for href in re.findall(r'href="([^"]+/what_if[^"]*)"', page)]
+    assert f"{address(account, 'what_if')}?amount=60.00" in links
+    tried = [href for href in dict.fromkeys(links) if "?" in href]
+    assert len(tried) == 2
+    for href in tried:
+        assert "Supposed" in client.get(href).content.decode(), href
