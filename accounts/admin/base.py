@@ -83,7 +83,7 @@ class DeskAdmin(ListFiles, NoOverwriting, _Admin):
         explain(form.base_fields, self.model)
         return form
 
-    def get_list_display_links(self, request: HttpRequest, list_display: Sequence[Any]) -> Sequence[Any] | None:
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
         """Return the columns that open a row: those named, or else the first that is no link of its own."""
         named = super().get_list_display_links(request, list_display)
         if self.list_display_links or named is None:

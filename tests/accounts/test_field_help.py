@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts.admin.field_help import REQUIRED
 from accounts.models import User
 from tests.backoffice import staff_client
-from tests.factories import make_account
+from tests.factories import make_account, make_contact
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +85,24 @@ def test_the_pages_that_ask_for_a_reason_say_it_too() -> None:
     words = page.content.decode()
     assert REQUIRED in words
     assert "This is too long: at most 200 characters, and you wrote 201." in words
+
+
+def test_a_form_that_is_refused_begins_with_its_mistakes_each_linked_to_its_field() -> None:
+    account = make_account()
+    make_contact(account)
+    client = staff_client()
+    address = reverse("admin:accounts_account_change", args=[account.pk])
+    sent = {
+        "name": "", "contacts-TOTAL_FORMS": 1, "contacts-INITIAL_FORMS": 1, "contacts-0-name": "",
+        "contacts-0-id": account.contacts.get().pk, "contacts-0-account": account.pk,
+    }  # fmt: skip
+    for prefix in ("service_lines", "funding_sources", "subscriptions", "billing_parameters", "policy_moves"):
+        sent |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
+    page = client.post(address, sent).content.decode()
+    summary = page[page.index("Nothing is saved yet") :]
+    assert f'href="#id_name">Name</a>: {REQUIRED}' in summary
+    assert f'href="#id_contacts-0-name">Name</a>: {REQUIRED}' in summary
+    assert 'id="id_name"' in summary
 
 
 def test_a_search_in_a_list_that_finds_nothing_says_how_to_see_all_rows_again() -> None:

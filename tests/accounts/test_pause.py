@@ -77,7 +77,7 @@ def test_the_button_asks_why_and_every_page_shows_it() -> None:
     client = staff_client()
     url = reverse("admin:accounts_pause_pause")
     assert "nobody who has paid gets the line back either" in client.get(url).content.decode()
-    assert "This field is required" in client.post(url, {"reason": ""}).content.decode()
+    assert "cannot be left blank" in client.post(url, {"reason": ""}).content.decode()
     assert not Pause.objects.exists()
     assert client.post(url, {"reason": "Wrong amounts"}).status_code == 303
     assert Pause.objects.get().started_by == User.objects.get(username="boss")

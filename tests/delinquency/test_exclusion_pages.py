@@ -185,9 +185,9 @@ def test_29_february_alone_says_that_it_counts_in_leap_years_only() -> None:
         ({"day": "29", "month": "2", "year": "2027"}, "2027 is not a leap year"),
         ({"day": "30", "month": "2", "also_28": "on"}, "Month 2 has no day 30."),
         ({"day": "24", "month": "12", "also_28": "on"}, "untick it for other dates"),
-        ({"day": "1", "month": "13"}, "Select a valid choice"),
+        ({"day": "1", "month": "13"}, "is not in the list; choose one of it"),
         ({"day": "25", "month": "12"}, "This date is there already, as “Xmas”"),
-        ({"day": "1", "month": "1", "year": "99999"}, "less than or equal to 2200"),
+        ({"day": "1", "month": "1", "year": "99999"}, "The most is 2200"),
     ],
 )
 def test_the_form_refuses_impossible_and_double_dates(fields: dict[str, str], said_words: str) -> None:

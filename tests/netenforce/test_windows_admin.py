@@ -56,7 +56,7 @@ def test_a_clerk_opens_one_from_a_hold_or_a_line_with_a_reason(line: ServiceLine
 
 
 def test_without_a_reason_nothing_is_opened(line: ServiceLine) -> None:
-    assert "This field is required" in opens(staff_client(), Hold.objects.get(), "")
+    assert "cannot be left blank" in opens(staff_client(), Hold.objects.get(), "")
     assert not PaymentWindow.objects.exists()
 
 
