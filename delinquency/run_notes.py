@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.signals import task_postrun, task_prerun
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error
 
 from billing_project.kernel import clock
 
@@ -50,7 +50,7 @@ def note_end(task_id: str = "", task: Any = None, retval: Any = None, state: str
     error = f"{type(retval).__name__}: {retval}" if failed else ""
     try:
         note_run(task.name, began_at=began[0], seconds=round(now - began[1], 3), count=max(count, 0), error=error)
-    except DatabaseError as trouble:
+    except Error as trouble:
         logger.warning("the run of %s could not be written down: %s", task.name, trouble)
     else:
         if not failed and not count:

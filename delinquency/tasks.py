@@ -66,7 +66,7 @@ def report_forecast() -> int:
     return len(store_forecast())
 
 
-@shared_task(name="delinquency.run_asked", soft_time_limit=3300, time_limit=3600)
+@shared_task(name="delinquency.run_asked", soft_time_limit=3000, time_limit=3300)
 def run_asked() -> int:
     """Take up the runs that people have asked for; return how many."""
     return run_all_asked()

@@ -59,5 +59,7 @@ def open_around_today(invoices: QuerySet[Invoice]) -> QuerySet[Any]:
 
 def past_due(invoices: QuerySet[Invoice]) -> QuerySet[Any]:
     """Return the open invoices whose due date has passed in their account's zone (A2)."""
-    near = invoices.filter(state="open", due_on__lte=clock.today("UTC") + timedelta(days=1))
-    return near.filter(due_on__lt=local_today())
+    today = clock.today("UTC")
+    near = invoices.filter(state="open", due_on__lte=today + timedelta(days=1))
+    # What was due the day before yesterday is late in every zone: the local day is worked out for the few others only.
+    return near.filter(Q(due_on__lt=today - timedelta(days=1)) | Q(due_on__lt=local_today()))

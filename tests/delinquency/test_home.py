@@ -11,11 +11,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Account, User
 from billing_project.kernel import clock
 from delinquency.models import GraceGrant, Promise, TaskRun
+from invoicing.lateness import past_due
+from invoicing.models import Invoice
 from netenforce.models import Hold, LineState
-from tests.backoffice import make_customer, make_everything, make_version, queries_for, staff_client
+from tests.backoffice import make_customer, make_everything, make_invoice, make_version, queries_for, staff_client
+from tests.factories import instant
 
 pytestmark = pytest.mark.django_db
 
@@ -140,3 +143,22 @@ def test_all_numbers_are_counted_in_one_query() -> None:
         client.get(reverse("admin:index"))
     counting = [row["sql"] for row in asked if row["sql"].count("count(*)") > 20]
     assert len(counting) == 1
+
+
+def test_lateness_is_counted_in_each_zone_of_the_world_as_the_lists_count_it() -> None:
+    client, version = staff_client(), make_version()
+    with clock.at(instant("2026-03-10 23:30")):
+        for place, zone in enumerate(("Pacific/Kiritimati", "America/New_York", "Pacific/Pago_Pago")):
+            account = make_customer(str(14000 + place), version)
+            Account.objects.filter(pk=account.pk).update(timezone=zone)
+            for days in (-31, -30, -3, -2, -1, 0, 1, 2):
+                make_invoice(account, f"L-{place}-{days}", due_on=clock.today() + timedelta(days=days))
+        late = [
+            invoice.due_on < clock.today(invoice.account.timezone)
+            for invoice in Invoice.objects.select_related("account")
+        ]
+        assert past_due(Invoice.objects.all()).count() == sum(late)
+        found = re.findall(r'href="([^"]+late=[^"]+)">[^<]+</a></th>\s*<td class="desk-right">(\d+)</td>', home(client))
+        assert len(found) == 5
+        for href, count in found:
+            assert client.get(href.replace("&amp;", "&")).context["cl"].result_count == int(count), href
