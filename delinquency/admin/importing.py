@@ -47,7 +47,8 @@ PROBLEMS_SHOWN = 100
 REFRESH_SECONDS, REFRESHES = 3, 40
 # What else somebody must be allowed who imports a kind: an import is no way around the other pages.
 ALSO_NEEDS = {
-    Kind.ACCOUNTS: "accounts.add_account", Kind.INVOICES: "invoicing.view_invoice",
+    Kind.ACCOUNTS: "accounts.add_account", Kind.SERVICES: "accounts.add_serviceline",
+    Kind.INVOICES: "invoicing.view_invoice",
     Kind.PAYMENTS: "invoicing.record_payment", Kind.FUNDING_SOURCES: "accounts.add_fundingsource",
     Kind.DEVICES: "netenforce.change_device", Kind.HOLDS: "delinquency.grant_grace",
     Kind.OLD_STATES: "accounts.run_shadow",

@@ -8,7 +8,7 @@ from typing import Any
 
 from delinquency.models import ImportFile
 
-from . import accounts, devices, funding_sources, holds, invoices, old_states, payments
+from . import accounts, devices, funding_sources, holds, invoices, old_states, payments, services
 
 TEXT, REFERENCE, DAY, MOMENT, AMOUNT, BALANCE, WHOLE, CHOICE, YES_NO = (
     "text", "reference", "day", "moment", "amount", "balance", "whole", "choice", "yes_no",
@@ -103,6 +103,15 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         ipv4=_of(TEXT, "ip", "ip address", "ipv4 address"),
         radius_username=_of(TEXT, "pppoe username", "radius user", "username", "login"),
         monthly_charge=_of(AMOUNT, "monthly price", "price", "recurring amount", "mrr", "amount", fixed=True),
+        device=_of(CHOICE, "router", "nas", fixed=True),
+    ),
+    Kind.SERVICES: _columns(
+        services.REQUIRED, services.OPTIONAL,
+        account=_ACCOUNT,
+        monthly_charge=_of(AMOUNT, "price", "monthly price", "recurring amount", "unit price", "amount",
+                           hint="Several services of an account are added up."),
+        ipv4=_of(TEXT, "ip", "ip address", "ipv4 address", "dedicated ip"),
+        radius_username=_of(TEXT, "pppoe username", "radius user", "username", "login"),
         device=_of(CHOICE, "router", "nas", fixed=True),
     ),
     Kind.INVOICES: _columns(

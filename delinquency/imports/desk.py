@@ -22,7 +22,7 @@ from billing_project.kernel.nudge import nudge
 from billing_project.kernel.texts import mask_cards, one_line
 from delinquency.models import ImportFile, ImportMapping, ImportProblem
 
-from . import accounts, devices, funding_sources, holds, invoices, old_states, payments, presets
+from . import accounts, devices, funding_sources, holds, invoices, old_states, payments, presets, services
 from .columns import COLUMNS, Choice, guess, missing, shape_of
 from .converting import convert
 from .files import check_upload, guess_delimiter, guess_encoding, open_file
@@ -49,6 +49,7 @@ def work_of(kind: str, by: User | None) -> tuple[str, Callable[[Sheet, Report], 
     """Return what a row of a kind is called, and the import that takes such rows."""
     return {
         Kind.ACCOUNTS: ("account", accounts.work),
+        Kind.SERVICES: ("service", services.work),
         Kind.INVOICES: ("invoice", invoices.work),
         Kind.PAYMENTS: ("payment", payments.work),
         Kind.FUNDING_SOURCES: ("funding source", funding_sources.work),
@@ -363,7 +364,6 @@ def _apply(file: ImportFile) -> None:
         else:
             locked.state, locked.applied_at = State.APPLIED, clock.now()
             locked.created, locked.updated, locked.unchanged = report.created, report.updated, report.unchanged
-            locked.words = ""
         locked.save()
 
 

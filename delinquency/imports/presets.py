@@ -84,6 +84,41 @@ PRESETS: Mapping[tuple[str, str], Preset] = {
         words={"status": {"Closed": "Inactive"}},
         fixed={"bill_day": "1"},
     ),
+    ("whmcs", Kind.SERVICES): Preset(
+        columns={
+            "account": ("Client ID", "User ID"), "monthly_charge": ("Recurring Amount",), "ipv4": ("Dedicated IP",),
+            "radius_username": ("Username",),
+        },
+        leave_out={
+            "Status": ("Terminated", "Cancelled", "Fraud", "Pending", "Completed"),
+            # What is not paid by the month is no monthly charge.
+            "Billing Cycle": ("Quarterly", "Semi-Annually", "Annually", "Biennially", "Triennially", "One Time",
+                              "Free Account"),
+        },
+    ),
+    ("uisp", Kind.SERVICES): Preset(
+        columns={
+            "account": ("Client custom ID", "Client User Ident", "Client ID"),
+            "monthly_charge": ("Total price", "Price"), "ipv4": ("IP Address", "IPs"),
+        },
+        leave_out={"Status": ("Ended", "Prepared", "Quoted", "Obsolete", "2")},
+    ),
+    ("splynx", Kind.SERVICES): Preset(
+        columns={
+            "account": ("Customer ID", "Customer"), "monthly_charge": ("Unit price", "Price", "Total price"),
+            "ipv4": ("IPv4", "IP"), "radius_username": ("Login", "Service login"),
+        },
+        leave_out={
+            "Status": ("stopped", "Stopped", "disabled", "Disabled", "pending", "Pending", "archived", "Archived"),
+        },
+    ),
+    ("sonar", Kind.SERVICES): Preset(
+        columns={
+            "account": ("Account ID",), "monthly_charge": ("Price", "Amount", "Price Override"),
+            "ipv4": ("IP Address", "Assigned IP"), "radius_username": ("RADIUS Username", "Username"),
+        },
+        leave_out={"Type": ("ONE TIME", "One Time", "EXPIRING", "Expiring")},
+    ),
     ("whmcs", Kind.INVOICES): Preset(
         columns={
             "number": ("Invoice Number", "Invoice Num", "ID"), "account": ("Client ID", "User ID"),

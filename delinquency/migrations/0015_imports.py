@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='ImportFile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('accounts', 'accounts'), ('invoices', 'invoices'), ('payments', 'payments'), ('funding_sources', 'funding sources'), ('devices', 'devices'), ('holds', 'holds and more time'), ('old_states', 'states in the old system')], max_length=15)),
+                ('kind', models.CharField(choices=[('accounts', 'accounts'), ('services', 'services of accounts'), ('invoices', 'invoices'), ('payments', 'payments'), ('funding_sources', 'funding sources'), ('devices', 'devices'), ('holds', 'holds and more time'), ('old_states', 'states in the old system')], max_length=15)),
                 ('source', models.CharField(help_text='Which program wrote it. The choice of columns is remembered for each.', max_length=40)),
                 ('name', models.CharField(max_length=200)),
                 ('sha256', models.CharField(help_text='Of its content, as it was uploaded.', max_length=64)),
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
             name='ImportMapping',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('accounts', 'accounts'), ('invoices', 'invoices'), ('payments', 'payments'), ('funding_sources', 'funding sources'), ('devices', 'devices'), ('holds', 'holds and more time'), ('old_states', 'states in the old system')], max_length=15)),
+                ('kind', models.CharField(choices=[('accounts', 'accounts'), ('services', 'services of accounts'), ('invoices', 'invoices'), ('payments', 'payments'), ('funding_sources', 'funding sources'), ('devices', 'devices'), ('holds', 'holds and more time'), ('old_states', 'states in the old system')], max_length=15)),
                 ('source', models.CharField(max_length=40)),
                 ('shape', models.CharField(help_text='Of the names of its columns.', max_length=64)),
                 ('headers', models.JSONField(blank=True, default=list)),

@@ -12,6 +12,7 @@ class ImportFile(models.Model):
 
     class Kind(models.TextChoices):
         ACCOUNTS = "accounts", "accounts"
+        SERVICES = "services", "services of accounts"
         INVOICES = "invoices", "invoices"
         PAYMENTS = "payments", "payments"
         FUNDING_SOURCES = "funding_sources", "funding sources"

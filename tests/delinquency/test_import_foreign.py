@@ -91,6 +91,31 @@ def test_a_company_is_named_by_its_own_name_and_reached_by_its_person() -> None:
     assert Contact.objects.get(account=account).name == "Bob Other"
 
 
+def test_services_become_the_monthly_charge_and_the_line_of_their_account_and_nothing_else_changes() -> None:
+    bring_in("whmcs", "accounts", WHMCS["accounts"])
+    text = (
+        "ID,Client ID,Product Name,Recurring Amount,Billing Cycle,Status,Dedicated IP\n"
+        "1,7,Fibre,49.90,Monthly,Active,100.64.0.7\n2,7,Telephone,5.00,Monthly,Active,\n"
+        "3,7,Domain,12.00,Annually,Active,\n4,8,Fibre,49.90,Monthly,Terminated,100.64.0.8\n"
+    )
+    before = Account.objects.get(number="7").history.count()
+    file = bring_in("whmcs", "services", text)
+    assert (file.created, file.updated, file.unchanged, file.words) == (
+        0, 1, 1, "2 rows are left out, as was chosen below the columns.",
+    )  # fmt: skip
+    account = Account.objects.get(number="7")
+    assert account.history.count() == before
+    assert account.service_lines.get().ipv4 == "100.64.0.7"
+    assert [one.price for one in account.subscriptions.all()] == [Decimal("54.90")]
+    again = desk.take_in(kind="services", source="whmcs", name="b.csv", content=text.encode())
+    again = desk.check(again, Choice.read(again.mapping))
+    assert (again.updated, again.wrong) == (0, 0)
+    two = text.replace("Active,\n", "Active,100.64.0.9\n", 1)
+    wrong = desk.take_in(kind="services", source="whmcs", name="c.csv", content=two.encode())
+    wrong = desk.check(wrong, Choice.read(wrong.mapping))
+    assert [(one.line, one.column) for one in wrong.problems.all()] == [(3, "Dedicated IP")]
+
+
 def test_the_state_in_uisp_is_compared_with_ours() -> None:
     bring_in("uisp", "accounts", UISP["accounts"])
     text = "Custom ID,Account outstanding,Has overdue invoice,Has suspended service\n0017,86.80,true,true\n"

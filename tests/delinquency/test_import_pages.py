@@ -278,14 +278,8 @@ def test_clerks_import_payments_managers_everything_auditors_nothing(client: Cli
         found[role] = (kinds, pages, posted.status_code)
     assert found["Billing clerks"] == (["payments"], [200, 200, 200, 403, 403, 200], 403)
     assert found["Support"] == found["Auditors"] == ([], [403, 403, 200, 403, 403, 200], 403)
-    assert found["Billing managers"][0] == [
-        "accounts",
-        "invoices",
-        "payments",
-        "funding_sources",
-        "holds",
-        "old_states",
-    ]
+    everything = ["accounts", "services", "invoices", "payments", "funding_sources", "holds", "old_states"]
+    assert found["Billing managers"][0] == everything
     assert Payment.objects.count() == 0
 
 
