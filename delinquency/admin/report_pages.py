@@ -171,5 +171,3 @@ def _words(column: Column, cell: Any) -> str:
     if column.shape is Shape.COUNT and isinstance(cell, int):
         return f"{cell:,}"
     return str(cell)
-
-

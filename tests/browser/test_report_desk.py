@@ -45,9 +45,7 @@ def picture(page: Page, name: str) -> None:
         page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
 
 
-def test_k12_ageing_over_sixty_days_goes_out_with_contact_data(
-    page: Page, live_server: LiveServer, boss: User
-) -> None:
+def test_k12_ageing_over_sixty_days_goes_out_with_contact_data(page: Page, live_server: LiveServer, boss: User) -> None:
     page.set_viewport_size({"width": 1366, "height": 768})
     log_in(page, live_server)
     with Story("K12", page):
