@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q
 
+from accounts.queries import open_pause
 from billing_project.kernel import clock
 from billing_project.kernel.calls import Answer, Lost, NotSent, Target, post
 from billing_project.kernel.claims import claim_due, release_claimed, release_expired
@@ -31,7 +32,9 @@ WORDS_LENGTH = 300
 
 
 def tell(at: datetime | None = None) -> int:
-    """Make the calls that are due and return how many were answered well."""
+    """Make the calls that are due and return how many were answered well; none while everything is paused (R-15)."""
+    if open_pause() is not None:
+        return 0
     moment = at or clock.now()
     until = clock.monotonic() + PASS_SECONDS
     release_expired(WebhookDelivery.objects.all(), at=moment)

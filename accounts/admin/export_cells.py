@@ -1,7 +1,7 @@
 """A list's columns as a file has them: numbers as numbers, days as days, badges and links as their words."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import Any
 
 from django.contrib.admin.options import ModelAdmin
-from django.contrib.admin.utils import flatten_fieldsets, label_for_field, lookup_field
+from django.contrib.admin.utils import flatten_fieldsets, label_for_field
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db.models import Field, Model
 from django.http import HttpRequest
@@ -89,7 +89,8 @@ class Sheet:
     def __init__(
         self, desk: ModelAdmin[Any], rows: Iterable[Model], columns: Sequence[Column], *, contacts: bool
     ) -> None:
-        self._desk, self._columns, self._contacts = desk, columns, contacts
+        self._columns, self._contacts = columns, contacts
+        self._readers = [_reader(desk, column.name) for column in columns]
         source = iter(rows)
         first = self._cells(list(islice(source, CHUNK_ROWS)))
         self._priced = any(currency for _cells, currency in first)
@@ -120,7 +121,7 @@ class Sheet:
         people = _contacts_of(chunk) if self._contacts else {}
         found = []
         for row in chunk:
-            values = [_value(self._desk, row, column.name) for column in self._columns]
+            values = [_value(read, row) for read in self._readers]
             cells = [value.cell for value in values]
             if self._contacts:
                 cells += people.get(_account_id(row), ["", "", "", ""])
@@ -128,15 +129,28 @@ class Sheet:
         return found
 
 
-def _value(desk: ModelAdmin[Any], row: Any, name: str) -> _Value:
-    """Return one cell of a row as its list shows it."""
+def _reader(desk: ModelAdmin[Any], name: str) -> Callable[[Any], _Value]:
+    """Return what reads a column from a row as its list shows it; found out once, since a file has many rows."""
     try:
-        field, _attribute, value = lookup_field(name, row, desk)
+        field = desk.opts.get_field(name)
+    except FieldDoesNotExist:
+        own = getattr(desk, name, None) if name != "__str__" else None
+        if callable(own):
+            return lambda row: _of_words(own(row))
+        return lambda row: _of_words(_called(getattr(row, name)))
+    return lambda row: _Value(_of_field(field, row, getattr(row, name)))
+
+
+def _value(read: Callable[[Any], _Value], row: Any) -> _Value:
+    """Return one cell of a row; nothing where what it is about is not there."""
+    try:
+        return read(row)
     except ObjectDoesNotExist:
         return _Value(None)
-    if field is not None:
-        return _Value(_of_field(field, row, value))
-    return _of_words(value)
+
+
+def _called(value: Any) -> Any:
+    return value() if callable(value) else value
 
 
 def _of_field(field: Any, row: Any, value: Any) -> Cell:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.admin.base import (
     BAD,
@@ -42,12 +43,14 @@ class SubscriptionForm(forms.ModelForm[ReportSubscription]):
     """Choose a report, its time and its readers."""
 
     report = forms.ChoiceField(choices=[(one.key, one.title) for one in REPORTS.values()])
+    recipients = forms.ModelMultipleChoiceField(
+        User.objects.filter(is_staff=True, is_active=True).order_by("username"),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Members of staff only; each needs an e-mail address, and the right to see reports.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "recipients" in self.fields:
-            people: Any = self.fields["recipients"]
-            people.queryset = User.objects.filter(is_staff=True, is_active=True).order_by("username")
         if "timezone" in self.fields and not self.instance.pk:
             zone = Company.objects.order_by("pk").values_list("timezone", flat=True).first()
             self.fields["timezone"].initial = zone or "UTC"
@@ -72,7 +75,6 @@ class ReportSubscriptionAdmin(RegistryPages, HistoryAdmin):
     list_filter = ("report", "every", "paused")
     search_fields = ("report", "recipients__username", "recipients__email")
     empty_words = "Add a report, its day and its readers: it is sent once for each period, and a failure shows here."
-    filter_horizontal = ("recipients",)
     fields = (
         "report", "company", "every", "weekday", "month_day", "at", "timezone", "kind", "recipients", "paused",
         "made_by",

@@ -57,7 +57,7 @@ class RegistryPages(_Pages):
         own = [(one.title, one.words, reverse(_name(one))) for one in REPORTS.values()]
         more = [(title, words, reverse(f"admin:{name}")) for title, words, name in ELSEWHERE]
         context = {
-            **self.admin_site.each_context(request), "opts": self.opts, "title": "Reports", "reports": [*own, *more],
+            **self.admin_site.each_context(request), "title": "Reports", "reports": [*own, *more],
         }  # fmt: skip
         return TemplateResponse(request, "admin/reports.html", context)
 
@@ -71,7 +71,7 @@ class RegistryPages(_Pages):
             return _file(request, report, asked, found)
         here = query_of(report, asked)
         context: dict[str, Any] = {
-            **self.admin_site.each_context(request), "opts": self.opts, "title": report.title, "report": report,
+            **self.admin_site.each_context(request), "title": report.title, "report": report,
             "asked": asked, "period": asked.period, "picks": PICKS.items(), "words": words_of(report, asked),
             "companies": Company.objects.order_by("name"), "here": here, "part_name": request.GET.get("part", ""),
             "may_export": request.user.has_perm("accounts.export_data"),
@@ -171,5 +171,3 @@ def _words(column: Column, cell: Any) -> str:
     if column.shape is Shape.COUNT and isinstance(cell, int):
         return f"{cell:,}"
     return str(cell)
-
-

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_safe
 from accounts.admin.base import BAD, GOOD, QUIET, WARN, badge, local_time, staff_user
 from accounts.models import CallRecord, Company
 from billing_project.kernel import clock
+from billing_project.kernel.sheets import safe_text
 from delinquency.reports import proofs, sent, unreachable
 from delinquency.reports.periods import PICKS, Period, period_from
 from delinquency.reports.proofs import Verdict
-from delinquency.studies.tables import safe_cell
 
 VERDICT_TONES = {Verdict.TOLD: GOOD, Verdict.SAME_DAY: WARN, Verdict.UNDONE: QUIET, Verdict.NO_PROOF: BAD}
 CUTS_ON_PAGE = 50
@@ -147,7 +147,7 @@ class _Echo:
 def _file(name: str, rows: Iterator[list[str]]) -> StreamingHttpResponse:
     """Return rows as a file for a spreadsheet, in which no cell is a formula."""
     writer = csv.writer(_Echo())
-    lines = (str(writer.writerow([safe_cell(cell) for cell in row])) for row in rows)
+    lines = (str(writer.writerow([safe_text(cell) for cell in row])) for row in rows)
     return StreamingHttpResponse(
         lines,
         content_type="text/csv; charset=utf-8",

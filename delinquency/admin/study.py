@@ -31,6 +31,7 @@ from accounts.admin.base import (
 )
 from accounts.admin.confirm import confirm_one
 from billing_project.kernel import clock
+from billing_project.kernel.sheets import safe_text
 from delinquency.models import Forecast, Study, StudyFinding
 from delinquency.operations import studies
 from delinquency.policy_file import policy_of
@@ -245,7 +246,7 @@ class _Echo:
 def _csv_lines(rows: Iterator[list[str]]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     for row in rows:
-        yield str(writer.writerow([tables.safe_cell(cell) for cell in row]))
+        yield str(writer.writerow([safe_text(cell) for cell in row]))
 
 
 @admin.register(StudyFinding)

@@ -130,7 +130,8 @@ def _parts(row: Mapping[str, Any], bar: str) -> tuple[str, ...]:
 
 
 def _label(bar: date, asked: Asked) -> str:
-    return bar.strftime("%Y-%m") if asked.period.grain == "month" else bar.isoformat()
+    # A week or month that began before the period is named by its first day in it.
+    return bar.strftime("%Y-%m") if asked.period.grain == "month" else max(bar, asked.period.first).isoformat()
 
 
 def _days(asked: Asked) -> list[date]:

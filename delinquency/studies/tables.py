@@ -6,8 +6,6 @@ from typing import Any
 from ..models import Study, StudyFinding
 from .differences import words
 
-# A spreadsheet takes a cell that begins like this for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 LINES_SHOWN = 4
 NO_STEP = "nothing within these thirty days"
 
@@ -63,11 +61,6 @@ def csv_rows(kind: str, findings: Iterable[StudyFinding]) -> Iterator[list[str]]
         for one in finding.differences:
             cells = [one.get(name) or "" for name in names]
             yield [finding.account.number, finding.account.name, *cells, cut_words(finding)]
-
-
-def safe_cell(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula: an apostrophe before what begins like one."""
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _step_cells(step: dict[str, Any] | None) -> list[str]:

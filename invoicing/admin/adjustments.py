@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from accounts.admin.base import DeskAdmin, local_time
+from billing_project.kernel.sheets import safe_text
 from invoicing import giving_report as report
 
 
@@ -49,7 +50,7 @@ def _file(week: report.Week) -> HttpResponse:
     writer = csv.writer(out)
     for row in report.csv_rows(week):
         # No cell is a formula to a spreadsheet; amounts below 0 do not occur here.
-        writer.writerow([f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell for cell in row])
+        writer.writerow([safe_text(cell) for cell in row])
     name = f"adjustments-{week.first}.csv"
     return HttpResponse(
         out.getvalue(), content_type="text/csv; charset=utf-8",

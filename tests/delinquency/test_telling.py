@@ -12,6 +12,7 @@ import pytest
 from django.db import transaction
 from django.urls import reverse
 
+from accounts.operations import pause_everything, resume_everything
 from billing_project.kernel import clock
 from billing_project.kernel.destinations import address_for, checked_url
 from billing_project.kernel.errors import Refused
@@ -141,6 +142,16 @@ def test_an_endpoint_that_is_dead_costs_one_call_and_the_others_nothing(crm: Lis
         assert tell() == 0
         assert (len(dead.heard), len(crm.heard)) == (1, 5)
     assert WebhookDelivery.objects.filter(state="queued").count() == 5
+
+
+def test_nothing_is_told_while_everything_is_paused_and_all_of_it_afterwards(crm: Listener) -> None:
+    hear(crm)
+    happen("payment")
+    pause_everything(reason="wrong amounts")
+    assert tell() == 0
+    assert crm.heard == []
+    resume_everything(reason="mended")
+    assert tell() == 1
 
 
 def test_a_worker_that_was_killed_leaves_a_call_that_is_made_again(crm: Listener) -> None:

@@ -62,8 +62,11 @@ class Books:
             ("GET", r"/v1/refunds", lambda asked: self._list("refund", payment_intent=asked["payment_intent"])),
             ("GET", r"/v1/disputes", lambda asked: self._list("dispute", payment_intent=asked["payment_intent"])),
             ("GET", r"/v1/payouts", lambda asked: self._list("payout", status=asked["status"])),
-            ("GET", r"/v1/balance_transactions",
-             lambda asked: self._list("balance_transaction", payout=asked["payout"])),
+            (
+                "GET",
+                r"/v1/balance_transactions",
+                lambda asked: self._list("balance_transaction", payout=asked["payout"]),
+            ),
             ("POST", r"/v1/customers", self._customer),
             ("POST", r"/v1/checkout/sessions", self._page),
             ("POST", r"/v1/checkout/sessions/(\w+)/expire", self._expire),
