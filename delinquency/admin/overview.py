@@ -204,6 +204,13 @@ class AccountPage(
         """Leave the buttons to the overview; the form is for editing."""
         return []
 
+    def response_change(self, request: HttpRequest, obj: Account) -> HttpResponse:
+        """Go on with the form where somebody wants to continue editing."""
+        response = super().response_change(request, obj)
+        if "_continue" in request.POST and isinstance(response, HttpResponseRedirect):
+            return HttpResponseRedirect(f"{reverse('admin:accounts_account_change', args=[obj.pk])}?{EDIT}=1")
+        return response
+
     def response_post_save_change(self, _request: HttpRequest, obj: Account) -> HttpResponseRedirect:
         """Lead back to the account, not to the list."""
         return HttpResponseRedirect(reverse("admin:accounts_account_change", args=[obj.pk]))

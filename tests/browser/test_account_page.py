@@ -126,6 +126,20 @@ def test_k7_why_a_fee_was_charged_is_two_clicks_away(page: Page, live_server: Li
         expect(page.get_by_text("the same facts lead to the same decision")).to_be_visible()
 
 
+def test_what_is_edited_behind_details_is_saved_and_leads_back(
+    page: Page, live_server: LiveServer, account: Account
+) -> None:
+    log_in(page, live_server)
+    page.goto(live_server.url + address(account))
+    page.get_by_role("link", name="Details", exact=True).click()
+    page.locator("#id_name").fill("Grace Hopper")
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page).to_have_url(f"{live_server.url}{address(account)}?edit=1")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page).to_have_url(live_server.url + address(account))
+    expect(page.locator("h2#glance", has_text="Grace Hopper")).to_be_visible()
+
+
 def test_h1_the_account_says_why_the_line_is_slow_and_what_to_pay(
     page: Page, live_server: LiveServer, account: Account
 ) -> None:
