@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
 from accounts.admin.base import (
     BAD,
@@ -42,7 +42,9 @@ TONES: dict[str, str] = {
 class SubscriptionForm(forms.ModelForm[ReportSubscription]):
     """Choose a report, its time and its readers."""
 
-    report = forms.ChoiceField(choices=[(one.key, one.title) for one in REPORTS.values()])
+    report = forms.ChoiceField(
+        choices=[(one.key, one.title) for one in REPORTS.values()], widget=UnfoldAdminSelectWidget
+    )
     recipients = forms.ModelMultipleChoiceField(
         User.objects.filter(is_staff=True, is_active=True).order_by("username"),
         widget=UnfoldAdminCheckboxSelectMultipleWidget,

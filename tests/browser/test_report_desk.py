@@ -77,6 +77,8 @@ def test_nothing_to_trip_over_in_light_and_dark(page: Page, live_server: LiveSer
     log_in(page, live_server)
     found = {}
     for name, address in PAGES.items():
+        if name in ("payouts", "promises", "delinquency", "filters") and not PICTURES:
+            continue  # made by the same templates as the others
         # The dark ones differ by colour alone, and colours are the same on all pages.
         for scheme in ("light", "dark") if PICTURES or name in ("list", "ageing", "export") else ("light",):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
