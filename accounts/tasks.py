@@ -2,10 +2,10 @@
 
 from celery import shared_task
 
-from .audit.checks import run_checks
-from .audit.sealing import seal_entries
 from . import exports
 from .admin.exporting import make_file
+from .audit.checks import run_checks
+from .audit.sealing import seal_entries
 from .outreach.dispatch import dispatch_notices as send_due_notices
 from .sign_in import answer_requests
 
@@ -32,6 +32,8 @@ def seal_audit() -> int:
 def report_audit() -> int:
     """Do the checks of the audit record that somebody asked for; return how many."""
     return run_checks()
+
+
 @shared_task(name="accounts.report_export", soft_time_limit=2100, time_limit=2400)
 def report_export(export_id: int) -> int:
     """Make a large file that somebody asked for; return its rows."""

@@ -102,7 +102,10 @@ ROLES = (
         name=SUPPORT, words="Answer customers: tickets, calls, small courtesies.",
         does=SUPPORT_DOES, sees_not=("view_auditentry",), waive_max="25.00", release=(24, 2),
     ),
-    Role(name=AUDITORS, words="Read everything, check the record, take it out as files; change nothing.", does=AUDITORS_DO),
+    Role(
+        name=AUDITORS, words="Read everything, check the record, take it out as files; change nothing.",
+        does=AUDITORS_DO,
+    ),
 )  # fmt: skip
 
 

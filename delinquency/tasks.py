@@ -14,9 +14,9 @@ from .operations.airbag import guard
 from .operations.api_tokens import forget_old
 from .operations.papers import send_invoices, send_receipts
 from .operations.studies import run_studies, store_forecast
+from .reports.mailing import send_due, write_down
 from .reports.months import count_months
 from .runs import clear_log
-from .reports.mailing import send_due, write_down
 from .sweep import sweep
 from .telling import tell
 
@@ -107,6 +107,8 @@ def report_webhooks() -> int:
 def report_old_calls() -> int:
     """Forget what the API kept of a month ago; return how many rows."""
     return forget_old()
+
+
 @shared_task(name="delinquency.mass_action")
 def mass_action(action_id: int) -> int:
     """Look at, or carry out, an action on many that is too large to wait for (U05)."""
@@ -117,6 +119,8 @@ def mass_action(action_id: int) -> int:
 def mass_actions() -> int:
     """Take up the actions on many that a lost wake-up or a killed worker left unfinished."""
     return mass.work_on_all()
+
+
 @shared_task(name="delinquency.import_file", soft_time_limit=1500, time_limit=1800)
 def import_file(file_id: int) -> str:
     """Check or import an uploaded file that is too large to wait for."""
@@ -127,6 +131,8 @@ def import_file(file_id: int) -> str:
 def import_files() -> int:
     """Take up the uploaded files that a lost wake-up or a killed worker left, and delete old contents."""
     return imports.work_on_all()
+
+
 @shared_task(name="delinquency.report_mailings", soft_time_limit=900, time_limit=1000)
 def report_mailings() -> int:
     """Send the reports by e-mail that are due; return how many were sent."""

@@ -7,11 +7,36 @@ from django.contrib.auth.models import Group
 
 from accounts.models import Account, DataExport, SavedFilter, ServiceLine, Shadow, User
 from delinquency.models import (
-    AcceptedDifference, AccountHold, ApiRequest, ApiToken, ApiUse, Event, ImportFile, ImportMapping, ImportProblem,
-    MassAction, MassItem, MonthFigures, OldState, ReportMailing, ReportSubscription, RunRequest, TaskRun, WebhookDelivery, WebhookEndpoint,
+    AcceptedDifference,
+    AccountHold,
+    ApiRequest,
+    ApiToken,
+    ApiUse,
+    Event,
+    ImportFile,
+    ImportMapping,
+    ImportProblem,
+    MassAction,
+    MassItem,
+    MonthFigures,
+    OldState,
+    ReportMailing,
+    ReportSubscription,
+    RunRequest,
+    TaskRun,
+    WebhookDelivery,
+    WebhookEndpoint,
 )  # fmt: skip
 from invoicing.models import (
-    Approval, BankFile, BankFileRow, Invoice, MoneyLimit, Payment, Payout, PayoutLine, RefundAttempt,
+    Approval,
+    BankFile,
+    BankFileRow,
+    Invoice,
+    MoneyLimit,
+    Payment,
+    Payout,
+    PayoutLine,
+    RefundAttempt,
 )  # fmt: skip
 from netenforce.models import (
     AddressList,

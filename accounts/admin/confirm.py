@@ -15,8 +15,8 @@ from django.urls import reverse
 
 from billing_project.kernel.errors import Refused
 
-from .fresh import ask_for_proof
 from .field_help import explain
+from .fresh import ask_for_proof
 from .texts import refuse_cards_in
 
 # How many rows of a list one action takes on; more are done by a command.

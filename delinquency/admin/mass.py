@@ -30,10 +30,10 @@ from accounts.admin.confirm import ReasonForm, confirm_one
 from accounts.admin.texts import refuse_cards_in
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
+from billing_project.kernel.sheets import safe_text
 from delinquency.models import AccountHold, MassAction, MassItem
 from delinquency.operations import mass
 from delinquency.operations.holds import end_hold
-from delinquency.studies.tables import safe_cell
 
 from .mass_forms import CountForm, UndoForm
 from .mass_start import RECORD, StartPages, may_do, page_of
@@ -318,7 +318,7 @@ def _csv_lines(items: Iterator[MassItem]) -> Iterator[str]:
             "" if item.amount is None else f"{item.amount:.2f}", item.currency, str(item.notices), str(item.lines),
             clock.local(item.decided_at, "UTC").strftime("%Y-%m-%d %H:%M") if item.decided_at else "",
         )  # fmt: skip
-        yield str(writer.writerow([safe_cell(cell) for cell in cells]))
+        yield str(writer.writerow([safe_text(str(cell)) for cell in cells]))
 
 
 def _looking_again(request: HttpRequest, action: MassAction, response: TemplateResponse) -> TemplateResponse:

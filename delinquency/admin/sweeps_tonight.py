@@ -14,8 +14,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.admin.base import local_time
 from billing_project.kernel import clock
+from billing_project.kernel.sheets import safe_text
 from delinquency.models import RunRequest
-from delinquency.studies.tables import safe_cell
 from delinquency.tonight import AT_ONCE, Coming, coming, due_ids, totals
 
 ROWS_PER_PAGE = 50
@@ -70,5 +70,5 @@ def _file(rows: list[Coming]) -> StreamingHttpResponse:
 def _lines(rows: list[Coming]) -> Iterator[str]:
     for cells in (HEADS, *([getattr(row, name) for name in COLUMNS] for row in rows)):
         line = StringIO()
-        csv.writer(line).writerow([safe_cell(cell) for cell in cells])
+        csv.writer(line).writerow([safe_text(str(cell)) for cell in cells])
         yield line.getvalue()

@@ -5,14 +5,14 @@ from .api import ApiRequest, ApiToken, ApiUse
 from .call import CallTask
 from .case import Case, StepRun
 from .dispute import Dispute
-from .hold import AccountHold
 from .figures import ActMinutes, MonthFigures
+from .hold import AccountHold
 from .holiday_copy import HolidayCopy
 from .importing import ImportFile, ImportMapping, ImportProblem
 from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
-from .mass import MassAction, MassItem
 from .mailing import ReportMailing, ReportSubscription
+from .mass import MassAction, MassItem
 from .move import MoveBatch, PolicyMove
 from .old_state import AcceptedDifference, OldState
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
