@@ -33,8 +33,8 @@ DROP FUNCTION delinquency_tell();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
-        ('delinquency', '0001_squashed_0014_network_tickets'),
+        ("delinquency", "0014_network_tickets"),
+        ("auth", "0012_alter_user_first_name_max_length"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

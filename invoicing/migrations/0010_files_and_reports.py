@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('invoicing', '0009_money_rights'),
+        ("invoicing", "0009_money_rights"),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0014_line_addresses'),
+        ("accounts", "0019_shadow"),
     ]
 
     operations = [

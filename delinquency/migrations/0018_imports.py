@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0015_shadow'),
-        ('delinquency', '0014_network_tickets'),
+        ("delinquency", "0017_home"),
+        ("accounts", "0019_shadow"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('netenforce', '0008_releases'),
+        ("netenforce", "0009_push_restore"),
     ]
 
     operations = [

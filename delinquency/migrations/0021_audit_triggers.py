@@ -6,7 +6,10 @@ from billing_project.kernel.audited import watch
 
 
 class Migration(migrations.Migration):
-    dependencies = [("delinquency", "0014_network_tickets"), ("accounts", "0016_audit_triggers")]
+    dependencies = [
+        ("delinquency", "0020_verbs"),
+        ("accounts", "0021_audit_triggers"),
+    ]
 
     operations = [
         watch("delinquency_policy"),

@@ -7,8 +7,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0015_home_counts'),
-        ('invoicing', '0009_money_rights'),
+        ("invoicing", "0010_files_and_reports"),
+        ("accounts", "0017_home_counts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('delinquency', '0014_network_tickets'),
+        ("delinquency", "0019_mass"),
     ]
 
     operations = [

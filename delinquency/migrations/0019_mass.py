@@ -10,8 +10,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0014_line_addresses'),
-        ('delinquency', '0014_network_tickets'),
+        ("delinquency", "0018_imports"),
+        ("accounts", "0014_line_addresses"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,10 @@ from billing_project.kernel.audited import watch
 
 
 class Migration(migrations.Migration):
-    dependencies = [("invoicing", "0009_money_rights"), ("accounts", "0016_audit_triggers")]
+    dependencies = [
+        ("invoicing", "0013_verbs"),
+        ("accounts", "0021_audit_triggers"),
+    ]
 
     operations = [
         watch("invoicing_ledgerentry", account="account_id", why="reason"),

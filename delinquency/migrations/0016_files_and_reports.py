@@ -13,8 +13,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0015_files_and_reports'),
-        ('delinquency', '0014_network_tickets'),
+        ("delinquency", "0015_api"),
+        ("accounts", "0016_files_and_reports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,10 @@ from billing_project.kernel.audited import watch
 
 
 class Migration(migrations.Migration):
-    dependencies = [("netenforce", "0008_releases"), ("accounts", "0016_audit_triggers")]
+    dependencies = [
+        ("netenforce", "0010_verbs"),
+        ("accounts", "0021_audit_triggers"),
+    ]
 
     operations = [
         watch(

@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0015_search'),
-        ('invoicing', '0009_money_rights'),
+        ("invoicing", "0011_home_counts"),
+        ("accounts", "0018_search"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

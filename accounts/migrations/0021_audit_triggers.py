@@ -114,7 +114,10 @@ DROP FUNCTION audit_mark(jsonb);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0015_audit"), ("auth", "0012_alter_user_first_name_max_length")]
+    dependencies = [
+        ("accounts", "0020_verbs"),
+        ("auth", "0012_alter_user_first_name_max_length"),
+    ]
 
     operations = [
         migrations.RunSQL(FUNCTIONS, GONE),

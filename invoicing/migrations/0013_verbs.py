@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('invoicing', '0009_money_rights'),
+        ("invoicing", "0012_search"),
     ]
 
     operations = [
