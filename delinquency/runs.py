@@ -39,6 +39,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "delinquency.report_preview": ("What comes next", "Plays the coming day ahead where many accounts are due."),
     "delinquency.report_months": ("Figures of the months", "Counts what the charts show, and clears this log."),
     "delinquency.move_batches": ("Policy moves", "Goes on with moves of accounts to another policy."),
+    "delinquency.mass_actions": ("Actions on many", "Goes on with actions on many that were left unfinished."),
+    "delinquency.import_files": ("Imports", "Goes on with uploaded files, and deletes old contents."),
+    "delinquency.report_webhooks": ("Webhooks", "Tells other programs what happened."),
+    "delinquency.report_old_calls": ("Old calls", "Forgets what the API kept of a month ago."),
+    "delinquency.report_mailings": ("Reports by e-mail", "Sends the reports that are due."),
+    "accounts.report_exports": ("Large files", "Makes files of long lists, and deletes old ones."),
+    "accounts.seal_audit": ("Audit seal", "Makes what was noted part of the chain."),
+    "accounts.report_audit": ("Audit checks", "Checks the audit record where somebody asked for it."),
+    "invoicing.report_payouts": ("Payouts", "Fetches what the payment provider has paid out."),
 }
 
 

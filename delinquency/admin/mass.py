@@ -27,6 +27,7 @@ from accounts.admin.base import (
     state_badge,
 )
 from accounts.admin.confirm import ReasonForm, confirm_one
+from accounts.admin.fresh import ask_for_proof
 from accounts.admin.texts import refuse_cards_in
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -35,7 +36,7 @@ from delinquency.models import AccountHold, MassAction, MassItem
 from delinquency.operations import mass
 from delinquency.operations.holds import end_hold
 
-from .mass_forms import CountForm, UndoForm
+from .mass_forms import TYPED_ABOVE, CountForm, UndoForm
 from .mass_start import RECORD, StartPages, may_do, page_of
 from .mass_words import groups_of, sums_of
 
@@ -181,6 +182,8 @@ class MassActionAdmin(StartPages, ReadOnlyAdmin):
                 refuse_cards_in(form)
             if not form.is_valid():
                 return None
+            if action.to_do > TYPED_ABOVE and (asked := ask_for_proof(request)) is not None:
+                return asked
         try:
             match does:
                 case "confirm":

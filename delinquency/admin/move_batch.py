@@ -181,6 +181,9 @@ class MoveBatchAdmin(ReadOnlyAdmin):
     def _do(self, request: HttpRequest, batch: MoveBatch, form: CountForm) -> HttpResponse | None:
         """Do what was pressed and go on; None if it was refused, which the form says."""
         by, next_batch = staff_user(request), batch
+        large = request.POST.get("do") in ("confirm", "undo") and batch.total > TYPED_ABOVE
+        if large and form.is_valid() and (asked := ask_for_proof(request)) is not None:
+            return asked
         try:
             match request.POST.get("do"):
                 case "confirm":
