@@ -132,6 +132,9 @@ class MassActionAdmin(StartPages, ReadOnlyAdmin):
         if given is not None:
             if not may_do(request, action.kind):
                 raise PermissionDenied
+            large = given.get("do") in ("confirm", "undo") and action.to_do > TYPED_ABOVE
+            if large and form.is_valid() and (asked := ask_for_proof(request)) is not None:
+                return asked
             response = self._do(request, action, form)
             if response is not None:
                 return response
@@ -182,8 +185,6 @@ class MassActionAdmin(StartPages, ReadOnlyAdmin):
                 refuse_cards_in(form)
             if not form.is_valid():
                 return None
-            if action.to_do > TYPED_ABOVE and (asked := ask_for_proof(request)) is not None:
-                return asked
         try:
             match does:
                 case "confirm":

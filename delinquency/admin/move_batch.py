@@ -26,6 +26,7 @@ from accounts.admin.base import (
     staff_user,
     state_badge,
 )
+from accounts.admin.fresh import ask_for_proof
 from billing_project.kernel.errors import Refused
 from delinquency.differing import COUNTED
 from delinquency.glance import EVENT_WORDS

@@ -34,7 +34,7 @@ def _now() -> Iterator[None]:
 def casey() -> User:
     """Return a clerk who may waive up to 25.00."""
     casey = make_staff(
-        "casey", "waive_fee", "change_notice", "change_ticket", "record_payment", "view_bankfile", "change_bankfile"
+        "casey", "waive_fee", "send_notice", "work_ticket", "record_payment", "view_bankfile", "change_bankfile"
     )
     group = Group.objects.create(name="Tellers")
     MoneyLimit.objects.create(group=group, waive_max=Decimal("25.00"))

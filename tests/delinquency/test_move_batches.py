@@ -317,7 +317,7 @@ def test_one_account_is_moved_from_its_page_after_both_futures_were_shown(storie
         done = client.post(f"{address}?version={version.pk}", {"reason": "longer grace agreed"}, follow=True)
     text = plain(done)
     assert "Account 1001 is now under S v2. Undo this move" in text
-    assert "From S v1 → S v2, by boss: longer grace agreed" in text, "the story tells it"
+    assert "From S v1 → S v2: longer grace agreed" in text, "the story tells it"
     assert versions() == {"1001": 2, "1002": 1, "1003": 1}
 
 
