@@ -24,7 +24,7 @@ from .journal import event_badge
 LAST_EVENTS = 12
 # The hourly tick and the five-minute check are late when they are older than this.
 TICK_HOURS_MAX, CHECK_HOURS_MAX = 2, 1
-MANAGES, TAKES_MONEY, ANSWERS = "delinquency.run_sweep", "invoicing.record_payment", "delinquency.change_ticket"
+MANAGES, TAKES_MONEY, ANSWERS = "delinquency.run_sweep", "invoicing.record_payment", "delinquency.work_ticket"
 # What stands first on the page, for who: the pieces are templates, the rest groups of numbers.
 ORDERS = {
     MANAGES: (("setup", "brakes"), (PEOPLE, MONEY, LATE, DESK), ("desk", "till")),

@@ -146,9 +146,9 @@ NUMBERS: tuple[Asked, ...] = (
     Asked(PEOPLE, "notices waiting", _notices(*WAITING.split(",")), NOTICES, f"state__in={WAITING}"),
     Asked(PEOPLE, "notices parked", _notices("parked"), NOTICES, "state__exact=parked", BAD),
     Asked(PEOPLE, "notices ambiguous", _notices("ambiguous"), NOTICES, "state__exact=ambiguous", WARN),
-    Asked(DESK, "my tickets", _tickets("mine"), TICKETS, "view=mine", right="delinquency.change_ticket"),
+    Asked(DESK, "my tickets", _tickets("mine"), TICKETS, "view=mine", right="delinquency.work_ticket"),
     Asked(DESK, "unowned tickets in my queues", _tickets("unowned"), TICKETS, "view=unowned", WARN,
-          right="delinquency.change_ticket"),
+          right="delinquency.work_ticket"),
     Asked(DESK, "answers are late", _tickets("late"), TICKETS, "view=late", BAD),
     Asked(DESK, "open tickets", _tickets("open"), TICKETS, "view=open"),
     Asked(

@@ -230,7 +230,7 @@ class Status:
     """Another status for many accounts (D1)."""
 
     name = MassAction.Kind.STATUS
-    right = "accounts.change_account"
+    right = "accounts.set_status"
     undoes, is_money = True, False
     undo_within: timedelta | None = UNDO_WITHIN
     undo_words = "Choose the accounts again, and change their status back."

@@ -181,7 +181,7 @@ class HandOver:
     """Tickets given to a queue or a colleague."""
 
     name = MassAction.Kind.HAND_OVER
-    right = "delinquency.change_ticket"
+    right = "delinquency.work_ticket"
     undoes, is_money = True, False
     undo_within: timedelta | None = UNDO_WITHIN
     undo_words = "Hand the tickets over again instead."
