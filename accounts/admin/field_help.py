@@ -90,7 +90,15 @@ def _say_how_to_mend(field: forms.Field) -> None:
         field.error_messages = {**_DIGITS, **field.error_messages}
     for part in getattr(field, "fields", ()):  # a date and its time of day
         _say_how_to_mend(part)
-    # The limits of a column are checked with the row, and their errors are worded by the field all the same.
-    field.error_messages = {**_LIMITS, **field.error_messages}
+    # The limits of a column are checked with the row, and their errors are worded by the field all the same; but a
+    # limit that says itself how to mend it knows better.
+    own = {getattr(validator, "code", "") for validator in field.validators if _has_own_words(validator)}
+    field.error_messages = {
+        **{code: words for code, words in _LIMITS.items() if code not in own}, **field.error_messages
+    }  # fmt: skip
     if any(str(getattr(validator, "message", "")) == _STOCK_EMAIL for validator in field.validators):
         field.error_messages["invalid"] = "This is no e-mail address; write it like ann@example.com."
+
+
+def _has_own_words(validator: Any) -> bool:
+    return getattr(validator, "code", "") in _LIMITS and getattr(validator, "message", "") != type(validator).message

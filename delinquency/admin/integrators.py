@@ -27,6 +27,7 @@ from accounts.admin.base import (
     state_badge,
 )  # fmt: skip
 from accounts.admin.confirm import confirm_many, confirm_one
+from accounts.models import User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.models import ApiRequest, ApiToken, ApiUse, WebhookDelivery, WebhookEndpoint
@@ -45,9 +46,8 @@ class TokenForm(forms.ModelForm[ApiToken]):
         model = ApiToken
         fields = ("name", "role", "per_minute_max", "expires_at")
 
-    def __init__(self, *args: Any, by: Any = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.by, self.text = by, ""
+    by: User | None = None  # who asks, set for each request
+    text = ""
 
     def clean(self) -> dict[str, Any]:
         """Make the token; what is refused is said on the form."""
@@ -104,15 +104,8 @@ class ApiTokenAdmin(DeskAdmin):
         if obj is None:
             kwargs["form"] = TokenForm
         form: Any = super().get_form(request, obj, **kwargs)
-        if obj is not None:
-            return form
-        by = staff_user(request)
-
-        class Asked(form):
-            def __init__(self, *args: Any, **more: Any) -> None:
-                super().__init__(*args, by=by, **more)
-
-        return Asked
+        form.by = staff_user(request)  # the class is made anew for each request
+        return form
 
     def save_form(self, _request: HttpRequest, form: Any, change: bool) -> Any:
         """Take the row that the operation has made."""

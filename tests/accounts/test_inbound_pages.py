@@ -161,7 +161,7 @@ def test_an_address_closed_by_wish_opens_only_when_its_owner_agreed() -> None:
 
 def test_support_may_close_a_way_but_not_open_it() -> None:
     contact = make_contact(make_account())
-    make_staff("sandy", "view_contact", "change_contact", "view_account")
+    make_staff("sandy", "view_contact", "stop_channel", "view_account")
     client = staff_client_of("sandy")
     client.post(page("contact_stop_calling", contact.pk), {"reason": "Asked"})
     assert Suppression.objects.filter(channel="voice").count() == 1

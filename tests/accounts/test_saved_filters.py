@@ -104,7 +104,7 @@ def test_each_count_is_one_query_whatever_the_rows(gone: str) -> None:
     keep(client, "One", gone)
     one = asked()
     assert one - none == 1
-    keep(client, "Two", f"{gone}&q=3000")
+    keep(client, "Two", f"{gone}&standing=parked")
     assert asked() - one == 1
     for number in range(9):
         make_account(number=f"4000{number}")

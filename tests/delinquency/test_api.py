@@ -86,7 +86,7 @@ def test_a_token_is_never_stronger_than_whoever_makes_it() -> None:
     clerk.groups.add(role(roles.CLERKS))
     with pytest.raises(Refused, match="never stronger"):
         make_token(name="x", role=role(roles.MANAGERS), by=clerk)
-    assert make_token(name="x", role=role(roles.AUDITORS), by=clerk)
+    assert make_token(name="x", role=role(roles.SUPPORT), by=clerk)
 
 
 def test_each_role_does_what_it_may_and_no_more(late: Account) -> None:

@@ -37,6 +37,11 @@ def page_of(story: Story, name: str = "grace") -> str:
     return reverse(f"admin:accounts_account_{name}", args=[story.account.pk])
 
 
+def details_of(story: Story) -> str:
+    """Return the address of the account's form, with what counts beneath it."""
+    return f"{page_of(story, 'change')}?edit=1"
+
+
 def words(response: Any) -> str:
     """Return what a page says, without its marks."""
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode())))
@@ -191,13 +196,13 @@ def test_the_account_page_shows_the_invoices_that_count_and_leaves_one_out() -> 
     row = InvoiceStanding.objects.get(invoice__number="M-03")
     leave_out = reverse("admin:delinquency_invoicestanding_leave_out", args=[row.pk])
     with story.now("2026-06-08 12:00"):
-        page = client.get(page_of(story, "change"))
+        page = client.get(details_of(story))
         assert leave_out in page.content.decode()
         assert "The flag drops by itself on Sat 5 Jun 2027" in words(page)
         assert "Say why the invoice does not count" in words(client.post(leave_out, {"preset": ""}))
         done = client.post(leave_out, {"preset": "Our own error.", "reason": "The bill came late."}, follow=True)
         assert "its flag is off" in words(done)
-        assert "Left out: Our own error. The bill came late. (boss)" in words(done)
+        assert "Left out: Our own error. The bill came late. (boss)" in words(client.get(details_of(story)))
         again = reverse("admin:delinquency_invoicestanding_count_again", args=[row.pk])
         assert "flagged again" in words(client.post(again, {"reason": "it was on time"}, follow=True))
 
@@ -208,7 +213,7 @@ def test_support_sees_what_counts_but_does_not_change_it() -> None:
     story.days("2026-01-01", "2026-01-06")
     client, row = browser(make_support()), InvoiceStanding.objects.get()
     with story.now("2026-01-08 12:00"):
-        page = client.get(page_of(story, "change"))
+        page = client.get(details_of(story))
         assert "1 invoice counts in 2026; 2 more would raise the flag." in words(page)
         leave_out = reverse("admin:delinquency_invoicestanding_leave_out", args=[row.pk])
         assert leave_out not in page.content.decode()

@@ -116,7 +116,7 @@ def test_a_row_with_a_mistake_stops_the_whole_file_and_is_named(client: Client, 
     assert list(file.problems.values_list("line", "column", "value")) == [(3, "status", "Gone"), (4, "email", "=1+1")]
     page = apply(client, file)
     assert "mend them in the file" in page
-    assert "Choose" not in page
+    assert "Choose the columns" not in page
     assert not Account.objects.exists()
 
     answer = client.get(reverse("admin:delinquency_importfile_failed", args=[file.pk]))
