@@ -23,6 +23,7 @@ class Button:
     url: str
     why_not: str = ""
     main: bool = False
+    key: str = ""  # the key that presses it (static/desk/keys.js)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Buttons:
     off: tuple[Button, ...]  # what the person may press, but what would be refused now
 
 
+KEYS = {"record_payment": "p", "grace": "e", "new_ticket": "t"}
 # What people do all day, in this order: the action of the account's desk, and the words.
 FIRST = (
     ("record_payment", "Record payment"), ("grace", "Give more time"), ("undo_grace", "Undo the last grace"),
@@ -63,7 +65,7 @@ def buttons_of(panel: Panel, allowed: Collection[str], user: User) -> Buttons:
             url = reverse("admin:netenforce_linestate_release", args=[line]) if line else ""
         else:
             url = reverse(f"admin:accounts_account_{name}", args=[pk])
-        return Button(words, url, why_not.get(name, ""), main=name == "record_payment")
+        return Button(words, url, why_not.get(name, ""), main=name == "record_payment", key=KEYS.get(name, ""))
 
     first = [made(name, words) for name, words in FIRST if name in may and name not in useless]
     more = [made(name, words) for name, words in MORE if name in may and name not in useless]

@@ -49,7 +49,7 @@ def test_a_list_by_account_alone_is_seen_typed_and_saved(page: Page, live_server
     expect(page.get_by_text("Late names no speed")).to_be_visible()
     keep(page, "lists")
     page.goto(f"{live_server.url}/admin/netenforce/addresslist/add/")
-    page.get_by_label("Name").fill("No-Service")
+    page.locator("#id_name").fill("No-Service")
     page.get_by_label("Level").select_option("suspend")
     page.get_by_label("Inactive").check()
     page.get_by_label("takes lines by account alone").check()

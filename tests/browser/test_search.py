@@ -46,7 +46,7 @@ def test_h1_and_h2_a_name_a_phone_or_an_address_opens_the_account_that_says_why_
             page.keyboard.type(typed)
             page.keyboard.press("Enter")
             expect(page.get_by_text("Pay to restore", exact=True)).to_be_visible()
-            expect(page.get_by_text("Restricted", exact=False).first).to_be_visible()
+            expect(page.get_by_text("Held because of")).to_be_visible()
         assert page.url == f"{live_server.url}/admin/accounts/account/{account.pk}/change/"
 
 
@@ -66,7 +66,7 @@ def test_the_keys_walk_a_list_open_a_row_and_press_the_buttons_of_an_account(
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Record payment")
-    expect(dialog).to_contain_text("Grace until")
+    expect(dialog).to_contain_text("Give more time")
     picture(page, "keys")
     assert serious(page) == []
     page.keyboard.press("Escape")
