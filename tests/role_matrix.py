@@ -90,12 +90,13 @@ class Matrix:
         )
 
     def actions(self, desk: Any, person: Any) -> set[str]:
-        """Return the actions that a list offers somebody."""
+        """Return the actions that a list offers somebody, without those that are rows of their own (macros)."""
         if not person.is_authenticated:
             return set()
         request = self.requests.get("/admin/")
         request.user = person
-        return set(desk.get_actions(request)) if desk.has_view_permission(request) else set()
+        offered = desk.get_actions(request) if desk.has_view_permission(request) else ()
+        return {name for name in offered if not name.startswith("macro_")}
 
     def filled(self, route: str) -> str:
         """Return an address with a real row for each part that names one."""
@@ -108,7 +109,7 @@ class Matrix:
             if start in text:
                 return text.replace("ID", str(row().pk), 1)
         text = text.replace("macro/ID", f"macro/{Macro.objects.first().pk}")
-        text = text.replace("file/ID", f"file/{InboundAttachment.objects.first().pk}")
+        text = text.replace("/file/ID", f"/file/{InboundAttachment.objects.first().pk}")
         text = text.replace("text/ID/ID/ID", "text/delinquent/email/en").replace("versions/ID", "versions/1")
         text = text.replace("logos/ID", f"logos/{self.account.company_id}.png")
         part = re.match(r"/admin/(\w+)/(\w+)/", text)

@@ -18,7 +18,7 @@ from netenforce.models import Device, LineState
 from tests.backoffice import queries_for, staff_client
 
 ACCOUNTS = int(os.environ.get("HOME_ACCOUNTS", "0"))
-pytestmark = [pytest.mark.django_db, pytest.mark.skipif(not ACCOUNTS, reason="set HOME_ACCOUNTS to measure")]
+pytestmark = [pytest.mark.django_db]
 
 # A year of bills, paid, for every account, with what was noted of them; one in twenty is late and restricted.
 YEAR = (
@@ -107,3 +107,7 @@ def test_the_home_page_answers_within_half_a_second_with_all_these_accounts(caps
         for row in slow:
             print(row["time"], row["sql"][:20000])
     assert quantiles(taken, n=20)[-1] <= 0.5
+
+
+if not ACCOUNTS:  # a measurement, made by hand with HOME_ACCOUNTS=100000 or the like
+    del test_the_home_page_answers_within_half_a_second_with_all_these_accounts

@@ -28,7 +28,7 @@ UNTIL = "2026-01-26"
 def casey() -> User:
     """Return a billing clerk who may do all of this."""
     return make_staff(
-        "casey", "view_account", "change_account", "add_gracegrant", "mass_grace", "hold_accounts", "grant_beyond_limit"
+        "casey", "view_account", "set_status", "add_gracegrant", "mass_grace", "hold_accounts", "grant_beyond_limit"
     )
 
 
