@@ -11,19 +11,22 @@ from django.http import HttpRequest
 from django.urls import reverse_lazy
 
 
-def _may_see(app: str, model: str) -> Callable[[HttpRequest], bool]:
+def _may_see(right: str) -> Callable[[HttpRequest], bool]:
     def may_see(request: HttpRequest) -> bool:
-        return bool(request.user.has_perm(f"{app}.view_{model}"))
+        return bool(request.user.has_perm(right))
 
     return may_see
 
 
-def _screen(title: str, icon: str, app: str, model: str, *, page: str = "changelist") -> dict[str, Any]:
+def _screen(
+    title: str, icon: str, app: str, model: str, *, page: str = "changelist", right: str = ""
+) -> dict[str, Any]:
+    """Return an entry; whoever may see the rows is offered it, unless the page asks for a right of its own."""
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{app}_{model}_{page}"),
-        "permission": _may_see(app, model),
+        "permission": _may_see(right or f"{app}.view_{model}"),
     }
 
 
@@ -56,7 +59,7 @@ SIDEBAR = [
     _group(
         "Tickets and calls",
         _screen("Tickets", "confirmation_number", "delinquency", "ticket"),
-        _screen("Next ticket", "move_to_inbox", "delinquency", "ticket", page="next"),
+        _screen("Next ticket", "move_to_inbox", "delinquency", "ticket", page="next", right="delinquency.work_ticket"),
         _screen("Calls to make", "call", "delinquency", "calltask", page="worklist"),
         _screen("Messages received", "inbox", "accounts", "inboundmessage"),
     ),
@@ -81,7 +84,14 @@ SIDEBAR = [
     _group(
         "Many at once",
         _screen("Actions on many", "done_all", "delinquency", "massaction"),
-        _screen("Put an area on hold", "thunderstorm", "delinquency", "massaction", page="hold"),
+        _screen(
+            "Put an area on hold",
+            "thunderstorm",
+            "delinquency",
+            "massaction",
+            page="hold",
+            right="delinquency.hold_accounts",
+        ),
         _screen("Accounts on hold", "pause_circle", "delinquency", "accounthold"),
         _screen("Imports", "upload_file", "delinquency", "importfile"),
         _screen("Shadow mode", "contrast", "accounts", "shadow"),
