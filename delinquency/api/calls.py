@@ -37,7 +37,8 @@ class TokenAuth(HttpBearer):
                 f"{found} may make {found.per_minute_max} calls a minute; wait for the next one.",
                 wait=60,
             )
-        if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_BYTES_MAX:
+        told = str(request.META.get("CONTENT_LENGTH") or "")
+        if told.isascii() and told.isdigit() and int(told) > BODY_BYTES_MAX:  # before any of it is read
             raise Problem(413, "too_large", "A call may carry 1 MB at most; split it.")
         request.user = found.user
         return found

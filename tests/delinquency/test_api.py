@@ -110,6 +110,12 @@ def test_calls_beyond_the_rate_are_put_off(late: Account) -> None:
         assert program.get("/accounts").status_code == 200
 
 
+@pytest.mark.parametrize("megabytes", [2, 4])
+def test_a_body_that_is_too_large_is_not_even_read(program: Program, megabytes: int) -> None:
+    answer = program.post("/payments", {"reference": "x" * (megabytes * 1024 * 1024)})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
 def test_accounts_are_read_page_by_page_with_as_many_queries_as_one(
     program: Program, django_assert_max_num_queries: Any
 ) -> None:
