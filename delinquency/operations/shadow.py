@@ -10,7 +10,7 @@ from django.db.models import Count, Sum
 
 from accounts.models import Notice, Shadow, User
 from accounts.operations import WAKE_ON_RESUME
-from accounts.shadowing import cancel_letters, end_shadow, letters_of_shadow, lock_shadow
+from accounts.shadowing import DECIDED_IN_SHADOW, cancel_letters, end_shadow, letters_of_shadow, lock_shadow
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.nudge import nudge
@@ -27,6 +27,7 @@ from netenforce.operations.shadow import (
 
 from ..models import AcceptedDifference
 from ..shadow_compare import Comparison, Difference, restricted_there
+from .webhooks import cancel_calls
 
 WORD = "GO LIVE"
 TRIES = 10
@@ -72,6 +73,7 @@ def go_live(*, typed: str, reason: str, by: User | None = None) -> Shadow:
         "letters": cancel_letters(shadow.started_at),
         "charges": cancel_charges(shadow.started_at),
         "cuts": cancel_cuts(shadow.started_at),
+        "webhooks": cancel_calls(shadow.started_at, DECIDED_IN_SHADOW),
     }
     end_shadow(shadow, reason=reason, cancelled=cancelled, by=by)
     for task in WAKE_ON_RESUME:

@@ -1,7 +1,7 @@
 """Who is told of events by signed calls: entered, given a new secret, tested, told again."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -66,6 +66,14 @@ def tell_again(delivery: WebhookDelivery) -> WebhookDelivery:
     WebhookEndpoint.objects.filter(pk=locked.endpoint_id).update(retry_at=None)
     nudge(TASK)
     return locked
+
+
+def cancel_calls(since: datetime, why: str) -> int:
+    """Give up the calls about what happened since a moment and waits; any of them can be sent by hand later."""
+    waiting = (WebhookDelivery.State.QUEUED, WebhookDelivery.State.CLAIMED)
+    return WebhookDelivery.objects.filter(state__in=waiting, event__recorded_at__gte=since).update(
+        state=WebhookDelivery.State.PARKED, answer=why, lease_until_at=None
+    )
 
 
 def new_secret() -> str:

@@ -116,7 +116,7 @@ def test_in_shadow_every_kind_is_held_and_after_going_live_none_of_it_ever_leave
             trust(LineState.objects.get().device, by=None, reason="first day")  # type: ignore[arg-type]
     with clock.at(LATER):
         shadow = go_live(typed="GO LIVE", reason="Compared for a week")
-        assert shadow.cancelled == {"taken_over": 0, "letters": 1, "charges": 1, "cuts": 1}
+        assert shadow.cancelled == {"taken_over": 0, "letters": 1, "charges": 1, "cuts": 1, "webhooks": 0}
         dispatch_all()
         dispatch_all()
         assert left() == (0, 0, 0)

@@ -13,10 +13,12 @@ from django.db import transaction
 from django.urls import reverse
 
 from accounts.operations import pause_everything, resume_everything
+from accounts.shadowing import begin_shadow
 from billing_project.kernel import clock
 from billing_project.kernel.destinations import address_for, checked_url
 from billing_project.kernel.errors import Refused
 from delinquency.models import Event, WebhookDelivery, WebhookEndpoint
+from delinquency.operations.shadow import go_live
 from delinquency.operations.webhooks import rotate_secret, save_endpoint, tell_again
 from delinquency.rules.telling import WAITS
 from delinquency.telling import tell, try_endpoint
@@ -151,6 +153,17 @@ def test_nothing_is_told_while_everything_is_paused_and_all_of_it_afterwards(crm
     assert tell() == 0
     assert crm.heard == []
     resume_everything(reason="mended")
+    assert tell() == 1
+
+
+def test_what_was_decided_in_shadow_is_told_to_nobody_after_going_live(crm: Listener) -> None:
+    hear(crm)
+    begin_shadow(reason="the old system tells them")
+    happen("payment")
+    assert tell() == 0
+    assert go_live(typed="GO LIVE", reason="compared").cancelled["webhooks"] == 1
+    assert tell() == 0
+    happen("payment")
     assert tell() == 1
 
 
