@@ -21,7 +21,6 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 from accounts.groups import SHIPPED
 from accounts.models import InboundAttachment, ServiceLine, User
-from delinquency.models import Macro
 from tests.backoffice import make_everything
 
 # Pages that only show: what is posted to them is not looked at, and the actions of lists have lines of their own.
@@ -108,7 +107,7 @@ class Matrix:
         for start, row in special.items():
             if start in text:
                 return text.replace("ID", str(row().pk), 1)
-        text = text.replace("macro/ID", f"macro/{Macro.objects.first().pk}")
+        text = text.replace("macro/ID", f"macro/{self.pk_of('delinquency', 'macro')}")
         text = text.replace("/file/ID", f"/file/{InboundAttachment.objects.first().pk}")
         text = text.replace("text/ID/ID/ID", "text/delinquent/email/en").replace("versions/ID", "versions/1")
         text = text.replace("logos/ID", f"logos/{self.account.company_id}.png")
