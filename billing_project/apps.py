@@ -18,6 +18,7 @@ class BillingProjectConfig(AppConfig):
         from django.contrib import admin
 
         from . import celery, checks  # noqa: F401  (so that nudges find the broker in every process)
+        from .kernel import among  # noqa: F401  (so that every query may say it)
 
         for model in apps.get_app_config("django_celery_beat").get_models():
             if admin.site.is_registered(model):

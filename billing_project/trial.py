@@ -76,6 +76,25 @@ def scratch_database() -> Iterator[str]:
 
 
 @contextmanager
+def copy_of(database: str, name: str) -> Iterator[str]:
+    """Let this process use a copy of a database made by `scratch_database` while the block runs; give its name.
+
+    Nothing may be connected to that database. The copy is dropped afterwards, and the first one is in use again.
+    """
+    copy = f"{_mark()}_{name}_{os.getpid()}"
+    _use("postgres")
+    with connection.cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{database}"')
+    try:
+        _use(copy)
+        yield copy
+    finally:
+        _use("postgres")
+        _drop(copy)
+        _use(database)
+
+
+@contextmanager
 def running(database: str, environment: Mapping[str, str]) -> Iterator[Trial]:
     """Run web and workers (without beat) on a database made by `scratch_database` while the block runs.
 

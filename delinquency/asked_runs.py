@@ -126,9 +126,9 @@ def _check(progress: Progress) -> tuple[str, dict[str, Any]]:
 
 
 def _bill(progress: Progress) -> tuple[str, dict[str, Any]]:
-    found = bill(clock.now())
+    found = bill(clock.now(), is_listed=False)
     progress(found.accounts_looked_at, found.accounts_looked_at)
-    words = f"{found.accounts_looked_at:,} accounts looked at, {len(found.issued):,} invoices issued."
+    words = f"{found.accounts_looked_at:,} accounts looked at, {found.invoices_issued:,} invoices issued."
     if found.held_bills:
         words += f" The airbag holds {len(found.held_bills):,} bills: decide about them under “Held by the airbag”."
     return words, {}

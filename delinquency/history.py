@@ -78,9 +78,9 @@ def _tick(at: datetime, zones: set[str], outside: bool, history: History) -> Non
     history.ticks += 1
     again = True
     while again:
-        billed = bill(at, zones=zones, guarded=outside)
+        billed = bill(at, zones=zones, guarded=outside, is_listed=False)
         looked = sweep(at, outside=outside, zones=zones)
-        history.invoices_issued += len(billed.issued)
+        history.invoices_issued += billed.invoices_issued
         history.amount_issued += billed.amount
         history.counts.update(looked.counts)
         history.parked += [*billed.parked, *looked.parked]

@@ -1,6 +1,6 @@
 """What the other rooms announce, and what is looked at again because of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -102,24 +102,25 @@ def place_new_accounts(account_ids: list[int], **_: Any) -> None:
 def switch_before_bill(account_ids: list[int], at: datetime, guarded: bool = True, **_: Any) -> dict[str, set[int]]:
     """Make the status switches that fall on the bill date before it is billed (D5), and name whom to hold (A15).
 
-    Accounts whose switch the airbag holds wait: billed they would be charged for service they may not get.
+    Accounts whose switch the airbag holds wait: billed they would be charged for service they may not get. At the
+    others of which nothing is due nobody needs to look.
     """
-    if guarded:
-        guard(account_ids, at=at, before_bill=True)
-    reassess_many(account_ids, at=at, before_bill=True, guarded=guarded)
+    due = Standing.objects.filter(account__among=account_ids, next_look_at__lte=at)
+    if looked_at := sorted(due.order_by().values_list("account_id", flat=True)):
+        if guarded:
+            guard(looked_at, at=at, before_bill=True)
+        reassess_many(looked_at, at=at, before_bill=True, guarded=guarded)
     held = Standing.objects.filter(
-        account__in=account_ids, delinquent_since__isnull=False, policy_version__hold_invoices_while_delinquent=True
+        account__among=account_ids, delinquent_since__isnull=False, policy_version__hold_invoices_while_delinquent=True
     )
     waiting = waiting_for_switch(account_ids, at) if guarded else set()
-    return {"hold": set(held.values_list("account_id", flat=True)), "wait": waiting}
+    return {"hold": set(held.order_by().values_list("account_id", flat=True)), "wait": waiting}
 
 
 @receiver(billing_planned, dispatch_uid="delinquency.compare_bills")
-def compare_bills(
-    account_ids: list[int], at: datetime, plan: Callable[[], list[PlannedBill]], **_: Any
-) -> dict[str, Any] | None:
+def compare_bills(at: datetime, plan: Callable[[], Iterator[list[PlannedBill]]], **_: Any) -> dict[str, Any] | None:
     """Compare a billing tick with the last bills before it begins, and hold what is far from them (R-15)."""
-    return hold_bills(account_ids, plan, at)
+    return hold_bills(plan, at)
 
 
 @receiver(balance_changed, dispatch_uid="delinquency.balance_changed")

@@ -25,7 +25,7 @@ from .telling import tell
 def tick(at: str | None = None) -> int:
     """Bill what is pending, then look at every account at which something is due."""
     moment = datetime.fromisoformat(at) if at else clock.now()
-    bill(moment, recorded=False)
+    bill(moment, recorded=False, is_listed=False)
     return sweep(moment).accounts_looked_at
 
 

@@ -108,7 +108,7 @@ def open_invoices(account_ids: Iterable[int]) -> list[Invoice]:
 
 
 def _open_invoices(account_ids: Iterable[int]) -> "QuerySet[Invoice]":
-    rows = Invoice.objects.filter(account_id__in=list(account_ids), state=Invoice.State.OPEN)
+    rows = Invoice.objects.filter(account_id__among=list(account_ids), state=Invoice.State.OPEN)
     return rows.order_by("due_on", "issued_on", "number")
 
 
@@ -120,7 +120,7 @@ def pot(invoice: Invoice) -> Pot:
 def waiting_charges(account_ids: Iterable[int]) -> dict[int, list[Charge]]:
     """Return the charges that wait for the next invoice, by account, oldest first."""
     waiting: dict[int, list[Charge]] = defaultdict(list)
-    rows = Charge.objects.filter(account_id__in=list(account_ids), invoice__isnull=True, waived_at__isnull=True)
+    rows = Charge.objects.filter(account_id__among=list(account_ids), invoice__isnull=True, waived_at__isnull=True)
     for charge in rows.order_by("charged_on", "pk"):
         waiting[charge.account_id].append(charge)
     return dict(waiting)
@@ -129,7 +129,7 @@ def waiting_charges(account_ids: Iterable[int]) -> dict[int, list[Charge]]:
 def credit_parts(account_ids: Iterable[int]) -> dict[int, list[CreditPart]]:
     """Return the credit of accounts payment by payment, in the order it is used: oldest money first."""
     rows = (
-        LedgerEntry.objects.filter(account_id__in=list(account_ids), invoice__isnull=True, charge__isnull=True)
+        LedgerEntry.objects.filter(account_id__among=list(account_ids), invoice__isnull=True, charge__isnull=True)
         .exclude(payment=None)
         .order_by()
         .values("account_id", "payment_id", "payment__invoice_id", "payment__effective_at", "payment__reference")

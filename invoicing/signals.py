@@ -11,7 +11,7 @@ from django.dispatch import Signal
 about_to_bill = Signal()
 
 # A billing tick is about to begin, and nothing is written yet; not sent for history.
-# account_ids: list[int], at: datetime, plan: a function without arguments that returns every bill the tick would issue
+# at: datetime, plan: a function without arguments that walks every bill the tick would issue, in lists
 # (operations.preview.PlannedBill), at the cost of pricing them.
 # One may return {"hold": set of (account id, bill date)}: those are left for a later tick, with "held": list of what to
 # show of them, and "airbag": dict that says why.

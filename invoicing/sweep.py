@@ -1,10 +1,9 @@
 """The billing tick: whose bill date has come, in chunks, oldest date first (S13, S25, S29, D5, X11)."""
 
 import logging
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -16,21 +15,20 @@ from accounts.models import Account, Attention
 from accounts.operations import AttentionRequest, park_account, raise_attentions
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused, StaleState
+from billing_project.kernel.locks import lock_free
 
-from .models import BillingParameters, BillingRun
+from .due import Chunk, due_chunks, waiting_dates
+from .models import BillingRun
 from .operations.issue import IssuedInvoice, Outcome, issue_for, issue_instant
-from .operations.preview import preview
+from .operations.preview import PlannedBill, preview
 from .operations.terms import BILL_DATE_WAITS, waiting_key
 from .signals import about_to_bill, billing_planned
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 500
 TRIES = 3
 # If this many accounts fail, and no other succeeds, none of them is to blame.
 MANY = 10
-# The bill date and the zone: each such group has one instant at which it is billed.
-Group = tuple[date, str]
 # SQLSTATEs after which the same transaction may simply be done again: serialization failure, deadlock.
 _AGAIN = {"40001", "40P01"}
 
@@ -39,12 +37,15 @@ _instant = lru_cache(maxsize=4096)(issue_instant)
 
 @dataclass(slots=True)
 class BillingResult:
-    """What a tick did, or would do."""
+    """What a tick did, or would do. The invoices are only listed if asked for: there may be a million."""
 
     tick_at: datetime
     dry_run: bool = False
+    is_listed: bool = True
     already_run: bool = False
     accounts_looked_at: int = 0
+    invoices_issued: int = 0
+    amount: Decimal = Decimal("0.00")
     issued: list[IssuedInvoice] = field(default_factory=list)
     dates_moved: int = 0
     held: int = 0
@@ -54,10 +55,15 @@ class BillingResult:
     parked: list[str] = field(default_factory=list)
     guarded: bool = True
 
-    @property
-    def amount(self) -> Decimal:
-        """Return the total of the invoices issued."""
-        return sum((invoice.amount for invoice in self.issued), Decimal("0.00"))
+    def take(self, outcome: Outcome) -> None:
+        """Add what was done for a chunk."""
+        self.accounts_looked_at += len(outcome.moved_on)
+        self.invoices_issued += len(outcome.issued)
+        self.amount += sum((invoice.amount for invoice in outcome.issued), Decimal("0.00"))
+        self.held += outcome.held
+        self.dates_moved += len(outcome.moved_on) - len(outcome.issued)
+        if self.is_listed:
+            self.issued += outcome.issued
 
     def document(self) -> dict[str, Any]:
         """Return the answer for programs."""
@@ -66,7 +72,7 @@ class BillingResult:
             "dry_run": self.dry_run,
             "already_run": self.already_run,
             "accounts_looked_at": self.accounts_looked_at,
-            "invoices_issued": len(self.issued),
+            "invoices_issued": self.invoices_issued,
             "amount_issued": money.text(self.amount),
             "dates_moved": self.dates_moved,
             "held_while_delinquent": self.held,
@@ -95,95 +101,82 @@ def bill(
     zones: Collection[str] | None = None,
     recorded: bool = True,
     guarded: bool = True,
+    is_listed: bool = True,
 ) -> BillingResult:
     """Do one billing tick as of an instant: issue what is due, oldest bill date first.
 
     `zones` limits it to accounts of some zones; without `recorded` it leaves no row of its own. Doing it again finds
-    nothing more to do. A `guarded` tick is compared with the usual before it acts, and its bills wait if it is far from
-    that (R-15). A dry run does all of it and takes it back. Raises Refused for an unknown account.
+    nothing more to do, and several at once share the work. A `guarded` tick is compared with the usual before it acts,
+    and its bills wait if it is far from that (R-15). A dry run does all of it and takes it back. Unless `is_listed` the
+    answer only counts the invoices. Raises Refused for an unknown account.
     """
     if account_number is not None and not Account.objects.filter(number=account_number).exists():
         raise Refused("unknown_account", f"There is no account {account_number!r}; give an account's number.")
-    result = BillingResult(at.replace(second=0, microsecond=0), dry_run=dry_run, guarded=guarded)
+    result = BillingResult(at.replace(second=0, microsecond=0), dry_run=dry_run, guarded=guarded, is_listed=is_listed)
+    due = Due(at, account_number, zones)
     if dry_run:
         with transaction.atomic():
-            _tick(_due_groups(at, account_number, zones, result), at, result)
+            _tick(due, result)
             transaction.set_rollback(True)
     elif account_number is not None or not recorded:
         # Part of a tick is no tick: the row of this minute stays free for the whole one.
-        _tick(_due_groups(at, account_number, zones, result), at, result)
+        _tick(due, result)
     else:
         run, made = BillingRun.objects.get_or_create(tick_at=result.tick_at)
         result.already_run = not made and run.finished_at is not None
-        _tick(_due_groups(at, None, zones, result), at, result)
+        _tick(due, result)
         _finish(run, result)
     return result
 
 
-def _hold_back(groups: dict[Group, list[int]], at: datetime, result: BillingResult) -> None:
-    """Announce the whole tick before any of it is done, and take out the bills that must wait."""
-    answers: list[tuple[Any, Any]] = billing_planned.send(
-        sender=None,
-        account_ids=sorted(key for ids in groups.values() for key in ids),
-        at=at,
-        plan=lambda: preview(groups),
-    )
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Whom a tick is for, and as of when."""
+
+    at: datetime
+    account_number: str | None
+    zones: Collection[str] | None
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Walk those to bill."""
+        return due_chunks(self.at, account_number=self.account_number, zones=self.zones)
+
+
+def _tick(due: Due, result: BillingResult) -> None:
+    _raise_waiting(due, result)
+    held = _hold_back(due, result) if result.guarded else set()
+    # The first walk passes over accounts that somebody else has at the moment; the second waits for them.
+    for busy_too in (False, True):
+        for (bill_on, zone), account_ids in due.chunks():
+            wanted = [key for key in account_ids if (key, bill_on) not in held]
+            if wanted:
+                _bill_chunk(wanted, bill_on, zone, result, busy_too=busy_too)
+
+
+def _hold_back(due: Due, result: BillingResult) -> Collection[tuple[int, date]]:
+    """Announce the whole tick before any of it is done, and return the bills that must wait."""
+
+    def plan() -> Iterator[list[PlannedBill]]:
+        for (bill_on, _zone), account_ids in due.chunks():
+            yield preview(account_ids, bill_on)
+
+    answers: list[tuple[Any, Any]] = billing_planned.send(sender=None, at=due.at, plan=plan)
+    held: set[tuple[int, date]] = set()
     for answer in (answer for _, answer in answers if answer):
-        for (bill_on, zone), ids in list(groups.items()):
-            groups[bill_on, zone] = [key for key in ids if (key, bill_on) not in answer["hold"]]
+        held |= answer["hold"]
         result.held_bills += answer["held"]
         result.airbag = answer["airbag"]
+    return held
 
 
-def _tick(groups: dict[Group, list[int]], at: datetime, result: BillingResult) -> None:
-    if result.guarded and groups:
-        _hold_back(groups, at, result)
-    while groups:
-        # The oldest date first, so that an account which missed several is billed for each in order.
-        bill_on, zone = min(groups)
-        ids = sorted(groups.pop((bill_on, zone)))
-        for start in range(0, len(ids), CHUNK):
-            outcome = _bill_chunk(ids[start : start + CHUNK], bill_on, zone, result)
-            for account_id, next_on in outcome.moved_on.items():
-                if _instant(next_on, zone) <= at:
-                    groups[next_on, zone].append(account_id)
-
-
-def _due_groups(
-    at: datetime, account_number: str | None, zones: Collection[str] | None, result: BillingResult
-) -> dict[Group, list[int]]:
-    """Return the accounts to bill by bill date and zone; show the clerks those whose date waits for them."""
-    # A day of margin covers every zone; the index on the next bill date makes the cost grow with what is due.
-    rows = BillingParameters.objects.filter(
-        next_bill_on__lte=at.date() + timedelta(days=1),
-        account__parked_at__isnull=True,
-        account__closed_on__isnull=True,
-        account__status__activates_billing=True,
-    )
-    if account_number is not None:
-        rows = rows.filter(account__number=account_number)
-    if zones is not None:
-        rows = rows.filter(account__timezone__in=zones)
-    groups: dict[Group, list[int]] = defaultdict(list)
-    waiting: list[tuple[int, str, date]] = []
-    fields = ("account_id", "account__number", "account__timezone", "next_bill_on", "daily_billing")
-    for account_id, number, zone, next_bill_on, daily in rows.order_by("account_id").values_list(*fields):
-        if next_bill_on is None or _instant(next_bill_on, zone) > at:
-            continue
-        result.accounts_looked_at += 1
-        if daily:
-            groups[next_bill_on, zone].append(account_id)
-        else:
-            waiting.append((account_id, number, next_bill_on))
-    _raise_waiting(waiting, result)
-    return groups
-
-
-def _raise_waiting(waiting: Sequence[tuple[int, str, date]], result: BillingResult) -> None:
+def _raise_waiting(due: Due, result: BillingResult) -> None:
+    """Show the clerks the bill dates that wait for them."""
+    waiting = list(waiting_dates(due.at, account_number=due.account_number, zones=due.zones))
+    result.accounts_looked_at += len(waiting)
     result.waiting = [number for _, number, _ in waiting]
     keys = [waiting_key(account_id, bill_on) for account_id, _, bill_on in waiting]
     # Also one that a clerk has resolved without moving the date is not raised again.
-    known = set(Attention.objects.filter(code=BILL_DATE_WAITS, key__in=keys).values_list("key", flat=True))
+    known = set(Attention.objects.filter(code=BILL_DATE_WAITS, key__among=keys).values_list("key", flat=True))
     raise_attentions(
         AttentionRequest(
             code=BILL_DATE_WAITS,
@@ -197,19 +190,13 @@ def _raise_waiting(waiting: Sequence[tuple[int, str, date]], result: BillingResu
     )
 
 
-def _bill_chunk(ids: Sequence[int], bill_on: date, zone: str, result: BillingResult) -> Outcome:
+def _bill_chunk(ids: Sequence[int], bill_on: date, zone: str, result: BillingResult, *, busy_too: bool) -> None:
     try:
-        outcomes = [_bill_together(ids, bill_on, zone, result.guarded)]
+        result.take(_bill_together(ids, bill_on, zone, result.guarded, busy_too=busy_too))
     except Exception as error:  # noqa: BLE001 - whatever it was, only the account that caused it may suffer
         logger.warning("billing %d accounts for %s is done one by one: %s", len(ids), bill_on, error)
-        outcomes = _bill_one_by_one(ids, bill_on, zone, result)
-    whole = Outcome()
-    for outcome in outcomes:
-        whole.moved_on |= outcome.moved_on
-        result.issued += outcome.issued
-        result.held += outcome.held
-        result.dates_moved += len(outcome.moved_on) - len(outcome.issued)
-    return whole
+        for outcome in _bill_one_by_one(ids, bill_on, zone, result):
+            result.take(outcome)
 
 
 def _bill_one_by_one(ids: Sequence[int], bill_on: date, zone: str, result: BillingResult) -> list[Outcome]:
@@ -236,9 +223,11 @@ def _bill_one_by_one(ids: Sequence[int], bill_on: date, zone: str, result: Billi
     return outcomes
 
 
-def _bill_together(ids: Sequence[int], bill_on: date, zone: str, guarded: bool) -> Outcome:
+def _bill_together(ids: Sequence[int], bill_on: date, zone: str, guarded: bool, *, busy_too: bool = True) -> Outcome:
     """Announce, then bill whom the answers leave; both in one transaction: neither is without the other."""
     with transaction.atomic():
+        if not busy_too:
+            ids = lock_free(Account.objects.filter(billing_parameters__next_bill_on=bill_on), ids)
         said = about_to_bill.send(
             sender=None, account_ids=list(ids), bill_on=bill_on, at=_instant(bill_on, zone), guarded=guarded
         )
@@ -269,7 +258,7 @@ def _finish(run: BillingRun, result: BillingResult) -> None:
     BillingRun.objects.filter(pk=run.pk).update(
         finished_at=clock.now(),
         accounts_looked_at=F("accounts_looked_at") + result.accounts_looked_at,
-        invoices_issued=F("invoices_issued") + len(result.issued),
+        invoices_issued=F("invoices_issued") + result.invoices_issued,
         amount_issued=F("amount_issued") + result.amount,
         dates_moved=F("dates_moved") + result.dates_moved,
         parked=F("parked") + len(result.parked),
@@ -280,7 +269,7 @@ def _finish(run: BillingRun, result: BillingResult) -> None:
 def _log(run: BillingRun, result: BillingResult) -> str:
     lines = [run.log] if run.log else []
     if result.already_run:
-        lines.append(f"Run again: {len(result.issued)} more invoices.")
+        lines.append(f"Run again: {result.invoices_issued} more invoices.")
     lines += [f"Parked: {number}." for number in result.parked]
     lines += [f"Waits for a clerk: {number}." for number in result.waiting]
     if result.held_bills:

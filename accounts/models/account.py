@@ -190,6 +190,8 @@ class Account(models.Model):
         indexes = [
             models.Index(fields=["parked_at"], condition=models.Q(parked_at__isnull=False), name="account_parked"),
             models.Index(fields=["name"], name="account_name"),
+            # Billing and checks ask which zones there are, and who is in the few where a day has begun.
+            models.Index(fields=["timezone"], name="account_timezone"),
             # For the search: the beginning of a number, any part of a name.
             models.Index(OpClass(Upper("number"), name="text_pattern_ops"), name="account_number_typed"),
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="account_name_typed"),

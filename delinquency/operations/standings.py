@@ -17,6 +17,8 @@ from billing_project.kernel.nudge import nudge
 from ..models import PolicyVersion, Standing
 
 NUDGED_MAX = 500
+# Nobody waits for more than these but who has just paid: the next tick, minutes away, looks at them all.
+NUDGED_CALMLY_MAX = 50
 # An account that was never looked at has all of its past to be decided, however long ago the tick is set.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -77,7 +79,7 @@ def look_again(account_ids: Iterable[int], *, at_once: bool = False) -> None:
     if not wanted or _looking.get():
         return
     last = Coalesce(F("looked_until_at"), Value(LONG_AGO))
-    rows = Standing.objects.filter(account__in=wanted)
+    rows = Standing.objects.filter(account__among=wanted)
     rows.update(next_look_at=Least(Coalesce(F("next_look_at"), last), last))
-    if len(wanted) <= NUDGED_MAX:
+    if len(wanted) <= (NUDGED_MAX if at_once else NUDGED_CALMLY_MAX):
         nudge("delinquency.release_accounts" if at_once else "delinquency.reassess_accounts", wanted)

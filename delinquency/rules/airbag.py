@@ -4,7 +4,7 @@ Three questions, each with its own measure: how many accounts are cut, how much 
 bills look like the last ones. Nothing here knows rows or clocks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -104,28 +104,29 @@ def judge_bills(bills: Iterable[Bill]) -> Verdict | None:
     Compared are accounts that had a regular invoice in the last eight weeks, with those very invoices. Fewer than 20 of
     them are not compared: one customer who orders or cancels something would move the sum that far.
     """
-    known = [bill for bill in bills if bill.last_on is not None]
-    if len(known) < FEW:
-        return None
-    return _too_soon(known) or _off(known)
+    count, soon, planned, last = 0, 0, ZERO, ZERO
+    for bill in bills:
+        if bill.last_on is None:
+            continue
+        count += 1
+        soon += bill.bill_on - bill.last_on < BILL_APART
+        planned, last = planned + bill.amount, last + bill.last_amount
+    return None if count < FEW else _too_soon(count, soon) or _off(count, planned, last)
 
 
-def _too_soon(known: Sequence[Bill]) -> Verdict | None:
-    soon = sum(1 for bill in known if bill.last_on is not None and bill.bill_on - bill.last_on < BILL_APART)
-    limit = int(len(known) * OFF_BY)
+def _too_soon(count: int, soon: int) -> Verdict | None:
+    limit = int(count * OFF_BY)
     if soon <= limit:
         return None
     return Verdict(
         Decimal(soon),
         Decimal(limit),
-        f"{soon} of {len(known)} accounts would be billed again less than {BILL_APART.days} days after their last"
+        f"{soon} of {count} accounts would be billed again less than {BILL_APART.days} days after their last"
         f" bill; {limit} is the most that goes without asking.",
     )
 
 
-def _off(known: Sequence[Bill]) -> Verdict | None:
-    planned = sum((bill.amount for bill in known), ZERO)
-    last = sum((bill.last_amount for bill in known), ZERO)
+def _off(count: int, planned: Decimal, last: Decimal) -> Verdict | None:
     low, high = last * (1 - OFF_BY), last * (1 + OFF_BY)
     if low <= planned <= high:
         return None
@@ -133,7 +134,7 @@ def _off(known: Sequence[Bill]) -> Verdict | None:
     return Verdict(
         planned,
         money.quantize(limit),
-        f"{len(known)} bills of {planned} in all would be issued, where the same accounts' last bills came to {last}:"
+        f"{count} bills of {planned} in all would be issued, where the same accounts' last bills came to {last}:"
         f" more than 25 % {far}. Between {money.text(low)} and {money.text(high)} goes without asking.",
     )
 

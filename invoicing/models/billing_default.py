@@ -88,8 +88,16 @@ class BillingParameters(BillingTerms):
             )
         ]
         indexes = [
-            models.Index(fields=["next_bill_on"], condition=Q(next_bill_on__isnull=False), name="next_bill_date")
-        ]
+            # By key within a date, so that a run walks them in the order in which it locks them.
+            models.Index(
+                fields=["next_bill_on", "account"],
+                condition=Q(next_bill_on__isnull=False, daily_billing=True), name="next_bill_date_of_runs",
+            ),
+            models.Index(
+                fields=["next_bill_on"],
+                condition=Q(next_bill_on__isnull=False, daily_billing=False), name="next_bill_date_by_hand",
+            ),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.account_id}: {self.billing_default}"

@@ -111,7 +111,7 @@ def refund(
     by: User | None = None,
     code: str = "",
     approval: Approval | None = None,
-) -> LedgerEntry:
+) -> ledger.Entry:
     """Note that money of a payment was given back; only what is left of it as credit can be.
 
     Paying it out is done at the bank, at the desk, or by `refunds` through the gateway. It is final. Raises Refused
@@ -194,7 +194,7 @@ def _count(invoice: Invoice) -> str:
 
 def _release(
     invoice: Invoice, amount: Decimal | None, *, cause: str, kind: LedgerEntry.Kind, by: User | None, why: str
-) -> list[LedgerEntry]:
+) -> list[ledger.Entry]:
     """Return the entries that turn money paid on an invoice back into credit, the latest payment first.
 
     ``amount`` None means all of it.
@@ -222,7 +222,7 @@ def _release(
 
 
 def _finish(
-    locked: Invoice, remaining: Decimal, state: Invoice.State, entries: list[LedgerEntry], given: Invoice
+    locked: Invoice, remaining: Decimal, state: Invoice.State, entries: list[ledger.Entry], given: Invoice
 ) -> Invoice:
     locked.remaining, locked.state = remaining, state
     ledger.write(entries, [locked])

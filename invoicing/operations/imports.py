@@ -70,7 +70,7 @@ class _Played:
     payments: dict[str, Payment] = field(default_factory=dict)  # all that are new or have credit, by reference
     old_references: set[str] = field(default_factory=set)
     queue: list[tuple[datetime, int, date, str, Invoice | Payment]] = field(default_factory=list)
-    entries: list[LedgerEntry] = field(default_factory=list)
+    entries: list[ledger.Entry] = field(default_factory=list)
 
 
 # On one instant, as everywhere: money, reversals, invoices.
@@ -275,7 +275,7 @@ def _take_back(play: _Played, payment: Payment, at: datetime) -> None:
 def _write(plays: dict[int, _Played], *, new_ids: set[int]) -> None:
     entries = [entry for play in plays.values() for entry in play.entries]
     moved = {entry.invoice_id for entry in entries} - new_ids
-    copy_rows(LedgerEntry, sorted(entries, key=lambda entry: entry.effective_at))
+    ledger.write(sorted(entries, key=lambda entry: entry.effective_at))
     update_rows(
         [row for play in plays.values() for row in play.invoices.values() if row.pk in moved],
         ["remaining", "state"],

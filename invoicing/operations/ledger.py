@@ -1,11 +1,14 @@
 """Build ledger entries and keep invoices in step with them; nothing else writes either."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 
 from accounts.models import Account, User
-from billing_project.kernel.bulk import copy_rows, update_rows
+from billing_project.kernel import clock
+from billing_project.kernel.bulk import copy_values, update_rows
 from billing_project.kernel.locks import lock_row, lock_rows
 from invoicing.models import Charge, Invoice, LedgerEntry, Payment
 
@@ -13,6 +16,28 @@ ZERO = Decimal("0.00")
 Kind = LedgerEntry.Kind
 
 _CREDIT = "credit"
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """An entry that is about to be written; its fields are the ledger's columns. Nothing ever points at one."""
+
+    account_id: int
+    kind: LedgerEntry.Kind
+    amount: Decimal
+    key: str
+    effective_at: datetime
+    invoice_id: int | None = None
+    charge_id: int | None = None
+    payment_id: int | None = None
+    recorded_at: datetime = field(default_factory=clock.now)
+    actor_id: int | None = None
+    reason: str = ""
+    reason_code: str = ""
+
+
+FIELDS = tuple(part.name for part in fields(Entry))
+_values = attrgetter(*FIELDS)
 
 
 def lock_account(account_id: int) -> Account:
@@ -42,9 +67,9 @@ def on_invoice(
     by: User | None = None,
     reason: str = "",
     code: str = "",
-) -> LedgerEntry:
+) -> Entry:
     """Return an entry that moves an invoice; it counts from ``at``, but never before the invoice does."""
-    return LedgerEntry(
+    return Entry(
         account_id=invoice.account_id,
         kind=kind,
         amount=amount,
@@ -52,7 +77,7 @@ def on_invoice(
         payment_id=_key(payment),
         key=f"{cause}:{invoice.pk}",
         effective_at=max(at, invoice.effective_at),
-        actor=by,
+        actor_id=by.pk if by else None,
         reason=reason[:300],
         reason_code=code,
     )
@@ -69,16 +94,16 @@ def on_credit(
     by: User | None = None,
     reason: str = "",
     code: str = "",
-) -> LedgerEntry:
+) -> Entry:
     """Return an entry that moves the account's credit; all credit comes from some payment."""
-    return LedgerEntry(
+    return Entry(
         account_id=account_id,
         kind=kind,
         amount=amount,
         payment_id=_key(payment),
         key=f"{cause}:{_CREDIT}",
         effective_at=at,
-        actor=by,
+        actor_id=by.pk if by else None,
         reason=reason[:300],
         reason_code=code,
     )
@@ -94,16 +119,16 @@ def on_charge(
     by: User | None = None,
     reason: str = "",
     code: str = "",
-) -> LedgerEntry:
+) -> Entry:
     """Return an entry that moves a waiting charge."""
-    return LedgerEntry(
+    return Entry(
         account_id=charge.account_id,
         kind=kind,
         amount=amount,
         charge_id=charge.pk,
         key=f"{cause}:{charge.pk}",
         effective_at=at,
-        actor=by,
+        actor_id=by.pk if by else None,
         reason=reason[:300],
         reason_code=code,
     )
@@ -118,9 +143,9 @@ def move(invoice: Invoice, delta: Decimal) -> None:
         invoice.state = Invoice.State.PAID
 
 
-def write(entries: Sequence[LedgerEntry], invoices: Iterable[Invoice] = ()) -> None:
+def write(entries: Sequence[Entry], invoices: Iterable[Invoice] = ()) -> None:
     """Write entries, and the remaining and state of the invoices they moved, in one stroke."""
-    copy_rows(LedgerEntry, entries)
+    copy_values(LedgerEntry, FIELDS, map(_values, entries))
     update_rows(list(invoices), ["remaining", "state"])
 
 

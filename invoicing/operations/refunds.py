@@ -228,10 +228,10 @@ def _unknown(attempt_id: int, words: str, at: datetime) -> str:
     return attempt.state
 
 
-def _mirrored(row: LedgerEntry, why: str) -> LedgerEntry:
+def _mirrored(row: LedgerEntry, why: str) -> ledger.Entry:
     """Return the entry that takes one of a credit note back."""
-    return LedgerEntry(
-        account_id=row.account_id, kind=row.kind, amount=-row.amount, invoice_id=row.invoice_id,
+    return ledger.Entry(
+        account_id=row.account_id, kind=LedgerEntry.Kind(row.kind), amount=-row.amount, invoice_id=row.invoice_id,
         payment_id=row.payment_id, key=f"undone:{row.pk}:{row.invoice_id or 'credit'}", effective_at=clock.now(),
         reason=why[:300],
     )  # fmt: skip
@@ -261,7 +261,7 @@ def _freed_by(attempt: RefundAttempt) -> str:
 
 def _held(
     attempt: RefundAttempt, amount: Decimal, *, by: User | None, why: str, code: str = "", undone: bool = False
-) -> LedgerEntry:
+) -> ledger.Entry:
     return ledger.on_credit(
         Kind.REFUND, amount, attempt.payment.account_id,
         cause=f"{_cause(attempt)}:{'undone' if undone else 'held'}", at=clock.now(), payment=attempt.payment_id,

@@ -119,7 +119,7 @@ def _cause_of(entry: LedgerEntry) -> str:
     return entry.key.rsplit(":", 1)[0]
 
 
-def _reopen(locked: Invoice, delta: Decimal, entries: list[LedgerEntry], given: Invoice) -> Invoice:
+def _reopen(locked: Invoice, delta: Decimal, entries: list[ledger.Entry], given: Invoice) -> Invoice:
     ledger.move(locked, delta)
     ledger.write(entries, [locked])
     balance_changed.send(sender=Invoice, account_ids=[locked.account_id])
