@@ -8,39 +8,70 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from billing_project.kernel import command
-from delinquency.benchmarks import gateway, restore, town
+from delinquency.benchmarks import billing, gateway, restore, rounds, town
+
+SWEEPS: dict[str, rounds.Sweep] = {"billing": billing}
 
 
 class Command(command.Command):
     """Answer with what was measured; exit 1 if it is beyond its bar."""
 
     help = (
-        "Measure the program as it runs here, on a database of its own on the same server: no account, device, card or"
-        " address of yours is touched, and nothing is left behind. restore: seconds from the gateway's report of a"
-        " payment to the device's answer that the line is open, while a sweep is under way on the same device."
+        "Measure the program as it runs here, on databases of its own on the same server: no account, device, card or"
+        " address of yours is touched, and nothing is left behind. billing: the invoices of a day, beside the least time"
+        " in which the database can write the same rows. restore: seconds from the gateway's report of a payment to the"
+        " device's answer that the line is open, while a sweep is under way on the same device."
     )
 
     def arguments(self, parser: CommandParser) -> None:
-        """Add what to measure, and with how many accounts."""
-        parser.add_argument("what", choices=["restore"], help="what to measure")
+        """Add what to measure, with how many accounts, and how."""
+        parser.add_argument("what", choices=["billing", "restore"], help="what to measure")
         parser.add_argument(
-            "--accounts", type=_count, default=2000, metavar="N", help="lines that the sweep slows (default 2000)"
-        )
+            "--accounts", type=_count, metavar="N",
+            help="accounts there are (default 100000); restore: lines that the sweep slows (default 2000)",
+        )  # fmt: skip
+        parser.add_argument("--due", type=_count, metavar="N", help="sweeps: of them are due (default: all)")
+        parser.add_argument("--rounds", type=_count, default=5, metavar="N", help="sweeps: rounds (default 5)")
+        parser.add_argument("--workers", type=_count, default=1, metavar="N", help="sweeps: processes (default 1)")
 
     def work(self, **options: Any) -> command.Answer:
         """Measure; raises Refused where that cannot be done."""
-        count = options["accounts"]
-        trial = import_module(settings.TRIAL)
-        payments = restore.payments_of(count)
-        with (
-            trial.scratch_database() as database,
-            gateway.running() as stand_in,
-            command.Progress(payments, "Payments during the sweep") as progress,
-        ):
-            accounts = town.make_town(count + payments, database=database)
-            with trial.running(database, stand_in.environment) as program:
-                found = restore.measure(program, stand_in, accounts, payments=payments, progress=progress.advance)
-        return command.Answer(found, _lines(found), findings=too_slow(found))
+        if options["what"] == "restore":
+            return _restore(options["accounts"] or 2000)
+        return _sweep(SWEEPS[options["what"]], options)
+
+
+def _sweep(sweep: rounds.Sweep, options: dict[str, Any]) -> command.Answer:
+    accounts, count = options["accounts"] or 100_000, options["rounds"]
+    due = min(options["due"] or accounts, accounts)
+    with command.Progress(count, "Rounds") as progress:
+        found = rounds.measure(
+            sweep, accounts, due=due, rounds=count, workers=options["workers"], advance=progress.advance
+        )
+    return command.Answer(found, _lines_of_sweep(found))
+
+
+def _lines_of_sweep(found: dict[str, Any]) -> list[str]:
+    return [
+        f"{found['due']} of {found['accounts']} accounts were due; medians of {found['rounds']} rounds:",
+        f"  {found['seconds']} s, {found['queries']} statements, {found['messages']} messages, {found['peak_mb']} MB",
+        f"  {found['floor_seconds']} s is the least for the same rows, one statement per table: {found['ratio']} times that",
+        f"  {found['idle_seconds']} s where nothing is due any more",
+    ]
+
+
+def _restore(count: int) -> command.Answer:
+    trial = import_module(settings.TRIAL)
+    payments = restore.payments_of(count)
+    with (
+        trial.scratch_database() as database,
+        gateway.running() as stand_in,
+        command.Progress(payments, "Payments during the sweep") as progress,
+    ):
+        accounts = town.make_town(count + payments, database=database)
+        with trial.running(database, stand_in.environment) as program:
+            found = restore.measure(program, stand_in, accounts, payments=payments, progress=progress.advance)
+    return command.Answer(found, _lines(found), findings=too_slow(found))
 
 
 def too_slow(found: dict[str, Any]) -> bool:
@@ -65,6 +96,6 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 100_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100000")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 10_000_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 10000000")
     return int(text)
