@@ -145,6 +145,7 @@ SIDEBAR = [
     _folded(
         "Staff and rights",
         _screen("Users", "person", "accounts", "user"),
+        _screen("Open pages", "visibility", "accounts", "presence"),
         _screen("Exports", "download", "accounts", "dataexport"),
         _screen("Saved filters", "bookmark", "accounts", "savedfilter"),
         _screen("Money limits", "price_check", "invoicing", "moneylimit"),

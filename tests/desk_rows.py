@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.contrib.auth.models import Group
 
-from accounts.models import Account, DataExport, SavedFilter, ServiceLine, Shadow, User
+from accounts.models import Account, DataExport, Presence, SavedFilter, ServiceLine, Shadow, User
 from delinquency.models import (
     AcceptedDifference,
     AccountHold,
@@ -147,6 +147,7 @@ def make_mass_rows(account: Account) -> None:
         asked_by=User.objects.create_user("planner"),
     )  # fmt: skip
     MassItem.objects.create(action=action, object_id=account.pk, account=account)
+    Presence.objects.create(user=action.asked_by, page=f"account:{account.pk}", seen_at=NOON)
     AccountHold.objects.create(
         account=account, until_on=date(2026, 1, 19), reason="Storm", held_at=NOON, ended_at=NOON, ended_why="Up again"
     )

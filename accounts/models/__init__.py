@@ -11,6 +11,7 @@ from .inbound import InboundAttachment, InboundMessage, ProviderEvent
 from .notice import Notice, NoticeAttempt, SimulatedMessage
 from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
+from .presence import Presence
 from .service_line import ServiceLine
 from .session import BrowserSession
 from .shadow import Shadow
@@ -46,6 +47,7 @@ __all__ = [
     "Pause",
     "PortalDoor",
     "PortalEntry",
+    "Presence",
     "ProviderEvent",
     "SavedFilter",
     "ServiceLine",
