@@ -66,6 +66,8 @@ def _finish(action_id: int) -> None:
         action.state, action.looked_at_at = State.READY, clock.now()
     elif action.state == State.RUNNING and not action.items.filter(state=Item.WAITING).exists():
         action.state, action.finished_at = State.DONE, clock.now()
+        if action.undo_of_id is not None:  # what that one comes to is another sum now
+            MassAction.objects.filter(pk=action.undo_of_id).update(outcomes=[])
     action.save(update_fields=["state", "looked_at_at", "finished_at"])
 
 
