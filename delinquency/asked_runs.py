@@ -1,7 +1,8 @@
 """Runs that people ask for: one of a kind at a time, done by a worker, with how far it has got."""
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from accounts.models import User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.nudge import nudge
+from invoicing.signals import about_to_bill, billing_planned
 from invoicing.sweep import bill
 
 from .models import RunRequest
@@ -25,7 +27,9 @@ TASK = "delinquency.run_asked"
 # Whoever works on a run says so with every chunk; after so long without a word its worker is taken for dead.
 ALIVE, ALIVE_WHOLE = timedelta(minutes=15), timedelta(minutes=65)
 # They are one piece of work, and say nothing before its end.
-WHOLE = (RunRequest.Kind.BILLING, RunRequest.Kind.FIGURES)
+WHOLE = (RunRequest.Kind.FIGURES,)
+# They do nothing twice, so that another worker goes on with what one that died has left; a few times at most.
+GOES_ON, TAKEN_UP_MAX = (RunRequest.Kind.BILLING, RunRequest.Kind.CHECK), 3
 PREVIEWS_KEPT = 2
 State, Kind = RunRequest.State, RunRequest.Kind
 Progress = Callable[[int, int], None]
@@ -76,9 +80,13 @@ def keep_preview() -> int:
 
 
 def _claim() -> RunRequest | None:
-    """Take the oldest waiting run; one whose worker has died is closed, as its half may have been done."""
+    """Take the oldest waiting run; one whose worker has died is gone on with, or closed where it cannot be."""
     now = clock.now()
-    RunRequest.objects.filter(state=State.RUNNING, alive_until_at__lt=now).update(
+    dead = RunRequest.objects.filter(state=State.RUNNING, alive_until_at__lt=now)
+    dead.filter(kind__in=GOES_ON, taken_up__lt=TAKEN_UP_MAX, stop_by__isnull=True).update(
+        state=State.WAITING, alive_until_at=None, done=0, total=0
+    )
+    dead.update(
         state=State.FAILED, finished_at=now, alive_until_at=None,
         words="Its worker stopped in the middle. What it did stands; run it again to do the rest.",
     )  # fmt: skip
@@ -91,9 +99,26 @@ def _claim() -> RunRequest | None:
         )
         if row is not None:
             row.state, row.started_at = State.RUNNING, now
+            row.taken_up += 1
             row.alive_until_at = now + (ALIVE_WHOLE if row.kind in WHOLE else ALIVE)
             row.save()
         return row
+
+
+def stop_run(request: RunRequest, *, by: User) -> None:
+    """Stop a billing run that waits or is at work: what it did stands, and what it left is for the next one.
+
+    Raises Refused for a run that ended, or that cannot be stopped.
+    """
+    if request.kind != Kind.BILLING:
+        raise Refused("not_stopped", "Only a billing run can be stopped; this one ends by itself.")
+    rows = RunRequest.objects.filter(pk=request.pk, stop_by=None)
+    if rows.filter(state=State.WAITING).update(
+        state=State.STOPPED, stop_by=by, finished_at=clock.now(), words="Stopped before it began."
+    ):
+        return
+    if not rows.filter(state=State.RUNNING).update(stop_by=by):
+        raise Refused("run_ended", "This run has ended, or is being stopped already; look at its page again.")
 
 
 def _work_on(request: RunRequest) -> None:
@@ -104,7 +129,10 @@ def _work_on(request: RunRequest) -> None:
 
     words, result, state = "", dict[str, Any](), State.DONE
     try:
-        words, result = WORK[request.kind](progress)
+        if request.kind == Kind.BILLING:
+            words, result, state = _bill(request.pk, progress)
+        else:
+            words, result = WORK[request.kind](progress)
     except Refused as refusal:
         words, state = refusal.words, State.FAILED
     except Exception as error:
@@ -125,13 +153,54 @@ def _check(progress: Progress) -> tuple[str, dict[str, Any]]:
     return words, {"counts": dict(found.counts)}
 
 
-def _bill(progress: Progress) -> tuple[str, dict[str, Any]]:
-    found = bill(clock.now())
-    progress(found.accounts_looked_at, found.accounts_looked_at)
+class _Watch:
+    """Counts the accounts of a billing run as its chunks are done, and holds the rest back once it is stopped.
+
+    Each chunk is announced in the transaction that bills it, so what is counted here is there when the chunk is.
+    """
+
+    def __init__(self, run: int, progress: Progress) -> None:
+        self.run, self.progress, self.thread = run, progress, threading.get_ident()
+        self.done, self.total, self.left = 0, 0, 0
+
+    def __enter__(self) -> "_Watch":
+        billing_planned.connect(self.planned, weak=False, dispatch_uid=f"run:{self.run}")
+        about_to_bill.connect(self.billing, weak=False, dispatch_uid=f"run:{self.run}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        billing_planned.disconnect(dispatch_uid=f"run:{self.run}")
+        about_to_bill.disconnect(dispatch_uid=f"run:{self.run}")
+
+    def planned(self, account_ids: Sequence[int], **_: Any) -> None:
+        """Note how many are due; the airbag may hold some of them."""
+        if threading.get_ident() == self.thread:
+            self.total = len(account_ids)
+            self.progress(0, self.total)
+
+    def billing(self, account_ids: Sequence[int], **_: Any) -> dict[str, set[int]] | None:
+        """Count a chunk; once somebody has stopped the run, let it wait for the next one."""
+        if threading.get_ident() != self.thread:
+            return None
+        if RunRequest.objects.filter(pk=self.run, stop_by__isnull=False).exists():
+            self.left += len(account_ids)
+            return {"wait": set(account_ids)}
+        self.done += len(account_ids)
+        # An account that missed several bill dates is billed, and counted, for each.
+        self.total = max(self.total, self.done)
+        self.progress(self.done, self.total)
+        return None
+
+
+def _bill(run: int, progress: Progress) -> tuple[str, dict[str, Any], RunRequest.State]:
+    with _Watch(run, progress) as watch:
+        found = bill(clock.now())
     words = f"{found.accounts_looked_at:,} accounts looked at, {len(found.issued):,} invoices issued."
     if found.held_bills:
         words += f" The airbag holds {len(found.held_bills):,} bills: decide about them under “Held by the airbag”."
-    return words, {}
+    if watch.left:
+        words = f"Stopped. {len(found.issued):,} invoices issued; {watch.left:,} bills are left for the next run."
+    return words, {}, State.STOPPED if watch.left else State.DONE
 
 
 def _preview(progress: Progress) -> tuple[str, dict[str, Any]]:
@@ -147,7 +216,6 @@ def _figures(progress: Progress) -> tuple[str, dict[str, Any]]:
 
 WORK: dict[str, Callable[[Progress], tuple[str, dict[str, Any]]]] = {
     Kind.CHECK: _check,
-    Kind.BILLING: _bill,
     Kind.PREVIEW: _preview,
     Kind.FIGURES: _figures,
 }
