@@ -1,7 +1,7 @@
 """Who else has a page open (U20): noted and asked in one statement, at most one write a minute by person and page."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connection
 
@@ -36,7 +36,7 @@ def look_at(page: str, by: User, *, works: bool) -> str:
     page is shown without it.
     """
     now = clock.now()
-    given = {
+    given: dict[str, str | int | datetime] = {
         "me": by.pk, "page": page, "now": now, "again": now - WRITTEN_EVERY, "since": now - LOOKS_FOR,
         "forgotten": now - FORGOTTEN_AFTER, "most": NAMED, "works": works,
     }  # fmt: skip

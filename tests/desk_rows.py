@@ -142,12 +142,13 @@ def make_integrator_rows() -> None:
 
 def make_mass_rows(account: Account) -> None:
     """Make an action on many that waits to be looked at, and a hold that was ended."""
+    planner = User.objects.create_user("planner")
     action = MassAction.objects.create(
         kind="hold", parameters={"until_on": "2026-01-26", "resume": "go_on"}, total=1, asked_at=NOON,
-        asked_by=User.objects.create_user("planner"),
+        asked_by=planner,
     )  # fmt: skip
     MassItem.objects.create(action=action, object_id=account.pk, account=account)
-    Presence.objects.create(user=action.asked_by, page=f"account:{account.pk}", seen_at=NOON)
+    Presence.objects.create(user=planner, page=f"account:{account.pk}", seen_at=NOON)
     AccountHold.objects.create(
         account=account, until_on=date(2026, 1, 19), reason="Storm", held_at=NOON, ended_at=NOON, ended_why="Up again"
     )

@@ -40,7 +40,7 @@ CODE_WORDS = {
     "reopens": "had paid invoices; these are open again",
     "only_credit": "had paid nothing yet; only unused credit is taken",
 }
-ORDER = {State.WAITING: 0, State.DONE: 1, State.FAILED: 2, State.EXCLUDED: 3, State.UNDONE: 4}
+ORDER: dict[str, int] = {State.WAITING: 0, State.DONE: 1, State.FAILED: 2, State.EXCLUDED: 3, State.UNDONE: 4}
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,7 +191,7 @@ def test_memory_and_statements_stay_small_however_many_notices_are_chosen(casey:
         account=account, contact=contact, anchor_key="a", step_key="s", channel="email", template="t",
         to_address="a@example.com", body="x",
     )  # fmt: skip
-    columns = [field.column for field in Notice._meta.concrete_fields if field.column != "id"]
+    columns = [str(field.column) for field in Notice._meta.concrete_fields if field.column != "id"]
     values = {"step_key": "'s' || n", "public_id": "gen_random_uuid()"}
     with connection.cursor() as cursor:
         cursor.execute(
