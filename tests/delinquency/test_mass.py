@@ -257,3 +257,24 @@ def test_a_chunk_is_looked_at_in_a_constant_number_of_queries(casey: User, kind:
             mass.prepare(kind, Account.objects.filter(pk__in=rows), by=casey, parameters=asked)
         counted.append(len(queries))
     assert counted[0] == counted[1]
+
+
+def test_a_chunk_that_ends_after_the_cancelling_is_taken_back_so_that_undoing_misses_nothing(
+    casey: User, town: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ENGINE, "SECONDS_AT_ONCE", -1)
+    monkeypatch.setattr(CHUNKS, "CARRIED_OUT", 2)
+    action = grace(casey)
+    mass.work_on(action.pk)
+    action = mass.confirm(action, reason="x", by=casey)  # its first chunk is done at once
+    kind = mass.KINDS[Kind.GRACE]
+    carry_out = kind.carry_out
+
+    def cancelled_meanwhile(item: MassItem, *args: Any) -> str:
+        MassAction.objects.filter(pk=action.pk).update(state="cancelled", finished_at=NOON)
+        return carry_out(item, *args)
+
+    monkeypatch.setattr(kind, "carry_out", cancelled_meanwhile, raising=False)
+    with pytest.raises(StaleState, match="cancelled while a chunk"):
+        CHUNKS.work_on_chunk(action.pk)
+    assert (GraceGrant.objects.count(), states(action).count("done")) == (2, 2)
