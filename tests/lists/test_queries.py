@@ -13,6 +13,7 @@ from accounts.models import Attention
 from billing_project.sidebar import SIDEBAR
 from tests.backoffice import make_everything, staff_client
 from tests.many_rows import copy_everything
+from tests.page_words import other_dates
 
 pytestmark = pytest.mark.django_db
 CEILING = 20
@@ -55,6 +56,7 @@ class Lists:
         with CaptureQueriesContext(connection) as asked:
             response = self.client.get(url, follow=True)
         assert response.status_code == 200, url
+        assert other_dates(response) == [], url
         shown = (getattr(response, "context_data", None) or {}).get("cl")
         return len(asked), None if shown is None else shown.result_count
 
