@@ -17,7 +17,7 @@ from billing_project.kernel.errors import Refused
 
 from .field_help import DeskForm
 from .fresh import ask_for_proof
-from .texts import refuse_cards_in
+from .texts import NoCards, refuse_cards_in
 
 # How many rows of a list one action takes on; more are done by a command.
 ROWS_MAX = 500
@@ -31,7 +31,7 @@ class DayField(forms.DateField):
     widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
-class ReasonForm(DeskForm):
+class ReasonForm(NoCards, DeskForm):
     """Ask why; the answer is kept with the change."""
 
     reason = forms.CharField(

@@ -110,6 +110,12 @@ class ListFiles(SavedFilterPages, _Pages):
         return file_response(log, exports.counted(log, pieces, lambda: sheet.done))
 
 
+def refuse_files(request: HttpRequest) -> None:
+    """Raise PermissionDenied unless the user may take lists out as files (SEC-09)."""
+    if not request.user.has_perm("accounts.export_data"):
+        raise PermissionDenied
+
+
 def file_response(log: DataExport, pieces: Any) -> StreamingHttpResponse:
     """Return a file that is handed over piece by piece, and kept nowhere on its way."""
     return StreamingHttpResponse(

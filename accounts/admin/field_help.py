@@ -17,9 +17,10 @@ else:
 
 _TAUGHT: dict[str, dict[str, str]] = {}
 
+REQUIRED = "Fill this in; it cannot be left blank."
 # Whatever the kind of field.
 _ALWAYS = {
-    "required": "Fill this in; it cannot be left blank.",
+    "required": REQUIRED,
     "unique": "Another %(model_name)s has this already; open that one, or choose another %(field_label)s.",
     "null_characters_not_allowed": "This holds a character that cannot be kept; type it anew.",
 }
