@@ -7,6 +7,7 @@ from allauth.account.forms import LoginForm
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.views import LoginView
 from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.base.views import AuthenticateView
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -29,12 +30,13 @@ from accounts import staff_access
 from accounts.models import User
 
 from .base import staff_user
+from .field_help import SaysHow
 from .fresh import ask_for_proof
 
 WRONG = "This name and password do not belong together, or the user is switched off. Check both and try again."
 
 
-class SignInForm(LoginForm):
+class SignInForm(SaysHow, LoginForm):
     """Name and password, under the names that browsers and password managers know."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -51,12 +53,20 @@ class SignInForm(LoginForm):
     def clean(self) -> dict[str, Any]:
         """Check name and password; who is no member of staff is answered as a wrong password is."""
         try:
-            found: dict[str, Any] = super().clean()
+            found: dict[str, Any] = super().clean() or {}
         except forms.ValidationError:
             raise forms.ValidationError(WRONG) from None
         if self.user is not None and not self.user.is_staff:
             raise forms.ValidationError(WRONG)
         return found
+
+
+class CodeForm(SaysHow, AuthenticateForm):
+    """The code of the phone, or a recovery code."""
+
+
+class FirstCodeForm(SaysHow, ActivateTOTPForm):
+    """The first code of a phone that is being set up."""
 
 
 class SignIn(LoginView):
@@ -90,6 +100,7 @@ class GiveCode(AuthenticateView):
     """Ask for the code, or one of the recovery codes."""
 
     template_name = "admin/sign_in_code.html"
+    form_class = CodeForm
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Check the code, unless too many were wrong already."""
@@ -132,7 +143,7 @@ def second_factor_on(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("staff_second_factor"))
     if (asked := ask_for_proof(request)) is not None:
         return asked
-    form = ActivateTOTPForm(request.POST if request.method == "POST" else None, user=user)
+    form: Any = FirstCodeForm(request.POST if request.method == "POST" else None, user=user)  # type: ignore[call-arg]
     if request.method == "POST" and form.is_valid():
         codes = _switch_on(request, user, form.secret)
         return _show_codes(request, codes, "Second factor set up")

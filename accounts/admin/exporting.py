@@ -17,7 +17,7 @@ from accounts.models import DataExport, User
 from billing_project.kernel import sheets
 from billing_project.kernel.errors import Refused
 
-from .export_cells import CHUNK_ROWS, PERSONAL_MODELS, Column, Sheet, columns_of, has_account
+from .export_cells import PERSONAL_MODELS, Column, Sheet, columns_of, has_account, stream
 from .saved_filters import SavedFilterPages, narrowing, queues
 
 Kind = DataExport.Kind
@@ -105,9 +105,15 @@ class ListFiles(SavedFilterPages, _Pages):
             messages.success(request, f"{count:,} rows: the file is being made. It will be here to fetch for 7 days.")
             return HttpResponseRedirect(reverse("admin:accounts_dataexport_change", args=[log.pk]), status=303)
         log.save()
-        sheet = Sheet(self, rows.iterator(chunk_size=CHUNK_ROWS), wanted, contacts=contacts)
+        sheet = Sheet(self, stream(rows), wanted, contacts=contacts)
         pieces = sheets.pieces(kind, sheet.head, sheet.rows())
         return file_response(log, exports.counted(log, pieces, lambda: sheet.done))
+
+
+def refuse_files(request: HttpRequest) -> None:
+    """Raise PermissionDenied unless the user may take lists out as files (SEC-09)."""
+    if not request.user.has_perm("accounts.export_data"):
+        raise PermissionDenied
 
 
 def file_response(log: DataExport, pieces: Any) -> StreamingHttpResponse:
@@ -169,7 +175,7 @@ def make_file(export_id: int) -> int:
     personal = log.asked_by.has_perm("accounts.export_contacts")
     wanted = [one for one in columns_of(desk, request, personal=personal) if one.name in log.columns]
     contacts = log.with_contacts and has_account(desk.model)
-    sheet = Sheet(desk, rows.iterator(chunk_size=CHUNK_ROWS), wanted, contacts=contacts)
+    sheet = Sheet(desk, stream(rows), wanted, contacts=contacts)
     whole = False
     try:
         exports.write(log, sheets.pieces(log.kind, sheet.head, sheet.rows()), lambda: sheet.done)

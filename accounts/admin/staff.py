@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminOwnPasswordChangeForm, AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts import groups, standing_of_staff
 from accounts.models import BrowserSession, User
@@ -27,6 +27,7 @@ from billing_project.kernel.errors import Refused
 
 from .base import GOOD, NOTHING, QUIET, WARN, DeskAdmin, ReadOnlyAdmin, ReadOnlyTabular, badge, staff_user
 from .confirm import ReasonForm, confirm_one
+from .field_help import DeskForm, SaysHow, explain
 from .fresh import FreshChanges, needs_fresh_proof
 
 admin.site.unregister(Group)
@@ -34,6 +35,14 @@ admin.site.unregister(Group)
 for hidden in (Authenticator, EmailAddress, EmailConfirmation):
     if admin.site.is_registered(hidden):
         admin.site.unregister(hidden)
+
+
+# The page of one's own password is the admin's own, and takes no other form.
+explain(AdminOwnPasswordChangeForm.base_fields)
+
+
+class NewPasswordForm(SaysHow, AdminPasswordChangeForm):
+    """A new password for somebody else."""
 
 
 class StaffForm(UserChangeForm):
@@ -101,7 +110,7 @@ class UserAdmin(_WithinOwnRights, FreshChanges, DjangoUserAdmin[User], DeskAdmin
 
     form = StaffForm
     add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = NewPasswordForm
     inlines = (SessionsInline,)
     list_display = ("username", "full_name", "role", "state", "second_factor", "browsers", "last_login")
     list_filter = ("is_active", "is_superuser", "groups")
@@ -232,7 +241,7 @@ class UserAdmin(_WithinOwnRights, FreshChanges, DjangoUserAdmin[User], DeskAdmin
         )  # fmt: skip
 
 
-class CopyForm(forms.Form):
+class CopyForm(DeskForm):
     """Ask for the name of a new role."""
 
     name = forms.CharField(max_length=150, help_text="Such as “Night clerks”.")

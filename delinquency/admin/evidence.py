@@ -14,6 +14,7 @@ from unfold.decorators import action
 
 from accounts.admin.base import number_of
 from accounts.admin.confirm import DayField
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -31,7 +32,7 @@ MADE: dict[str, tuple[str, Callable[[Pack], bytes]]] = {
 }
 
 
-class PackForm(forms.Form):
+class PackForm(DeskForm):
     """Which days, and in which form."""
 
     first = DayField(label="From", help_text="First day, the account's time.")

@@ -18,6 +18,7 @@ from unfold.decorators import action
 
 from accounts.admin.base import number_of, staff_user
 from accounts.admin.confirm import DayField, confirm_one
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -40,7 +41,7 @@ REASONS = (
 )
 
 
-class AskingForm(forms.Form):
+class AskingForm(DeskForm):
     """What both forms share: the quick picks set the day."""
 
     day_name = ""

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 
 from accounts.admin.confirm import DayField, ReasonForm
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account, AccountStatus, AccountType
 from delinquency.models import AccountHold, MassAction
 from delinquency.operations.holds import HOLD_DAYS_MAX
@@ -23,7 +24,7 @@ TYPED_ABOVE = 50
 HEADER = ["reference", "account", "amount", "date"]
 
 
-class KindForm(forms.Form):
+class KindForm(DeskForm):
     """Asks what a kind of action needs to know."""
 
     def parameters(self) -> dict[str, Any]:
@@ -217,7 +218,7 @@ class GiveForm(KindForm):
         }  # fmt: skip
 
 
-class PasteForm(forms.Form):
+class PasteForm(DeskForm):
     """Payments as lines of text, such as copied from a spreadsheet or the bank's page."""
 
     lines = forms.CharField(
