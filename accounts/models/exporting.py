@@ -20,6 +20,8 @@ class DataExport(models.Model):
     class Kind(models.TextChoices):
         CSV = "csv", "CSV"
         XLSX = "xlsx", "XLSX (Excel)"
+        PDF = "pdf", "PDF"
+        JSON = "json", "JSON"
 
     class State(models.TextChoices):
         HANDED_OVER = "handed_over", "handed over"
