@@ -12,7 +12,7 @@ from .notice import Notice, NoticeAttempt, SimulatedMessage
 from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
 from .service_line import ServiceLine
-from .session import BrowserSession
+from .session import BrowserSession, LastCode
 from .shadow import Shadow
 from .sign_in import PortalDoor, PortalEntry, SignInRequest
 from .suppression import Suppression
@@ -38,6 +38,7 @@ __all__ = [
     "FundingSource",
     "InboundAttachment",
     "InboundMessage",
+    "LastCode",
     "Notice",
     "NoticeAttempt",
     "NoticeTemplate",
