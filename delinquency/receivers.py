@@ -9,11 +9,12 @@ from django.db.models.signals import post_migrate, post_save
 from django.dispatch import receiver
 from django.utils.translation import gettext
 
-from accounts.models import CallRecord, FundingSource, Notice, User
+from accounts.models import CallRecord, DataExport, FundingSource, Notice, User
 from accounts.models.outreach import Courtesy
 from accounts.signals import (
     about_to_send,
     call_noted,
+    file_wanted,
     groups_with_higher_limits,
     message_received,
     notice_settled,
@@ -45,6 +46,7 @@ from netenforce.queries import running_windows
 from netenforce.signals import about_to_restrict, enforcement_settled, status_for_money_wanted
 
 from . import previewing
+from .evidence.large import SOURCE, make_pack
 from .extensions import limit_of
 from .models import Case, GraceLimit, InvoiceStanding, Standing, StepRun
 from .operations import (
@@ -294,6 +296,12 @@ def tell_accounts(**_: Any) -> list[tuple[str, int]]:
 def tell_uses(**_: Any) -> dict[str, list[str]]:
     """Name the steps of live policies that write each letter."""
     return previewing.uses_of_letters()
+
+
+@receiver(file_wanted, dispatch_uid="delinquency.evidence_pack")
+def make_large_pack(export: DataExport, **_: Any) -> int | None:
+    """Make an evidence pack that was too large for a page."""
+    return make_pack(export) if export.source == SOURCE else None
 
 
 @receiver(groups_with_higher_limits, dispatch_uid="delinquency.higher_limits")
