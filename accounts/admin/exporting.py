@@ -71,7 +71,8 @@ class ListFiles(SavedFilterPages, _Pages):
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": "Make a file of this list",
             "names": self.opts.verbose_name_plural, "count": count, "filter_words": words, "columns": columns,
-            "offers_contacts": personal and has_account(self.model), "kinds": list(DataExport.SHEETS.items()), "back": back,
+            "offers_contacts": personal and has_account(self.model), "back": back,
+            "kinds": list(DataExport.SHEETS.items()),
             "large": count > exports.DIRECT_MAX, "direct_max": exports.DIRECT_MAX,
         }  # fmt: skip
         return TemplateResponse(request, "admin/export.html", context)
