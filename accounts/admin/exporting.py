@@ -151,9 +151,9 @@ def make_file(export_id: int) -> int:
     model = next((model for model in site._registry if model._meta.label_lower == log.source), None)
     desk: Any = site._registry.get(model) if model else None
     if desk is None and log.asked_by is not None and log.asked_by.is_active:
-        made = [rows for _receiver, rows in signals.file_wanted.send(sender=DataExport, export=log) if rows is not None]
-        if made:
-            return sum(made)
+        for _receiver, rows_made in signals.file_wanted.send(sender=DataExport, export=log):
+            if rows_made is not None:
+                return int(rows_made)
     if desk is None or log.asked_by is None or not log.asked_by.is_active:
         exports.fail(log, "The list, or the person who asked for it, is not there any more.")
         return 0
