@@ -13,6 +13,8 @@ from delinquency.models import (
     ApiToken,
     ApiUse,
     Event,
+    GraceLimit,
+    GraceRequest,
     ImportFile,
     ImportMapping,
     ImportProblem,
@@ -48,6 +50,7 @@ from netenforce.models import (
     PaymentWindow,
     RadiusAnswer,
     ReleaseLimit,
+    ReleaseRequest,
     SimulatedEntry,
 )
 
@@ -125,7 +128,12 @@ def make_network_rows(account: Account, line: ServiceLine) -> None:
     SimulatedEntry.objects.create(device=device, address=line.ipv4, level="throttle", list_name="Delinquent")
     DeviceReading.objects.create(device=device, held=1, missing=1)
     RadiusAnswer.objects.create(device=device, username="rosa", session_id="8000-1", list_name="Delinquent")
-    ReleaseLimit.objects.create(group=Group.objects.get_or_create(name="Clerks")[0], hours_max=24, releases_a_month=2)
+    clerks = Group.objects.get_or_create(name="Clerks")[0]
+    ReleaseLimit.objects.create(group=clerks, hours_max=24, releases_a_month=2)
+    GraceLimit.objects.create(group=clerks, days_max=14, times_a_year=2)
+    asker = User.objects.get_or_create(username="asker")[0]
+    ReleaseRequest.objects.create(account=account, hours=48, reason="storm", asked_by=asker)
+    GraceRequest.objects.create(account=account, until_on="2026-03-01", reason="storm", asked_by=asker)
 
 
 def make_integrator_rows() -> None:

@@ -26,7 +26,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import staff_access
+from accounts import one_time_codes, staff_access
 from accounts.models import User
 
 from .base import staff_user
@@ -145,7 +145,7 @@ def second_factor_on(request: HttpRequest) -> HttpResponse:
         return asked
     form: Any = FirstCodeForm(request.POST if request.method == "POST" else None, user=user)  # type: ignore[call-arg]
     if request.method == "POST" and form.is_valid():
-        codes = _switch_on(request, user, form.secret)
+        codes = _switch_on(request, user, form.secret, form.cleaned_data["code"])
         return _show_codes(request, codes, "Second factor set up")
     adapter = get_adapter()
     address = adapter.build_totp_url(user, form.secret)
@@ -195,6 +195,15 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/confirm.html", context)
 
 
+@never_cache
+def password_change(request: HttpRequest) -> HttpResponse:
+    """Change one's own password, after proof: the old one is not to be guessed here in a browser left open (SEC-11)."""
+    if (asked := ask_for_proof(request)) is not None:
+        return asked
+    response: HttpResponse = admin.site.admin_view(admin.site.password_change)(request)
+    return response
+
+
 def next_of(request: HttpRequest) -> str:
     """Return the page to go on to: one of our own, or home."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
@@ -204,8 +213,9 @@ def next_of(request: HttpRequest) -> str:
 
 
 @transaction.atomic
-def _switch_on(request: HttpRequest, user: User, secret: str) -> list[str]:
+def _switch_on(request: HttpRequest, user: User, secret: str, code: str) -> list[str]:
     made = TOTP.activate(user, secret)
+    one_time_codes.use_up(user, secret, code)
     clear_totp_secret(request)
     record_authentication(request, user, "mfa", id=made.instance.pk, type=made.instance.type, reauthenticated=True)
     # A session that somebody else may have begun with the password alone ends here; the key of this one is new.
@@ -239,6 +249,7 @@ def _page(request: HttpRequest, title: str) -> dict[str, Any]:
 urlpatterns = [
     path("login/", SignIn.as_view(), name="account_login"),
     path("login/code/", GiveCode.as_view(), name="mfa_authenticate"),
+    path("password_change/", password_change, name="staff_password_change"),
     path("sign-in/", second_factor, name="staff_second_factor"),
     path("sign-in/on/", second_factor_on, name="staff_second_factor_on"),
     path("sign-in/off/", second_factor_off, name="staff_second_factor_off"),

@@ -13,7 +13,7 @@ from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
 from .presence import Presence
 from .service_line import ServiceLine
-from .session import BrowserSession
+from .session import BrowserSession, LastCode
 from .shadow import Shadow
 from .sign_in import PortalDoor, PortalEntry, SignInRequest
 from .suppression import Suppression
@@ -39,6 +39,7 @@ __all__ = [
     "FundingSource",
     "InboundAttachment",
     "InboundMessage",
+    "LastCode",
     "Notice",
     "NoticeAttempt",
     "NoticeTemplate",

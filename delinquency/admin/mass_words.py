@@ -15,7 +15,7 @@ CODE_WORDS = {
     "no_policy": "under no policy",
     "longer_already": "protected for as long or longer already",
     "held_longer": "on hold for as long or longer already",
-    "grace_limit": "at the yearly limit of extensions (A9)",
+    "grace_limit": "above your limit of more time (A9)",
     "grace_not_ahead": "the date is not ahead where they are",
     "has_it": "have that status already",
     "already_waived": "waived before",

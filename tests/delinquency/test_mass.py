@@ -14,7 +14,7 @@ from billing_project.kernel.errors import Refused, StaleState
 from delinquency.models import AccountHold, GraceGrant, MassAction, MassItem, Standing
 from delinquency.operations import grant_grace, mass
 from tests.backoffice import make_customer, make_version
-from tests.factories import instant, make_account, make_staff, make_status
+from tests.factories import allow_grace, instant, make_account, make_staff, make_status
 
 pytestmark = pytest.mark.django_db
 NOON = instant("2026-01-18 12:00")
@@ -27,8 +27,8 @@ UNTIL = "2026-01-26"
 @pytest.fixture
 def casey() -> User:
     """Return a billing clerk who may do all of this."""
-    return make_staff(
-        "casey", "view_account", "set_status", "add_gracegrant", "mass_grace", "hold_accounts", "grant_beyond_limit"
+    return allow_grace(
+        make_staff("casey", "view_account", "set_status", "add_gracegrant", "mass_grace", "hold_accounts")
     )
 
 

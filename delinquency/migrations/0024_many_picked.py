@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('delinquency', '0022_audit_more'),
+        ('delinquency', '0023_grace_limits'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0021_audit_triggers'),
+        ('accounts', '0024_last_code'),
     ]
 
     operations = [
