@@ -60,6 +60,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.environ.get("BILLING_TEST_TEMPLATE"):
         settings.DATABASES["default"].setdefault("TEST", {})["TEMPLATE"] = template_database.NAME
     assert settings.DATABASES
+    # The product's own takes a third of a second for each password; tests/accounts/test_passwords.py looks at that one.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    from tests.emptying import empty_quickly
+
+    empty_quickly()
 
 
 def _start_servers(config: pytest.Config) -> None:
