@@ -5,6 +5,8 @@ test, however little it wrote. The first such test of a run ends with a flush; a
 and what the flush brought back is put back. Where a test wrote much, a flush is quicker, and is made.
 """
 
+from collections.abc import Callable
+
 from django.apps import apps
 from django.db import connection, transaction
 from django.test import TransactionTestCase
@@ -17,7 +19,7 @@ _brought_back: dict[str, bytes] = {}
 
 def empty_quickly() -> None:
     """Let tests of real transactions end with this in place of a whole flush."""
-    whole = TransactionTestCase._fixture_teardown
+    whole: Callable[[TransactionTestCase], None] = vars(TransactionTestCase)["_fixture_teardown"]
 
     def teardown(case: TransactionTestCase) -> None:
         if not _emptied():
@@ -25,7 +27,7 @@ def empty_quickly() -> None:
             _brought_back.clear()
             _brought_back.update({table: _content(table) for table in _tables_with_rows(_tables(), 1)})
 
-    TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = teardown  # type: ignore[attr-defined]
 
 
 def _emptied() -> bool:
