@@ -17,7 +17,8 @@ LISTENER = """
 if (!window.storyListens) for (const kind of ['pointerdown', 'keydown']) {
   window.storyListens = true;
   addEventListener(kind, (event) => {
-    if (event.isTrusted) window.storyHeard(kind, event.key || '', event.target.name || event.target.id || '');
+    const field = event.target.matches?.('input, select, textarea') ? event.target : {};
+    if (event.isTrusted) window.storyHeard(kind, event.key || '', field.name || field.id || '');
   }, true);
 }
 """
@@ -83,7 +84,7 @@ class Story:
             self.clicks += 1
         if kind == "keydown":
             self.keys += 1
-            self.fields.add(place)
+            self.fields |= {place} - {""}
         hand = "mouse" if kind == "pointerdown" else "keys"
         self.hands += hand != self._hand
         self._hand = hand
@@ -93,6 +94,13 @@ class Story:
             timing = request.timing
             self.server += max(timing["responseEnd"] - timing["requestStart"], 0) / 1000
             self.pages += request.redirected_to is None
+
+
+def find(page: Page, words: str) -> None:
+    """Type into the one box that finds anything, from wherever somebody is: the one exact hit opens."""
+    page.keyboard.press("/")
+    page.keyboard.type(words)
+    page.keyboard.press("Enter")
 
 
 def table() -> list[str]:
