@@ -61,9 +61,7 @@ def test_h3_a_pay_link_goes_by_text_in_two_clicks(page: Page, live_server: LiveS
     assert Notice.objects.filter(template="portal_link", channel="sms").count() == 1
 
 
-def test_h9_stop_texting_takes_two_clicks_and_leads_back(
-    page: Page, live_server: LiveServer, account: Account
-) -> None:
+def test_h9_stop_texting_takes_two_clicks_and_leads_back(page: Page, live_server: LiveServer, account: Account) -> None:
     Suppression.objects.all().delete()
     log_in(page, live_server)
     with Story("H9", page):
