@@ -4,11 +4,12 @@ python -m tests.browser.screenshots http://127.0.0.1:8000 manager PASSWORD PORTA
 """
 
 import sys
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from billing_project.kernel import clock
 from tests.browser.conftest import CHROMIUM
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
@@ -27,7 +28,8 @@ def main(base: str, username: str, password: str, portal: str) -> None:
         _take(page, "home")
         for name, address in (
             ("tonight", "/admin/delinquency/taskrun/tonight/"), ("search", "/admin/search/?q=raven"),
-            ("ageing", "/admin/delinquency/reportsubscription/reports/ageing/"), ("audit", "/admin/accounts/auditentry/"),
+            ("ageing", "/admin/delinquency/reportsubscription/reports/ageing/"),
+            ("audit", "/admin/accounts/auditentry/"),
         ):  # fmt: skip
             page.goto(base + address)
             _take(page, name)
@@ -43,7 +45,7 @@ def main(base: str, username: str, password: str, portal: str) -> None:
         _take(page, "ticket")
         page.goto(f"{base}/admin/delinquency/massaction/hold/")
         page.get_by_label("Address contains").fill("a")
-        page.get_by_label("On hold until").fill(str(date.today() + timedelta(days=5)))
+        page.get_by_label("On hold until").fill(str(clock.today("America/New_York") + timedelta(days=5)))
         page.get_by_role("button", name="See what it would do").click()
         page.get_by_role("heading", name="Do it to").wait_for()
         _take(page, "many")
