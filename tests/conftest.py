@@ -21,6 +21,7 @@ from billing_project import embedded, places
 from billing_project.kernel import nudge
 from billing_project.processes import end_with_parent
 from tests import template_database
+from tests.browser.summary import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
 
 # Nothing of the developer's own environment, or of a .env file, may reach a test: an empty variable counts
 # as not set, and .env does not fill it. Settings are first read after this.
