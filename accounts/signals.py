@@ -58,6 +58,10 @@ call_noted = Signal()
 # one of them, and how to mend it.
 about_to_take_addresses = Signal()
 
+# A file that is no list is to be made by the task of large files. export: accounts.models.DataExport, which is taken
+# already. A receiver that knows its source makes it, or says why not, and returns the number of its rows.
+file_wanted = Signal()
+
 # Somebody gives roles to others, and may give none that allows more than their own. user: accounts.models.User.
 # A receiver returns the keys of the groups whose limits are higher than that user's.
 groups_with_higher_limits = Signal()

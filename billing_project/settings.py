@@ -312,7 +312,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE, FORMAT_MODULE_PATH = "en-us", "billing_project.formats"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -32,6 +32,7 @@ MFA_ADAPTER = "accounts.staff_access.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
 MFA_RECOVERY_CODE_DIGITS = 10
+MFA_FORMS = {"authenticate": "accounts.one_time_codes.CodeForm"}
 
 # By name and address together, so that a stranger cannot lock anybody out from their own desk (SEC-19).
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

@@ -12,7 +12,8 @@ from accounts.models import User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.nudge import nudge
-from invoicing.sweep import bill
+from invoicing.due import count_due
+from invoicing.sweep import BillingResult, bill
 
 from .models import RunRequest
 from .reports.months import count_months
@@ -25,7 +26,9 @@ TASK = "delinquency.run_asked"
 # Whoever works on a run says so with every chunk; after so long without a word its worker is taken for dead.
 ALIVE, ALIVE_WHOLE = timedelta(minutes=15), timedelta(minutes=65)
 # They are one piece of work, and say nothing before its end.
-WHOLE = (RunRequest.Kind.BILLING, RunRequest.Kind.FIGURES)
+WHOLE = (RunRequest.Kind.FIGURES,)
+# They do nothing twice, so that another worker goes on with what one that died has left; a few times at most.
+GOES_ON, TAKEN_UP_MAX = (RunRequest.Kind.BILLING, RunRequest.Kind.CHECK), 3
 PREVIEWS_KEPT = 2
 State, Kind = RunRequest.State, RunRequest.Kind
 Progress = Callable[[int, int], None]
@@ -76,9 +79,13 @@ def keep_preview() -> int:
 
 
 def _claim() -> RunRequest | None:
-    """Take the oldest waiting run; one whose worker has died is closed, as its half may have been done."""
+    """Take the oldest waiting run; one whose worker has died is gone on with, or closed where it cannot be."""
     now = clock.now()
-    RunRequest.objects.filter(state=State.RUNNING, alive_until_at__lt=now).update(
+    dead = RunRequest.objects.filter(state=State.RUNNING, alive_until_at__lt=now)
+    dead.filter(kind__in=GOES_ON, taken_up__lt=TAKEN_UP_MAX, stop_by__isnull=True).update(
+        state=State.WAITING, alive_until_at=None, done=0, total=0
+    )
+    dead.update(
         state=State.FAILED, finished_at=now, alive_until_at=None,
         words="Its worker stopped in the middle. What it did stands; run it again to do the rest.",
     )  # fmt: skip
@@ -91,9 +98,26 @@ def _claim() -> RunRequest | None:
         )
         if row is not None:
             row.state, row.started_at = State.RUNNING, now
+            row.taken_up += 1
             row.alive_until_at = now + (ALIVE_WHOLE if row.kind in WHOLE else ALIVE)
             row.save()
         return row
+
+
+def stop_run(request: RunRequest, *, by: User) -> None:
+    """Stop a billing run that waits or is at work: what it did stands, and what it left is for the next one.
+
+    Raises Refused for a run that ended, or that cannot be stopped.
+    """
+    if request.kind != Kind.BILLING:
+        raise Refused("not_stopped", "Only a billing run can be stopped; this one ends by itself.")
+    rows = RunRequest.objects.filter(pk=request.pk, stop_by=None)
+    if rows.filter(state=State.WAITING).update(
+        state=State.STOPPED, stop_by=by, finished_at=clock.now(), words="Stopped before it began."
+    ):
+        return
+    if not rows.filter(state=State.RUNNING).update(stop_by=by):
+        raise Refused("run_ended", "This run has ended, or is being stopped already; look at its page again.")
 
 
 def _work_on(request: RunRequest) -> None:
@@ -104,7 +128,10 @@ def _work_on(request: RunRequest) -> None:
 
     words, result, state = "", dict[str, Any](), State.DONE
     try:
-        words, result = WORK[request.kind](progress)
+        if request.kind == Kind.BILLING:
+            words, result, state = _bill(request.pk, progress)
+        else:
+            words, result = WORK[request.kind](progress)
     except Refused as refusal:
         words, state = refusal.words, State.FAILED
     except Exception as error:
@@ -125,13 +152,24 @@ def _check(progress: Progress) -> tuple[str, dict[str, Any]]:
     return words, {"counts": dict(found.counts)}
 
 
-def _bill(progress: Progress) -> tuple[str, dict[str, Any]]:
-    found = bill(clock.now(), is_listed=False)
-    progress(found.accounts_looked_at, found.accounts_looked_at)
+def _bill(run: int, progress: Progress) -> tuple[str, dict[str, Any], RunRequest.State]:
+    now = clock.now()
+    total = count_due(now)
+    progress(0, total)
+
+    def goes_on(found: BillingResult) -> bool:
+        # Money that comes meanwhile may make more of them due.
+        progress(found.bills_done, max(total, found.bills_done))
+        return not RunRequest.objects.filter(pk=run, stop_by__isnull=False).exists()
+
+    found = bill(now, is_listed=False, goes_on=goes_on)
     words = f"{found.accounts_looked_at:,} accounts looked at, {found.invoices_issued:,} invoices issued."
     if found.held_bills:
         words += f" The airbag holds {len(found.held_bills):,} bills: decide about them under “Held by the airbag”."
-    return words, {}
+    if found.is_stopped:
+        left = count_due(now)
+        words = f"Stopped. {found.invoices_issued:,} invoices issued; {left:,} bills are left for the next run."
+    return words, {}, State.STOPPED if found.is_stopped else State.DONE
 
 
 def _preview(progress: Progress) -> tuple[str, dict[str, Any]]:
@@ -147,7 +185,6 @@ def _figures(progress: Progress) -> tuple[str, dict[str, Any]]:
 
 WORK: dict[str, Callable[[Progress], tuple[str, dict[str, Any]]]] = {
     Kind.CHECK: _check,
-    Kind.BILLING: _bill,
     Kind.PREVIEW: _preview,
     Kind.FIGURES: _figures,
 }

@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.db.models.signals import post_migrate, post_save
 from django.dispatch import receiver
 from django.utils.translation import gettext
 
-from accounts.models import CallRecord, FundingSource, Notice, User
+from accounts.models import CallRecord, DataExport, FundingSource, Notice, User
 from accounts.models.outreach import Courtesy
 from accounts.signals import (
     about_to_send,
     call_noted,
+    file_wanted,
+    groups_with_higher_limits,
     message_received,
     notice_settled,
     preview_accounts_wanted,
@@ -43,7 +46,9 @@ from netenforce.queries import running_windows
 from netenforce.signals import about_to_restrict, enforcement_settled, status_for_money_wanted
 
 from . import previewing
-from .models import Case, InvoiceStanding, Standing, StepRun
+from .evidence.large import SOURCE, make_pack
+from .extensions import limit_of
+from .models import Case, GraceLimit, InvoiceStanding, Standing, StepRun
 from .operations import (
     count_again,
     do_not_count,
@@ -292,3 +297,19 @@ def tell_accounts(**_: Any) -> list[tuple[str, int]]:
 def tell_uses(**_: Any) -> dict[str, list[str]]:
     """Name the steps of live policies that write each letter."""
     return previewing.uses_of_letters()
+
+
+@receiver(file_wanted, dispatch_uid="delinquency.evidence_pack")
+def make_large_pack(export: DataExport, **_: Any) -> int | None:
+    """Make an evidence pack that was too large for a page."""
+    return make_pack(export) if export.source == SOURCE else None
+
+
+@receiver(groups_with_higher_limits, dispatch_uid="delinquency.higher_limits")
+def tell_higher_grace_limits(user: User, **_: Any) -> list[int]:
+    """Name the groups that may give more time, or more often, than a user may."""
+    own = limit_of(user)
+    if own is None:
+        return []
+    higher = GraceLimit.objects.filter(Q(days_max__gt=own[0]) | Q(times_a_year__gt=own[1]))
+    return list(higher.values_list("group_id", flat=True))

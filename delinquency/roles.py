@@ -13,6 +13,8 @@ from accounts.groups import ADMINISTRATORS, AUDITORS, CLERKS, MANAGERS, SUPPORT
 from invoicing.models import MoneyLimit
 from netenforce.models import ReleaseLimit
 
+from .models import GraceLimit
+
 # And of Django's own: roles.
 ROOMS = ("accounts", "invoicing", "netenforce", "delinquency", "auth")
 
@@ -54,7 +56,7 @@ CLERKS_DO = (
 )  # fmt: skip
 MANAGERS_DO = (
     *CLERKS_DO,
-    "grant_beyond_limit", "resume_channel", "place_hold",
+    "approve_grace", "approve_release", "resume_channel", "place_hold",
     "add_billingdefault", "change_billingdefault", "add_catalogitem", "change_catalogitem",
     "add_tax", "change_tax", "add_discount", "change_discount", "change_accountstatus", "change_accounttype",
     "change_outreachrules", "add_ticketqueue", "change_company",
@@ -71,7 +73,8 @@ _PAIR = ("group_id", "permission_id")
 class Role:
     """What a role may do. It may see every row of the rooms; money limits are at one time, in the account's currency.
 
-    ``does`` names permissions by their codename. A release limit is (hours, how often in 30 days for one account).
+    ``does`` names permissions by their codename. A release limit is (hours, how often in 30 days for one account), and
+    one of more time (days at once, how often in 12 months for one account).
     """
 
     name: str
@@ -82,25 +85,27 @@ class Role:
     write_off_max: str = "0.00"
     refund_max: str = "0.00"
     release: tuple[int, int] | None = None
+    grace: tuple[int, int] | None = None
 
 
 ROLES = (
     Role(
         name=ADMINISTRATORS, words="Set the program up: devices, policies, staff.", does=EVERYTHING,
-        waive_max="1000.00", write_off_max="5000.00", refund_max="1000.00", release=(168, 12),
+        waive_max="1000.00", write_off_max="5000.00", refund_max="1000.00", release=(168, 12), grace=(366, 12),
     ),
     Role(
         name=MANAGERS, words="Lead the clerks: decide what is above their limits, set prices and defaults.",
         does=MANAGERS_DO, waive_max="500.00", write_off_max="2500.00", refund_max="500.00", release=(168, 8),
+        grace=(90, 8),
     ),
     Role(
         name=CLERKS, words="Bill, take money, give more time, work the policies.",
         does=CLERKS_DO, sees_not=("view_auditentry",),
-        waive_max="100.00", write_off_max="250.00", refund_max="100.00", release=(72, 4),
+        waive_max="100.00", write_off_max="250.00", refund_max="100.00", release=(72, 4), grace=(30, 4),
     ),
     Role(
         name=SUPPORT, words="Answer customers: tickets, calls, small courtesies.",
-        does=SUPPORT_DOES, sees_not=("view_auditentry",), waive_max="25.00", release=(24, 2),
+        does=SUPPORT_DOES, sees_not=("view_auditentry",), waive_max="25.00", release=(24, 2), grace=(14, 2),
     ),
     Role(
         name=AUDITORS, words="Read everything, check the record, take it out as files; change nothing.",
@@ -144,6 +149,14 @@ def ensure_roles() -> None:
             ReleaseLimit(group=groups[role.name], hours_max=role.release[0], releases_a_month=role.release[1])
             for role in ROLES
             if role.release is not None
+        ),
+        ignore_conflicts=True,
+    )
+    GraceLimit.objects.bulk_create(
+        (
+            GraceLimit(group=groups[role.name], days_max=role.grace[0], times_a_year=role.grace[1])
+            for role in ROLES
+            if role.grace is not None
         ),
         ignore_conflicts=True,
     )

@@ -6,7 +6,7 @@ that are there already.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
@@ -34,17 +34,32 @@ def due_chunks(
     It goes on while others bill: what is billed meanwhile is not met again, and an account that missed several dates is
     met once for each, in order.
     """
+    for rows, bill_on in _dates(at, account_number, zones):
+        yield from _of_date(rows, bill_on)
+
+
+def count_due(at: datetime) -> int:
+    """Return how many bills a tick has to issue; of an account with several dates only the first is known as yet."""
+    return sum(rows.count() for rows, _ in _dates(at, None, None))
+
+
+def _dates(
+    at: datetime, account_number: str | None, zones: Collection[str] | None
+) -> Iterator[tuple["QuerySet[BillingParameters]", date]]:
+    """Yield each bill date that has come for somebody, with the terms of those for whom it has.
+
+    Each is looked up when it is its turn: what was billed for one may be due for the next.
+    """
     rows = billable().filter(daily_billing=True)
     if account_number is not None:
         rows = rows.filter(account__number=account_number)
     newest = {zone: newest_date(at, zone) for zone in (zones_in_use() if zones is None else zones)}
     after = date.min
-    # Date by date, each looked up when it is its turn: what was billed for one may be due for the next.
     while (bill_on := _next_date(rows, after, newest)) is not None:
-        there = None
+        own = rows.filter(next_bill_on=bill_on)
         if zones is not None or bill_on > min(newest.values()):
-            there = sorted(zone for zone, last_on in newest.items() if last_on >= bill_on)
-        yield from _of_date(rows, bill_on, there)
+            own = own.filter(account__timezone__in=[zone for zone, last_on in newest.items() if last_on >= bill_on])
+        yield own, bill_on
         after = bill_on
 
 
@@ -86,10 +101,7 @@ def _next_date(rows: "QuerySet[BillingParameters]", after: date, newest: Mapping
     return dates.order_by("next_bill_on").values_list("next_bill_on", flat=True).first()
 
 
-def _of_date(rows: "QuerySet[BillingParameters]", bill_on: date, zones: Sequence[str] | None) -> Iterator[Chunk]:
-    rows = rows.filter(next_bill_on=bill_on)
-    if zones is not None:
-        rows = rows.filter(account__timezone__in=zones)
+def _of_date(rows: "QuerySet[BillingParameters]", bill_on: date) -> Iterator[Chunk]:
     # Few zones, each with less than a chunk at any time: this stays small however many are due.
     gathered: dict[str, list[int]] = defaultdict(list)
     for account_id, zone in _in_order(rows):

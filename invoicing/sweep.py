@@ -1,7 +1,7 @@
 """The billing tick: whose bill date has come, in chunks, oldest date first (S13, S25, S29, D5, X11)."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -54,6 +54,12 @@ class BillingResult:
     waiting: list[str] = field(default_factory=list)  # numbers of accounts whose bill date waits for a clerk
     parked: list[str] = field(default_factory=list)
     guarded: bool = True
+    is_stopped: bool = False
+
+    @property
+    def bills_done(self) -> int:
+        """Return how many bill dates are done, with or without an invoice."""
+        return self.invoices_issued + self.dates_moved
 
     def take(self, outcome: Outcome) -> None:
         """Add what was done for a chunk."""
@@ -102,13 +108,15 @@ def bill(
     recorded: bool = True,
     guarded: bool = True,
     is_listed: bool = True,
+    goes_on: Callable[[BillingResult], bool] | None = None,
 ) -> BillingResult:
     """Do one billing tick as of an instant: issue what is due, oldest bill date first.
 
     `zones` limits it to accounts of some zones; without `recorded` it leaves no row of its own. Doing it again finds
     nothing more to do, and several at once share the work. A `guarded` tick is compared with the usual before it acts,
     and its bills wait if it is far from that (R-15). A dry run does all of it and takes it back. Unless `is_listed` the
-    answer only counts the invoices. Raises Refused for an unknown account.
+    answer only counts the invoices. `goes_on` is told after each chunk what is done by then, and may stop the rest by
+    saying no. Raises Refused for an unknown account.
     """
     if account_number is not None and not Account.objects.filter(number=account_number).exists():
         raise Refused("unknown_account", f"There is no account {account_number!r}; give an account's number.")
@@ -116,15 +124,15 @@ def bill(
     due = Due(at, account_number, zones)
     if dry_run:
         with transaction.atomic():
-            _tick(due, result)
+            _tick(due, result, goes_on)
             transaction.set_rollback(True)
     elif account_number is not None or not recorded:
         # Part of a tick is no tick: the row of this minute stays free for the whole one.
-        _tick(due, result)
+        _tick(due, result, goes_on)
     else:
         run, made = BillingRun.objects.get_or_create(tick_at=result.tick_at)
         result.already_run = not made and run.finished_at is not None
-        _tick(due, result)
+        _tick(due, result, goes_on)
         _finish(run, result)
     return result
 
@@ -142,7 +150,7 @@ class Due:
         return due_chunks(self.at, account_number=self.account_number, zones=self.zones)
 
 
-def _tick(due: Due, result: BillingResult) -> None:
+def _tick(due: Due, result: BillingResult, goes_on: Callable[[BillingResult], bool] | None) -> None:
     _raise_waiting(due, result)
     held = _hold_back(due, result) if result.guarded else set()
     # The first walk passes over accounts that somebody else has at the moment; the second waits for them.
@@ -151,6 +159,9 @@ def _tick(due: Due, result: BillingResult) -> None:
             wanted = [key for key in account_ids if (key, bill_on) not in held]
             if wanted:
                 _bill_chunk(wanted, bill_on, zone, result, busy_too=busy_too)
+                if goes_on is not None and not goes_on(result):
+                    result.is_stopped = True
+                    return
 
 
 def _hold_back(due: Due, result: BillingResult) -> Collection[tuple[int, date]]:

@@ -99,6 +99,7 @@ from tests.desk_rows import (
     make_run_rows,
 )
 from tests.factories import bill_by, make_account, make_contact, make_source
+from tests.page_words import other_dates
 
 NOON = datetime(2026, 1, 20, 17, tzinfo=UTC)  # 12:00 in New York
 EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -368,9 +369,9 @@ def broken_pages(client: Client, models: Iterable[type[Model]], *, rows_needed: 
             pages.append(reverse(f"admin:{name}_change", args=[row.pk]))
             pages.append(reverse(f"admin:{name}_history", args=[row.pk]))
         for url in pages:
-            status = client.get(url).status_code
-            if status != 200:
-                broken.append(f"{url}: {status}")
+            page = client.get(url)
+            broken += [f"{url}: {page.status_code}"] if page.status_code != 200 else []
+            broken += [f"{url} says {words}" for words in other_dates(page)]
         lost = client.get(reverse(f"admin:{name}_change", args=["no/such-row"])).status_code
         if lost not in (302, 404):
             broken.append(f"{name} with a key that is no number: {lost}")

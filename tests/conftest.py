@@ -21,6 +21,7 @@ from billing_project import embedded, places
 from billing_project.kernel import nudge
 from billing_project.processes import end_with_parent
 from tests import template_database
+from tests.browser.summary import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
 
 # Nothing of the developer's own environment, or of a .env file, may reach a test: an empty variable counts
 # as not set, and .env does not fill it. Settings are first read after this.
@@ -60,6 +61,26 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.environ.get("BILLING_TEST_TEMPLATE"):
         settings.DATABASES["default"].setdefault("TEST", {})["TEMPLATE"] = template_database.NAME
     assert settings.DATABASES
+    # The product's own takes a third of a second for each password; tests/accounts/test_passwords.py looks at that one.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    from tests.emptying import empty_quickly
+
+    empty_quickly()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the file that takes by far the longest first, so that it is not what one worker does alone at the end.
+
+    The other whole servers come in the middle, not beside that one; files of rules, which need no database, end it all.
+    Workers take files in this order (script/test: ``--no-loadscope-reorder``).
+    """
+    longest = [item for item in items if item.path.name == "test_server.py"]
+    servers = [item for item in items if item.get_closest_marker("server") and item not in longest]
+    apart = {*longest, *servers}
+    others = [item for item in items if item not in apart]
+    half = len(others) // 2
+    items[:] = [*longest, *others[:half], *servers, *others[half:]]
 
 
 def _start_servers(config: pytest.Config) -> None:

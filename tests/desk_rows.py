@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.contrib.auth.models import Group
 
-from accounts.models import Account, DataExport, SavedFilter, ServiceLine, Shadow, User
+from accounts.models import Account, DataExport, Presence, SavedFilter, ServiceLine, Shadow, User
 from delinquency.models import (
     AcceptedDifference,
     AccountHold,
@@ -13,6 +13,8 @@ from delinquency.models import (
     ApiToken,
     ApiUse,
     Event,
+    GraceLimit,
+    GraceRequest,
     ImportFile,
     ImportMapping,
     ImportProblem,
@@ -48,6 +50,7 @@ from netenforce.models import (
     PaymentWindow,
     RadiusAnswer,
     ReleaseLimit,
+    ReleaseRequest,
     SimulatedEntry,
 )
 
@@ -125,7 +128,12 @@ def make_network_rows(account: Account, line: ServiceLine) -> None:
     SimulatedEntry.objects.create(device=device, address=line.ipv4, level="throttle", list_name="Delinquent")
     DeviceReading.objects.create(device=device, held=1, missing=1)
     RadiusAnswer.objects.create(device=device, username="rosa", session_id="8000-1", list_name="Delinquent")
-    ReleaseLimit.objects.create(group=Group.objects.get_or_create(name="Clerks")[0], hours_max=24, releases_a_month=2)
+    clerks = Group.objects.get_or_create(name="Clerks")[0]
+    ReleaseLimit.objects.create(group=clerks, hours_max=24, releases_a_month=2)
+    GraceLimit.objects.create(group=clerks, days_max=14, times_a_year=2)
+    asker = User.objects.get_or_create(username="asker")[0]
+    ReleaseRequest.objects.create(account=account, hours=48, reason="storm", asked_by=asker)
+    GraceRequest.objects.create(account=account, until_on="2026-03-01", reason="storm", asked_by=asker)
 
 
 def make_integrator_rows() -> None:
@@ -142,11 +150,13 @@ def make_integrator_rows() -> None:
 
 def make_mass_rows(account: Account) -> None:
     """Make an action on many that waits to be looked at, and a hold that was ended."""
+    planner = User.objects.create_user("planner")
     action = MassAction.objects.create(
         kind="hold", parameters={"until_on": "2026-01-26", "resume": "go_on"}, total=1, asked_at=NOON,
-        asked_by=User.objects.create_user("planner"),
+        asked_by=planner,
     )  # fmt: skip
     MassItem.objects.create(action=action, object_id=account.pk, account=account)
+    Presence.objects.create(user=planner, page=f"account:{account.pk}", seen_at=NOON)
     AccountHold.objects.create(
         account=account, until_on=date(2026, 1, 19), reason="Storm", held_at=NOON, ended_at=NOON, ended_why="Up again"
     )

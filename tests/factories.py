@@ -5,10 +5,11 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 
 from accounts.models import Account, AccountStatus, AccountType, Company, Contact, FundingSource, ServiceLine, User
 from billing_project.kernel import clock
+from delinquency.models import GraceLimit
 from invoicing.models import BillingDefault, BillingParameters, CatalogItem, Subscription
 from invoicing.operations.terms import start_billing
 from netenforce.models import Device, LinePlacement
@@ -57,13 +58,22 @@ def make_staff(username: str, *permissions: str, **fields: Any) -> User:
 
 
 def make_support(username: str = "sandy") -> User:
-    """Make somebody in support: may give more time, but not change accounts."""
-    return make_staff(username, "view_account", "grant_grace")
+    """Make somebody in support: may give more time, twice in 12 months, but not change accounts."""
+    return allow_grace(make_staff(username, "view_account", "grant_grace"), times=2)
 
 
 def make_clerk(username: str = "casey") -> User:
-    """Make a billing clerk."""
-    return make_staff(username, "view_account", "grant_grace", "change_account", "decide_flag", "move_accounts")
+    """Make a billing clerk: may give more time four times in 12 months."""
+    rights = ("view_account", "grant_grace", "change_account", "decide_flag", "move_accounts")
+    return allow_grace(make_staff(username, *rights), times=4)
+
+
+def allow_grace(user: User, *, times: int = 12, days: int = 366) -> User:
+    """Let somebody give more time alone, so often in 12 months and for so many days at once."""
+    group = Group.objects.get_or_create(name=f"May give {days} days {times} times")[0]
+    GraceLimit.objects.get_or_create(group=group, defaults={"days_max": days, "times_a_year": times})
+    user.groups.add(group)
+    return user
 
 
 def make_contact(account: Account, **fields: Any) -> Contact:

@@ -55,7 +55,6 @@ class CompanyAdmin(HistoryAdmin):
     empty_words = "Add the company whose name stands on the invoices; every account belongs to one."
     fieldsets = (
         (None, {"fields": ("name", "currency", "timezone", "invoice_prefix", "staff_hours_baseline")}),
-        ("More time for late payers", {"fields": ("grace_limit_support", "grace_limit_clerk")}),
         (
             "More time that customers take themselves",
             {
@@ -146,7 +145,7 @@ class ServiceLineInline(EditableTabular):
     """The lines of a customer."""
 
     model = ServiceLine
-    fields = ("label", "ipv4", "ipv6", "radius_username")
+    fields = ("label", "ipv4", "ipv6", "radius_username", "mac")
     verbose_name_plural = "lines"
 
 

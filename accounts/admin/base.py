@@ -12,7 +12,7 @@ from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
@@ -191,11 +191,9 @@ def money(amount: Decimal | None, currency: str = "") -> SafeString | str:
     """Return an amount with its currency, its digits aligned; red only with a minus sign before it."""
     if amount is None:
         return NOTHING
-    return format_html(
-        '<span class="desk-money">{}{}</span>',
-        f"{amount:,.2f}",
-        format_html("&nbsp;{}", currency) if currency else "",
-    )
+    after = f"&nbsp;{escape(currency)}" if currency else ""
+    # Put together by hand: a file of 50,000 accounts asks for this 100,000 times, and digits need no escaping.
+    return SafeString(f'<span class="desk-money">{amount:,.2f}{after}</span>')
 
 
 def local_time(moment: datetime | None, zone: str = "UTC") -> SafeString | str:

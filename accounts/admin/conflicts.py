@@ -108,7 +108,7 @@ def _loaded(request: HttpRequest) -> Marks | None:
     """Return the marks that a form brought along; None where it brought none that can be read."""
     try:
         found = json.loads(request.POST.get(LOADED, "")) if request.method == "POST" else None
-    except ValueError:
+    except (ValueError, RecursionError):  # nobody's browser nests them a thousand deep
         return None
     return found if isinstance(found, dict) else None
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,6 +16,7 @@ from accounts.admin.base import staff_user
 from accounts.models import Account, Contact, FundingSource, ServiceLine
 from accounts.outreach.addresses import checked_email
 from accounts.outreach.numbers import facts_of, in_international_form
+from accounts.rules.macs import tidy_mac
 from billing_project.kernel.errors import Refused
 
 from .base import BAD, GOOD, QUIET, HistoryAdmin, admin_link, badge, local_time, number_of
@@ -142,13 +144,19 @@ class ContactAdmin(WaysActions, HistoryAdmin):
 class ServiceLineAdmin(HistoryAdmin):
     """The customers' lines."""
 
-    list_display = ("label", "account_shown", "ipv4", "ipv6", "radius_username")
+    list_display = ("label", "account_shown", "ipv4", "ipv6", "radius_username", "mac")
     list_select_related = ("account",)
-    search_fields = ("ipv4", "ipv6", "radius_username", "account__number", "account__name")
-    search_help_text = "IP address, RADIUS user name, account."
+    search_fields = ("ipv4", "ipv6", "radius_username", "mac", "account__number", "account__name")
+    search_help_text = "IP address, RADIUS user name, MAC in any writing, account."
     autocomplete_fields = ("account",)
     may_delete = True
     empty_words = "Add a line with its address or RADIUS user name, so that a device can slow or open it."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ServiceLine], search_term: str
+    ) -> tuple[QuerySet[ServiceLine], bool]:
+        """Find what was typed; a whole MAC in the writing in which it is kept."""
+        return super().get_search_results(request, queryset, tidy_mac(search_term) or search_term)
 
     @admin.display(description="account", ordering="account__number")
     def account_shown(self, line: ServiceLine) -> SafeString | str:

@@ -7,6 +7,7 @@ from allauth.account.forms import LoginForm
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.views import LoginView
 from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.base.views import AuthenticateView
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -25,16 +26,17 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import staff_access
+from accounts import one_time_codes, staff_access
 from accounts.models import User
 
 from .base import staff_user
+from .field_help import SaysHow
 from .fresh import ask_for_proof
 
 WRONG = "This name and password do not belong together, or the user is switched off. Check both and try again."
 
 
-class SignInForm(LoginForm):
+class SignInForm(SaysHow, LoginForm):
     """Name and password, under the names that browsers and password managers know."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -51,12 +53,20 @@ class SignInForm(LoginForm):
     def clean(self) -> dict[str, Any]:
         """Check name and password; who is no member of staff is answered as a wrong password is."""
         try:
-            found: dict[str, Any] = super().clean()
+            found: dict[str, Any] = super().clean() or {}
         except forms.ValidationError:
             raise forms.ValidationError(WRONG) from None
         if self.user is not None and not self.user.is_staff:
             raise forms.ValidationError(WRONG)
         return found
+
+
+class CodeForm(SaysHow, AuthenticateForm):
+    """The code of the phone, or a recovery code."""
+
+
+class FirstCodeForm(SaysHow, ActivateTOTPForm):
+    """The first code of a phone that is being set up."""
 
 
 class SignIn(LoginView):
@@ -90,6 +100,7 @@ class GiveCode(AuthenticateView):
     """Ask for the code, or one of the recovery codes."""
 
     template_name = "admin/sign_in_code.html"
+    form_class = CodeForm
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Check the code, unless too many were wrong already."""
@@ -132,9 +143,9 @@ def second_factor_on(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("staff_second_factor"))
     if (asked := ask_for_proof(request)) is not None:
         return asked
-    form = ActivateTOTPForm(request.POST if request.method == "POST" else None, user=user)
+    form: Any = FirstCodeForm(request.POST if request.method == "POST" else None, user=user)  # type: ignore[call-arg]
     if request.method == "POST" and form.is_valid():
-        codes = _switch_on(request, user, form.secret)
+        codes = _switch_on(request, user, form.secret, form.cleaned_data["code"])
         return _show_codes(request, codes, "Second factor set up")
     adapter = get_adapter()
     address = adapter.build_totp_url(user, form.secret)
@@ -184,6 +195,15 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/confirm.html", context)
 
 
+@never_cache
+def password_change(request: HttpRequest) -> HttpResponse:
+    """Change one's own password, after proof: the old one is not to be guessed here in a browser left open (SEC-11)."""
+    if (asked := ask_for_proof(request)) is not None:
+        return asked
+    response: HttpResponse = admin.site.admin_view(admin.site.password_change)(request)
+    return response
+
+
 def next_of(request: HttpRequest) -> str:
     """Return the page to go on to: one of our own, or home."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
@@ -193,8 +213,9 @@ def next_of(request: HttpRequest) -> str:
 
 
 @transaction.atomic
-def _switch_on(request: HttpRequest, user: User, secret: str) -> list[str]:
+def _switch_on(request: HttpRequest, user: User, secret: str, code: str) -> list[str]:
     made = TOTP.activate(user, secret)
+    one_time_codes.use_up(user, secret, code)
     clear_totp_secret(request)
     record_authentication(request, user, "mfa", id=made.instance.pk, type=made.instance.type, reauthenticated=True)
     # A session that somebody else may have begun with the password alone ends here; the key of this one is new.
@@ -228,6 +249,7 @@ def _page(request: HttpRequest, title: str) -> dict[str, Any]:
 urlpatterns = [
     path("login/", SignIn.as_view(), name="account_login"),
     path("login/code/", GiveCode.as_view(), name="mfa_authenticate"),
+    path("password_change/", password_change, name="staff_password_change"),
     path("sign-in/", second_factor, name="staff_second_factor"),
     path("sign-in/on/", second_factor_on, name="staff_second_factor_on"),
     path("sign-in/off/", second_factor_off, name="staff_second_factor_off"),

@@ -1,10 +1,11 @@
 """A list's columns as a file has them: numbers as numbers, days as days, badges and links as their words."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from html import unescape
 from itertools import chain, islice
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from django.contrib.admin.options import ModelAdmin
 from django.contrib.admin.utils import flatten_fieldsets, label_for_field
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
-from django.db.models import Field, Model
+from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -23,6 +24,10 @@ from billing_project.kernel.sheets import Cell
 # One query for a chunk's contacts, and one for whatever the list prefetches.
 CHUNK_ROWS = 1000
 CONTACT_HEADS = ("billing contact", "e-mail", "phone", "address")
+# Tables of a few rows that many rows belong to: read once for a chunk, not made anew for each of its rows.
+_SHARED = frozenset({"accounts.accountstatus", "accounts.accounttype", "accounts.company", "accounts.user"})
+# How many of the words that a list says again and again are remembered while a file is made.
+_WORDS_KEPT = 2048
 # What is never written into a file, whoever asks: secrets, and letters, which carry links that open doors.
 _SECRET = re.compile(r"token|secret|password|credential|hash|mark|session|private|body|context|html|raw|payload|_url")
 # What is a person's own data by its name, whatever list it stands in.
@@ -83,6 +88,17 @@ def has_account(model: type[Model]) -> bool:
         return False
 
 
+def stream(rows: QuerySet[Any]) -> Iterator[Any]:
+    """Return the rows of a list in chunks; those of small tables that they belong to are shared among a chunk."""
+    joined = rows.query.select_related
+    if isinstance(joined, Mapping):
+        shared = [name for name, more in joined.items() if not more and _is_shared(rows.model, name)]
+        kept = [path for path in _paths(joined) if path not in shared]
+        rows = rows.select_related(None).select_related(*kept) if kept else rows.select_related(None)
+        rows = rows.prefetch_related(*shared)
+    return rows.iterator(chunk_size=CHUNK_ROWS)
+
+
 class Sheet:
     """The head and the rows of a file made of a list; rows are read in chunks, and counted as they go out."""
 
@@ -90,7 +106,9 @@ class Sheet:
         self, desk: ModelAdmin[Any], rows: Iterable[Model], columns: Sequence[Column], *, contacts: bool
     ) -> None:
         self._columns, self._contacts = columns, contacts
-        self._readers = [_reader(desk, column.name) for column in columns]
+        kept = lru_cache(_WORDS_KEPT)(_of_words)
+        words = lambda value: kept(value) if isinstance(value, str) else _of_words(value)  # noqa: E731
+        self._readers = [_reader(desk, column.name, words) for column in columns]
         source = iter(rows)
         first = self._cells(list(islice(source, CHUNK_ROWS)))
         self._priced = any(currency for _cells, currency in first)
@@ -129,15 +147,32 @@ class Sheet:
         return found
 
 
-def _reader(desk: ModelAdmin[Any], name: str) -> Callable[[Any], _Value]:
+def _is_shared(model: type[Model], name: str) -> bool:
+    try:
+        found: Any = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    return bool(found.many_to_one) and found.related_model._meta.label_lower in _SHARED
+
+
+def _paths(joined: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    """Return what is read along with a row, as it was asked for: status, policy_version__policy."""
+    for name, more in joined.items():
+        if more:
+            yield from _paths(more, f"{before}{name}__")
+        else:
+            yield before + name
+
+
+def _reader(desk: ModelAdmin[Any], name: str, words: Callable[[Any], _Value]) -> Callable[[Any], _Value]:
     """Return what reads a column from a row as its list shows it; found out once, since a file has many rows."""
     try:
         field = desk.opts.get_field(name)
     except FieldDoesNotExist:
         own = getattr(desk, name, None) if name != "__str__" else None
         if callable(own):
-            return lambda row: _of_words(own(row))
-        return lambda row: _of_words(_called(getattr(row, name)))
+            return lambda row: words(own(row))
+        return lambda row: words(_called(getattr(row, name)))
     return lambda row: _Value(_of_field(field, row, getattr(row, name)))
 
 
@@ -204,5 +239,10 @@ def _account_id(row: Any) -> int:
 def _contacts_of(chunk: list[Model]) -> dict[int, list[Cell]]:
     """Return the billing contacts of a chunk's accounts; one query."""
     ids = {_account_id(row) for row in chunk}
-    people = Contact.objects.filter(account__in=ids, is_billing_contact=True).select_related("account")
-    return {one.account_id: [one.name, one.email, one.phone, " ".join(one.account.address.split())] for one in people}
+    people = Contact.objects.filter(account__in=ids, is_billing_contact=True).values_list(
+        "account_id", "name", "email", "phone", "account__address"
+    )
+    return {
+        account_id: [name, email, phone, " ".join(address.split())]
+        for account_id, name, email, phone, address in people
+    }

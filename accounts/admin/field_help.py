@@ -5,13 +5,25 @@ better one needs no migration. What Django says of itself about a wrong value ("
 to mend it; here it does.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.validators import ProhibitNullCharactersValidator
+
+if TYPE_CHECKING:
+    _Form = forms.BaseForm
+else:
+    _Form = object
 
 _TAUGHT: dict[str, dict[str, str]] = {}
 
 REQUIRED = "Fill this in; it cannot be left blank."
+# Whatever the kind of field.
+_ALWAYS = {
+    "required": REQUIRED,
+    "unique": "Another %(model_name)s has this already; open that one, or choose another %(field_label)s.",
+    "null_characters_not_allowed": "This holds a character that cannot be kept; type it anew.",
+}
 # By kind of field, the most special first: what is wrong, and how it is written.
 _WORDS: tuple[tuple[type[forms.Field], dict[str, str]], ...] = (
     (forms.DateTimeField, {"invalid": "This is no date and time; write it like 2026-01-31 14:30."}),
@@ -46,7 +58,21 @@ _WORDS: tuple[tuple[type[forms.Field], dict[str, str]], ...] = (
     ),
     (
         forms.FileField,
-        {"invalid": "No file arrived; choose it once more.", "empty": "The file is empty; choose another."},
+        {
+            "invalid": "No file arrived; choose it once more.",
+            "missing": "No file arrived; choose it once more.",
+            "empty": "The file is empty; choose another.",
+            "max_length": "Its name has %(length)d characters; rename it to at most %(max)d, and choose it again.",
+            "invalid_image": "This is no picture, or a damaged one; choose a PNG or JPEG.",
+            "contradiction": "Choose a file or tick “Clear”, not both.",
+        },
+    ),
+    (
+        forms.MultiValueField,
+        {
+            "invalid": "Fill in each part: the day like 2026-01-31, the time like 14:30.",
+            "incomplete": "Fill in each part.",
+        },
     ),
 )  # fmt: skip
 _LIMITS = {
@@ -77,17 +103,32 @@ def explain(fields: dict[str, forms.Field], model: Any = None) -> None:
         _say_how_to_mend(field)
 
 
+class SaysHow(_Form):
+    """A form whose errors say how to mend them, those of fields that are added late too; mix it in first."""
+
+    def full_clean(self) -> None:
+        """Check what was typed, with the house's words in place of Django's."""
+        explain(self.fields)
+        super().full_clean()
+
+
+class DeskForm(SaysHow, forms.Form):
+    """What the forms of the back office are that belong to no row."""
+
+
 def _say_how_to_mend(field: forms.Field) -> None:
     """Replace Django's own words, and no others."""
     stock: dict[str, Any] = {}
     for kind in reversed(type(field).__mro__):
         stock |= getattr(kind, "default_error_messages", {})
-    better = {"required": REQUIRED, **next((words for kind, words in _WORDS if isinstance(field, kind)), {})}
+    better = {**_ALWAYS, **next((words for kind, words in _WORDS if isinstance(field, kind)), {})}
     for code, words in better.items():
         if field.error_messages.get(code) == stock.get(code):
             field.error_messages[code] = words
     if isinstance(field, forms.DecimalField):
         field.error_messages = {**_DIGITS, **field.error_messages}
+    if hasattr(field, "validate_no_null_characters"):  # choices of rows ask it before anything else
+        field.validate_no_null_characters = ProhibitNullCharactersValidator(_ALWAYS["null_characters_not_allowed"])
     for part in getattr(field, "fields", ()):  # a date and its time of day
         _say_how_to_mend(part)
     # The limits of a column are checked with the row, and their errors are worded by the field all the same; but a

@@ -9,7 +9,6 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from allauth.account.internal.flows.login import record_authentication
-from allauth.mfa.base.forms import ReauthenticateForm
 from axes.handlers.proxy import AxesProxyHandler
 from django import forms
 from django.contrib import admin
@@ -19,6 +18,7 @@ from django.template.response import TemplateResponse
 
 from accounts import staff_access
 from accounts.models import User
+from accounts.one_time_codes import ProofForm
 from billing_project.kernel import clock
 
 from .base import HistoryAdmin, staff_user
@@ -108,7 +108,7 @@ def _check(request: HttpRequest) -> str | None:
 
 
 def _check_code(request: HttpRequest, user: User) -> str | None:
-    form: forms.Form = ReauthenticateForm({"code": request.POST.get(CODE, "")}, user=user)
+    form: forms.Form = ProofForm({"code": request.POST.get(CODE, "")}, user=user)
     if not form.is_valid():
         return "That code is wrong or was used already. Wait for the next one on your phone and try again."
     form.save()  # type: ignore[attr-defined]

@@ -33,10 +33,6 @@ teach(
     sms_sender="Number or short name that texts come from, such as +15550100199.",
     staff_hours_baseline="Hours a month that staff spent on late accounts before, such as 62 (E10); the home page"
     " compares with it.",
-    grace_limit_support="How often support may give one account more time within 12 months, such as 2, promises"
-    " included (A9).",
-    grace_limit_clerk="How often billing clerks may, such as 4 within the same 12 months (A9). Administrators have no"
-    " limit.",
 )
 teach(
     "accounts.contact",
@@ -55,6 +51,7 @@ teach(
     account="Whose line this is, such as 10023 Lopez Bakery.",
     label="What the line is called on this account, such as Internet or Shop.",
     radius_username="The name the line logs in with, such as rosa.k or AA-BB-CC-00-11-22. Blank where it has none.",
+    mac="Of the customer's router or radio, as on its label, such as 4c:5e:0c:12:ab:9f; any usual writing is taken.",
 )
 teach(
     "accounts.fundingsource",

@@ -32,6 +32,7 @@ from .base import (
     state_badge,
 )
 from .confirm import ReasonForm, confirm_many, confirm_one
+from .field_help import DeskForm
 from .notice import letter
 
 INBOUND_TONES = {"filed": GOOD, "unknown": WARN, "handled": NOTE, "ignored": QUIET}
@@ -68,7 +69,7 @@ class WaitingFilter(admin.SimpleListFilter):
         return rows.filter(state=self.value()) if self.value() else rows
 
 
-class FileForm(forms.Form):
+class FileForm(DeskForm):
     """Ask with which account a message is filed, and whether its sender becomes a contact."""
 
     account = forms.CharField(

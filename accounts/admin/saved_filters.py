@@ -98,13 +98,18 @@ def _change(request: HttpRequest, source: str, home: str) -> HttpResponse:
 
 
 def _keep(request: HttpRequest, source: str, query: str) -> None:
-    name = " ".join(request.POST.get("name", "").split())[:NAME_LENGTH]
+    name = " ".join(request.POST.get("name", "").replace("\0", " ").split())[:NAME_LENGTH]
     shared = "shared" in request.POST
     if not name or len(query) > 1000:
         messages.error(request, "Give the filter a name, such as “Suspended, over 60 days”; then save it again.")
         return
     if shared and not request.user.has_perm("accounts.share_savedfilter"):
         raise PermissionDenied
+    others = _seen_by(request, source).exclude(owner_id=request.user.pk, name=name)
+    if others.count() >= COUNTED_MAX:
+        words = f"A list shows {COUNTED_MAX} saved filters at most; delete one under “Saved filters”, then try again."
+        messages.error(request, words)
+        return
     values = {"query": query, "shared": shared}
     _row, made = SavedFilter.objects.update_or_create(
         owner_id=request.user.pk, source=source, name=name, defaults=values

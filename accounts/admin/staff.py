@@ -18,15 +18,16 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminOwnPasswordChangeForm, AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts import groups, standing_of_staff
-from accounts.models import BrowserSession, User
+from accounts.models import BrowserSession, LastCode, User
 from accounts.staff_access import end_sessions, has_second_factor, take_away_second_factor
 from billing_project.kernel.errors import Refused
 
 from .base import GOOD, NOTHING, QUIET, WARN, DeskAdmin, ReadOnlyAdmin, ReadOnlyTabular, badge, staff_user
 from .confirm import ReasonForm, confirm_one
+from .field_help import DeskForm, SaysHow, explain
 from .fresh import FreshChanges, needs_fresh_proof
 
 admin.site.unregister(Group)
@@ -34,6 +35,14 @@ admin.site.unregister(Group)
 for hidden in (Authenticator, EmailAddress, EmailConfirmation):
     if admin.site.is_registered(hidden):
         admin.site.unregister(hidden)
+
+
+# The page of one's own password is the admin's own, and takes no other form.
+explain(AdminOwnPasswordChangeForm.base_fields)
+
+
+class NewPasswordForm(SaysHow, AdminPasswordChangeForm):
+    """A new password for somebody else."""
 
 
 class StaffForm(UserChangeForm):
@@ -80,6 +89,25 @@ class SessionsInline(ReadOnlyTabular):
         return bool(request.user.has_perm("accounts.view_user"))
 
 
+class LastCodeInline(ReadOnlyTabular):
+    """When somebody last gave a code of their phone; no code of that half minute or an earlier one counts again."""
+
+    model = LastCode
+    fields = ("given",)
+    readonly_fields = fields
+    verbose_name_plural = "Last code of their phone"
+    ordering = ("user",)
+
+    def has_view_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
+        """Tell whether the user may see staff at all."""
+        return bool(request.user.has_perm("accounts.view_user"))
+
+    @display(description="Given (UTC, to the half minute)")
+    def given(self, row: LastCode) -> str:
+        """Return the half minute in words."""
+        return f"{row.given_at:%Y-%m-%d %H:%M:%S}" if row.step else NOTHING
+
+
 class _WithinOwnRights:
     """Offer only permissions and roles that the one who edits holds; the form refuses all others."""
 
@@ -101,8 +129,8 @@ class UserAdmin(_WithinOwnRights, FreshChanges, DjangoUserAdmin[User], DeskAdmin
 
     form = StaffForm
     add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    inlines = (SessionsInline,)
+    change_password_form = NewPasswordForm
+    inlines = (SessionsInline, LastCodeInline)
     list_display = ("username", "full_name", "role", "state", "second_factor", "browsers", "last_login")
     list_filter = ("is_active", "is_superuser", "groups")
     readonly_fields = ("last_login", "date_joined", "second_factor")
@@ -187,8 +215,12 @@ class UserAdmin(_WithinOwnRights, FreshChanges, DjangoUserAdmin[User], DeskAdmin
         return int(getattr(user, "sessions_count", 0))
 
     def has_end_sessions_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Tell whether the user may sign others out."""
-        return bool(request.user.has_perm("accounts.end_sessions"))
+        """Tell whether the user may sign others out: oneself, and nobody above."""
+        if not request.user.has_perm("accounts.end_sessions"):
+            return False
+        user = self.get_object(request, str(object_id)) if object_id is not None else None
+        editor = staff_user(request)
+        return user is None or user.pk == editor.pk or standing_of_staff.may_edit_user(editor, user)
 
     def has_reset_second_factor_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Tell whether the user may take a second factor away: of others, and of nobody above."""
@@ -202,6 +234,8 @@ class UserAdmin(_WithinOwnRights, FreshChanges, DjangoUserAdmin[User], DeskAdmin
         """Sign somebody out of every browser."""
 
         def carry_out(user: User, data: dict[str, Any]) -> str:
+            if not self.has_end_sessions_permission(request, user.pk):
+                raise PermissionDenied
             count = end_sessions(user)
             self.log_change(request, user, f"Ended all sessions: {data['reason']}")
             return f"{user.get_username()} is signed out of {count} browser{'' if count == 1 else 's'}."
@@ -232,7 +266,7 @@ class UserAdmin(_WithinOwnRights, FreshChanges, DjangoUserAdmin[User], DeskAdmin
         )  # fmt: skip
 
 
-class CopyForm(forms.Form):
+class CopyForm(DeskForm):
     """Ask for the name of a new role."""
 
     name = forms.CharField(max_length=150, help_text="Such as “Night clerks”.")

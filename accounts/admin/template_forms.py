@@ -17,8 +17,10 @@ from accounts.outreach.rendering import Text, render_text
 from accounts.outreach.segments import Measure, measure, spoken_seconds
 from billing_project.kernel.errors import Refused
 
+from .field_help import DeskForm
 
-class TextForm(forms.Form):
+
+class TextForm(DeskForm):
     """A letter's text; each mistake is told at its field, with line and column."""
 
     subject = forms.CharField(
@@ -60,7 +62,7 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
-class AccountsForm(forms.Form):
+class AccountsForm(DeskForm):
     """Up to three accounts, by their numbers."""
 
     account_1 = forms.CharField(label="First account", required=False, max_length=64)
@@ -85,7 +87,7 @@ class AccountsForm(forms.Form):
         return cleaned
 
 
-class PublishForm(forms.Form):
+class PublishForm(DeskForm):
     """Why a text changes; kept with the version."""
 
     note = forms.CharField(
@@ -94,7 +96,7 @@ class PublishForm(forms.Form):
     seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
 
-class TestForm(forms.Form):
+class TestForm(DeskForm):
     """For which account, and to which of one's own addresses."""
 
     account = forms.ChoiceField(label="As for account")

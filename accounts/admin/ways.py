@@ -33,6 +33,7 @@ CHANNELS = (Channel.EMAIL.value, Channel.SMS.value, Channel.VOICE.value)
 NAMES = {"email": "E-mail", "sms": "Texts", "voice": "Calls"}
 STOPS = {"email": "Stop e-mail", "sms": "Stop texting", "voice": "Stop calling"}
 ACTIONS = {"email": "stop_email", "sms": "stop_texting", "voice": "stop_calling"}
+KEYS = {"sms": "s"}  # of the wish heard most often on the phone
 AGAIN = {"email": "email_again", "sms": "text_again", "voice": "call_again"}
 # Whose own wish it was must say so before they are written to again.
 BY_WISH = (Suppression.Reason.OPTED_OUT, Suppression.Reason.COMPLAINT, Suppression.Reason.BY_HAND)
@@ -49,6 +50,7 @@ class Way:
     words: str
     button: str
     url: str
+    key: str = ""  # the key that presses it (static/desk/keys.js)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def _way(
     address = reach.address(channel)
     row = listed.get((channel, normal(channel, address))) if address else None
     since: SafeString | str = ""
-    button = url = words = ""
+    button = url = words = key = ""
     if not address:
         state = badge("no address" if channel == "email" else "no number", QUIET)
     elif row is not None:
@@ -115,8 +117,8 @@ def _way(
     else:
         state = badge("open", GOOD)
         if may_stop:
-            button, url = STOPS[channel], _url(ACTIONS[channel], contact, back)
-    return Way(NAMES[channel], address, state, since, words, button, url)
+            button, url, key = STOPS[channel], _url(ACTIONS[channel], contact, back), KEYS.get(channel, "")
+    return Way(NAMES[channel], address, state, since, words, button, url, key)
 
 
 def _url(name: str, contact: Contact, back: str) -> str:

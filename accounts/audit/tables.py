@@ -32,6 +32,8 @@ WATCHED: dict[str, str] = {
     "delinquency_event": "event",
     "delinquency_exclusion": "exclusion",
     "delinquency_gracegrant": "grace given",
+    "delinquency_gracelimit": "grace limit",
+    "delinquency_gracerequest": "request for more time",
     "delinquency_holidaycopy": "copy of holidays",
     "delinquency_invoicestanding": "late invoice",
     "delinquency_macro": "macro",
@@ -78,6 +80,7 @@ WATCHED: dict[str, str] = {
     "netenforce_lineplacement": "line on a device",
     "netenforce_paymentwindow": "release or window",
     "netenforce_releaselimit": "release limit",
+    "netenforce_releaserequest": "request for a release",
 }
 
 # Of these only changes and deletions are noted: the rows that come are told by others, or are too many.

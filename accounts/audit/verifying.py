@@ -58,7 +58,7 @@ def verify(
     *,
     from_on: date | None = None,
     to_on: date | None = None,
-    expect: tuple[int, str] | None = None,
+    expect: tuple[int | None, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Verdict:
     """Check the links that were sealed from one day to another (UTC), or all of them, and what is not sealed yet.
@@ -178,8 +178,13 @@ def _unsealed() -> Iterator[Finding]:
                 yield Finding("not_sealed", None, entry_id, words)
 
 
-def _expected(number: int, hash_wanted: str) -> Iterator[Finding]:
-    """Compare with a head that was kept elsewhere."""
+def _expected(number: int | None, hash_wanted: str) -> Iterator[Finding]:
+    """Compare with a head that was kept elsewhere, with or without its number."""
+    if number is None:
+        if not AuditLink.objects.filter(hash=hash_wanted).exists():
+            words = "No link has the hash that was kept elsewhere: the chain was made anew, or cut off."
+            yield Finding("other_head", None, None, words)
+        return
     if _hash_of(number) != hash_wanted:
         words = f"Link {number} does not have the hash that was kept elsewhere: the chain was made anew, or cut off."
         yield Finding("other_head", number, None, words)

@@ -11,8 +11,9 @@ from .inbound import InboundAttachment, InboundMessage, ProviderEvent
 from .notice import Notice, NoticeAttempt, SimulatedMessage
 from .outreach import ChannelBreaker, ChannelDay, OutreachRules
 from .pause import Pause
+from .presence import Presence
 from .service_line import ServiceLine
-from .session import BrowserSession
+from .session import BrowserSession, LastCode
 from .shadow import Shadow
 from .sign_in import PortalDoor, PortalEntry, SignInRequest
 from .suppression import Suppression
@@ -38,6 +39,7 @@ __all__ = [
     "FundingSource",
     "InboundAttachment",
     "InboundMessage",
+    "LastCode",
     "Notice",
     "NoticeAttempt",
     "NoticeTemplate",
@@ -46,6 +48,7 @@ __all__ = [
     "Pause",
     "PortalDoor",
     "PortalEntry",
+    "Presence",
     "ProviderEvent",
     "SavedFilter",
     "ServiceLine",

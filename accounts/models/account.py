@@ -61,14 +61,6 @@ class Company(models.Model):
         default=62,
         help_text="Hours a month that staff spent on late accounts before (E10); the home page compares with it.",
     )
-    grace_limit_support = models.PositiveSmallIntegerField(
-        default=2,
-        help_text="How often support may give one account more time within 12 months, promises included (A9).",
-    )
-    grace_limit_clerk = models.PositiveSmallIntegerField(
-        default=4,
-        help_text="How often billing clerks may, within the same 12 months (A9). Administrators have no limit.",
-    )
     customer_extensions = models.BooleanField(
         "customers may take more days",
         default=True,

@@ -1,6 +1,7 @@
 """What staff took out of the program as files, and the filters of lists that they keep."""
 
 import uuid
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -20,6 +21,11 @@ class DataExport(models.Model):
     class Kind(models.TextChoices):
         CSV = "csv", "CSV"
         XLSX = "xlsx", "XLSX (Excel)"
+        PDF = "pdf", "PDF"
+        JSON = "json", "JSON"
+
+    # What lists and reports are taken out as; the other kinds are those of evidence packs.
+    SHEETS: ClassVar = {Kind.CSV.value: Kind.CSV.label, Kind.XLSX.value: Kind.XLSX.label}
 
     class State(models.TextChoices):
         HANDED_OVER = "handed_over", "handed over"

@@ -1,6 +1,7 @@
 """The customer's line: what a network device knows them by."""
 
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 from simple_history.models import HistoricalRecords
 
 from .. import signals
+from ..rules.macs import tidy_mac, why_no_mac
 from ..rules.prefixes import SHORTEST, holds, why_no_line
 from .account import Account
 
@@ -55,8 +57,28 @@ def bare(field: str) -> models.Func:
     )
 
 
+class MacField(models.CharField):  # type: ignore[type-arg]
+    """A hardware address, in whatever writing it comes: kept in small letters with colons."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the one writing of an address; what is none stays as it was typed, and is refused."""
+        text = super().to_python(value)
+        return tidy_mac(text) or text if text else text
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Write it in the one writing, whoever set it."""
+        return self.to_python(super().get_prep_value(value))
+
+
+def validate_mac(text: str) -> None:
+    """Refuse what is not the hardware address of one device; raises ValidationError."""
+    words = why_no_mac(text)
+    if words:
+        raise ValidationError(words, code="no_mac")
+
+
 class ServiceLine(models.Model):
-    """One line of an account: its addresses or prefixes, and its RADIUS user name."""
+    """One line of an account: its addresses or prefixes, its RADIUS user name, and the MAC of its device."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="service_lines")
     label = models.CharField(max_length=60, default="Internet")
@@ -75,6 +97,14 @@ class ServiceLine(models.Model):
     radius_username = models.CharField(
         max_length=64, blank=True, validators=[RegexValidator(r"^[^\x00-\x1f\x7f]+$", "Use printable characters only.")]
     )
+    mac = MacField(
+        "MAC",
+        max_length=32,
+        blank=True,
+        validators=[validate_mac],
+        help_text="Of the customer's router or radio, such as 4c:5e:0c:12:ab:9f; 4C-5E-0C-12-AB-9F and 4c5e.0c12.ab9f"
+        " are the same.",
+    )
     history = HistoricalRecords()
 
     class Meta:
@@ -85,6 +115,10 @@ class ServiceLine(models.Model):
             models.UniqueConstraint(
                 fields=["radius_username"], condition=~models.Q(radius_username=""), name="line_radius_username_once"
             ),
+            models.CheckConstraint(
+                condition=models.Q(mac="") | models.Q(mac__regex=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$"),
+                name="line_mac_written_one_way",
+            ),
             models.CheckConstraint(condition=_at_least("ipv4", SHORTEST[4]), name="line_ipv4_one_customers"),
             models.CheckConstraint(condition=_at_least("ipv6", SHORTEST[6]), name="line_ipv6_one_customers"),
         ]
@@ -94,13 +128,19 @@ class ServiceLine(models.Model):
             GistIndex(OpClass(_network("ipv6"), name="inet_ops"), name="line_ipv6_typed"),
             models.Index(OpClass(Upper("radius_username"), name="text_pattern_ops"), name="line_user_typed"),
             models.Index(bare("radius_username"), condition=~models.Q(radius_username=""), name="line_user_bare"),
+            models.Index(fields=["mac"], condition=~models.Q(mac=""), name="line_mac_typed"),
         ]
 
     def __str__(self) -> str:
         return self.ipv4 or self.ipv6 or self.radius_username or self.label
 
     def clean(self) -> None:
-        """Refuse addresses that overlap with another line's, or are one of our devices'; raises ValidationError."""
+        """Refuse addresses that another line has, or one of our devices; raises ValidationError."""
+        twin = self.mac and ServiceLine.objects.filter(mac=self.mac).exclude(account=self.account_id).first()
+        if twin:
+            raise ValidationError(
+                {"mac": f"{self.mac} is on {twin}, a line of account {twin.account.number}; clear it there first."}
+            )
         wanted = [text for text in (self.ipv4, self.ipv6) if text and not why_no_line(text)]
         if not wanted:
             return

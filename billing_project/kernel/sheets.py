@@ -19,6 +19,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": "application/pdf",
+    "json": "application/json",
 }
 # A spreadsheet keeps fifteen digits of a number, and this many rows and characters.
 DIGITS_MAX, SHEET_ROWS_MAX, TEXT_MAX = 15, 1_048_575, 32_000

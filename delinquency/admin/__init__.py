@@ -2,6 +2,7 @@
 
 from . import (
     airbag,
+    asked_time,
     call,
     case,
     dispute,
@@ -31,6 +32,7 @@ from . import (
 
 __all__ = [
     "airbag",
+    "asked_time",
     "call",
     "case",
     "dispute",

@@ -35,7 +35,7 @@ class Buttons:
     off: tuple[Button, ...]  # what the person may press, but what would be refused now
 
 
-KEYS = {"record_payment": "p", "grace": "e", "new_ticket": "t"}
+KEYS = {"record_payment": "p", "grace": "e", "new_ticket": "t", "pay_link": "l"}
 # What people do all day, in this order: the action of the account's desk, and the words.
 FIRST = (
     ("record_payment", "Record payment"), ("grace", "Give more time"), ("undo_grace", "Undo the last grace"),

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.dates import MONTHS, WEEKDAYS_ABBR
 
 from accounts.admin.base import number_of
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account, Company
 from billing_project.kernel import clock
 from delinquency.admin.closed import run_warnings
@@ -76,7 +77,7 @@ class LandingRow:
     put_off: tuple[str, ...]
 
 
-class CalendarForm(forms.Form):
+class CalendarForm(DeskForm):
     """Which version's calendar, and which year."""
 
     version = forms.ChoiceField(label="Policy version")

@@ -10,6 +10,7 @@ from unfold.decorators import action
 
 from accounts.admin.base import staff_user
 from accounts.admin.confirm import confirm_one
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account, FundingSource
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -20,7 +21,7 @@ from invoicing.queries import account_position
 UNDER_WAY = (PaymentAttempt.State.QUEUED, PaymentAttempt.State.CLAIMED, *PaymentAttempt.ASKED)
 
 
-class ChargeForm(forms.Form):
+class ChargeForm(DeskForm):
     """Choose what is charged, and for which invoice."""
 
     source = forms.ModelChoiceField(

@@ -28,6 +28,7 @@ from accounts.admin.base import (
     state_badge,
 )
 from accounts.admin.confirm import confirm_one
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account
 from delinquency.disputed import days_open, hold_of, taken_off
 from delinquency.models import Dispute
@@ -44,7 +45,7 @@ LATE_AFTER_DAYS = 7
 NO_LETTER = " No letter could be sent; the customer reads it in the portal."
 
 
-class DecideForm(forms.Form):
+class DecideForm(DeskForm):
     """Why; the customer reads it."""
 
     reason = forms.CharField(
@@ -65,7 +66,7 @@ class AcceptForm(DecideForm):
     )  # fmt: skip
 
 
-class OpenForm(forms.Form):
+class OpenForm(DeskForm):
     """What is wrong, as the customer says."""
 
     text = forms.CharField(

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -12,11 +13,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.decorators import action
 
-from accounts.admin.base import number_of
+from accounts.admin.base import number_of, staff_user
 from accounts.admin.confirm import DayField
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
+from delinquency.evidence.large import ask_for_pack
 from delinquency.evidence.pack import Pack, file_name, json_bytes, pdf_bytes, read_pack
 
 DAYS_AT_FIRST = 90
@@ -31,7 +34,7 @@ MADE: dict[str, tuple[str, Callable[[Pack], bytes]]] = {
 }
 
 
-class PackForm(forms.Form):
+class PackForm(DeskForm):
     """Which days, and in which form."""
 
     first = DayField(label="From", help_text="First day, the account's time.")
@@ -74,7 +77,10 @@ class EvidenceButtons:
             try:
                 return _pack(account, form.cleaned_data)
             except Refused as refusal:
-                form.add_error(None, refusal.words)
+                if refusal.code != "too_much":
+                    form.add_error(None, refusal.words)
+                else:
+                    return _ask(request, account, form.cleaned_data)
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "original": account, "title": "Evidence pack",
             "words": WORDS, "submit": "Make the pack", "form": form,
@@ -90,3 +96,18 @@ def _pack(account: Account, data: dict[str, Any]) -> HttpResponse:
     return HttpResponse(
         make(pack), content_type=content_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
+
+
+def _ask(request: HttpRequest, account: Account, data: dict[str, Any]) -> HttpResponse:
+    """Leave a large pack to the task of large files, and lead to where it will lie."""
+    try:
+        ask_for_pack(account, data["first"], data["last"], data["form"], by=staff_user(request))
+    except Refused as refusal:
+        messages.error(request, refusal.words)
+        return HttpResponseRedirect(request.path, status=303)
+    messages.info(
+        request,
+        "That is more than a page can make while you wait. It is being made; it lies here for seven days, for you"
+        " alone, as soon as it is ready.",
+    )
+    return HttpResponseRedirect(reverse("admin:accounts_dataexport_changelist"), status=303)

@@ -12,6 +12,7 @@ from unfold.decorators import action
 
 from accounts.admin.base import GOOD, QUIET, WARN, badge, number_of, staff_user
 from accounts.admin.confirm import confirm_one
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account
 from delinquency import operations
 from delinquency.models import InvoiceStanding, Standing
@@ -24,7 +25,7 @@ WHY_NOT = (
 )
 
 
-class LeaveOutForm(forms.Form):
+class LeaveOutForm(DeskForm):
     """Why an invoice does not count."""
 
     preset = forms.ChoiceField(label="Reason", choices=WHY_NOT, required=False)

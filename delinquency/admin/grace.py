@@ -18,19 +18,22 @@ from unfold.decorators import action
 
 from accounts.admin.base import number_of, staff_user
 from accounts.admin.confirm import DayField, confirm_one
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency import operations
-from delinquency.extensions import allowance_of, newest_grant
-from delinquency.models import Promise, Standing, Ticket
+from delinquency.extensions import allowance_of, days_given, newest_grant
+from delinquency.models import GraceRequest, Promise, Standing, Ticket
 from delinquency.more_time import Effect, effect_of
+from delinquency.operations.asked_time import give_or_ask, promise_or_ask
 from delinquency.operations.promises import promise_until, promised_invoices
 
 from .grace_words import Line, Row, day, left_words, lines_of, table_of
 
 PICKS = (3, 7, 14)
 OTHER = "other"
+ASKED = "it is above what you may give alone. Nothing has changed yet; you see it under “More time asked for”."
 REASONS = (
     ("Customer asked for more time.", "Customer asked for more time"),
     ("Payday comes later.", "Payday comes later"),
@@ -40,7 +43,7 @@ REASONS = (
 )
 
 
-class AskingForm(forms.Form):
+class AskingForm(DeskForm):
     """What both forms share: the quick picks set the day."""
 
     day_name = ""
@@ -131,7 +134,7 @@ class PromiseForm(AskingForm):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """One of the two pages: what it is called, and what confirming does."""
+    """One of the two pages: what it is called, and what confirming does (blank: a second person was asked)."""
 
     title: str
     words: str
@@ -149,11 +152,11 @@ class GraceActions:
         """Ask until when and why, show every date, and grant it (S10, A7)."""
 
         def carry_out(account: Account, data: Mapping[str, Any], seen: int) -> str:
-            operations.grant_grace(
+            made = give_or_ask(
                 account=account, until_on=data["until_on"], reason=data["why"], by=staff_user(request),
                 lift_now=data["lift_now"], seen=seen,
             )  # fmt: skip
-            return f"Grace until {day(data['until_on'])} is given."
+            return "" if isinstance(made, GraceRequest) else f"Grace until {day(data['until_on'])} is given."
 
         asking = Asking(
             "Grace until",
@@ -167,11 +170,13 @@ class GraceActions:
         """Ask by when, show every date, and note the promise (D7)."""
 
         def carry_out(account: Account, data: Mapping[str, Any], seen: int) -> str:
-            promise = operations.promise_to_pay(
+            made = promise_or_ask(
                 account=account, pay_by_on=data["pay_by_on"], by=staff_user(request), amount=data["amount"],
                 channel=data["channel"], note=data["note"], lift_now=data["lift_now"], seen=seen,
             )  # fmt: skip
-            return f"Noted: {promise.promised:,.2f} by {day(promise.pay_by_on)}."
+            if isinstance(made, GraceRequest):
+                return ""
+            return f"Noted: {made.promised:,.2f} by {day(made.pay_by_on)}."
 
         asking = Asking(
             "Promise to pay",
@@ -219,7 +224,10 @@ def _two_steps(desk: Any, request: HttpRequest, object_id: str, asking: Asking) 
                 if request.POST.get("shown") != shown and request.POST.get("seen") == seen:
                     raise Refused("moved_on", "Something has changed since these dates were shown: look at them again.")
                 done = asking.carry_out(account, form.cleaned_data, number_of(request.POST.get("seen")))
-                messages.success(request, f"{done} {lines_of(effect, account.company.currency)[0].words}")
+                if done:
+                    messages.success(request, f"{done} {lines_of(effect, account.company.currency)[0].words}")
+                else:
+                    messages.warning(request, f"A second person is asked: {ASKED}")
                 return HttpResponseRedirect(back, status=303)
         except Refused as refusal:
             form.add_error(None, refusal.words)
@@ -233,6 +241,9 @@ def _context(
 ) -> dict[str, Any]:
     currency = account.company.currency
     allowance = allowance_of(account, staff_user(request), form.today)
+    running = Standing.objects.filter(account=account).values_list("grace_until", flat=True).first()
+    asks = bool(effect) and not allowance.covers(days_given(effect.until_on, form.today, running))  # type: ignore[union-attr]
+    waiting = GraceRequest.objects.filter(account=account, state="waiting").select_related("asked_by").first()
     lines: list[Line] = lines_of(effect, currency) if effect else []
     rows: list[Row] = table_of(effect, currency) if effect else []
     picks = [
@@ -241,7 +252,8 @@ def _context(
     return {
         **desk.admin_site.each_context(request),
         "opts": desk.opts, "original": account, "title": asking.title, "words": asking.words, "form": form,
-        "submit": asking.submit, "picks": picks, "effect": effect, "lines": lines, "rows": rows,
+        "submit": "Ask a second person" if asks else asking.submit, "asks": asks,
+        "waiting": waiting, "picks": picks, "effect": effect, "lines": lines, "rows": rows,
         "left": left_words(allowance, account.number), "none_left": allowance.left == 0,
         "asked": [(field.name, field.value()) for field in form] if effect else [],
         "may_lift": bool(effect and effect.already),

@@ -37,14 +37,16 @@ def day(on: date) -> str:
 def left_words(allowance: Allowance, number: str) -> str:
     """Say how often the account got more time, and how often the one who asks may still give it (A9)."""
     if allowance.left == 0:
-        return allowance.refusal(number)
+        return f"{allowance.refusal(number)} Nothing changes before."
     got = "Not given more time in the last 12 months"
     if allowance.used:
         days = ", ".join(str(on) for on in allowance.given_on)
         got = f"Given more time {_times(allowance.used)} in the last 12 months ({days})"
     if allowance.left is None:
-        return f"{got}. For {allowance.role} there is no limit."
-    return f"{got}. {allowance.role.capitalize()} may give {allowance.limit}: {allowance.left} left."
+        return f"{got}. For {allowance.who} there is no limit."
+    at_once = f", up to {allowance.days_max} days at once" if allowance.days_max is not None else ""
+    may = f"{allowance.who} may give {allowance.limit}{at_once}: {allowance.left} left"
+    return f"{got}. {may}. Above that a second person is asked."
 
 
 def lines_of(effect: Effect, currency: str) -> list[Line]:

@@ -65,3 +65,9 @@ teach(
     text_en="What is written, such as “Thank you, your payment has arrived.”",
     text_es="The same in Spanish, such as “Gracias, su pago ha llegado.” Blank: these customers get the English one.",
 )
+teach(
+    "delinquency.gracelimit",
+    group="The role it is for, such as Support.",
+    days_max="Counted from today to Grace Until, such as 14; 366 is the longest that anybody can give.",
+    times_a_year="So often for one account in 12 months, such as 2, whoever gave it, promises included.",
+)

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.admin.base import staff_user
+from accounts.admin.field_help import DeskForm
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.admin.closed import run_warnings, versions_in_use, with_more
@@ -27,7 +28,7 @@ from delinquency.year import day_of
 YEARS_AHEAD = 5
 
 
-class CountryForm(forms.Form):
+class CountryForm(DeskForm):
     """Step 1: the country."""
 
     country = forms.ChoiceField(help_text="Its regions and kinds of holidays come with it.")
@@ -37,7 +38,7 @@ class CountryForm(forms.Form):
         self.fields["country"].choices = [("", "Choose a country"), *countries()]  # type: ignore[attr-defined]
 
 
-class CopyForm(forms.Form):
+class CopyForm(DeskForm):
     """Step 2: region, kinds, years, and whose exclusions they become."""
 
     country = forms.CharField(widget=forms.HiddenInput)

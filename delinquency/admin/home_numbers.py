@@ -11,12 +11,14 @@ from django.urls import reverse
 from accounts.models import Account, Attention, Notice, User
 from billing_project.kernel import clock
 from delinquency.models import CallTask, Promise, Ticket
+from delinquency.operations import asked_time
 from delinquency.promised import broken_lately, due_today
 from delinquency.ticketing import overview
 from invoicing.lateness import open_around_today, past_due
 from invoicing.models import BankFile, Invoice, Payment, PaymentAttempt
 from invoicing.operations import approvals
 from netenforce.models import Device, Hold, LineState
+from netenforce.operations import asked_releases
 from netenforce.queries import ending_holds
 
 GOOD, WARN, BAD = "good", "warn", "bad"
@@ -100,6 +102,14 @@ NUMBERS: tuple[Asked, ...] = (
     Asked(
         MONEY, "requests wait for a second person", approvals.waiting_for, "invoicing_approval_changelist", "waits=me",
         WARN, right=approvals.RIGHT_TO_DECIDE,
+    ),
+    Asked(
+        LATE, "requests for more time wait", asked_time.waiting_for, "delinquency_gracerequest_changelist", "waits=me",
+        WARN, right=asked_time.RIGHT_TO_DECIDE,
+    ),
+    Asked(
+        LATE, "requests for releases wait", asked_releases.waiting_for, "netenforce_releaserequest_changelist",
+        "waits=me", WARN, right=asked_releases.RIGHT_TO_DECIDE,
     ),
     Asked(
         MONEY, "bank files to record", lambda _: BankFile.objects.filter(state=BankFile.State.DRAFT),

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from accounts.admin.field_help import DeskForm
 from accounts.models import AccountStatus
 from delinquency.imports.columns import CHOICE, DAY, MOMENT, YES_NO, Choice, Column, is_needed
 from delinquency.imports.converting import DATE_ORDERS, DECIMALS
@@ -29,7 +30,7 @@ _LABELS = {
 }
 
 
-class ReadAsForm(forms.Form):
+class ReadAsForm(DeskForm):
     """Ask for the encoding and the delimiter of a CSV file."""
 
     encoding = forms.ChoiceField(
@@ -44,7 +45,7 @@ def words_of(column: Column) -> str:
     return _NAMES.get(column.name) or column.name.replace("_", " ")
 
 
-class ColumnsForm(forms.Form):
+class ColumnsForm(DeskForm):
     """Ask for each of our columns from which of the file's it comes, or one value for all rows."""
 
     def __init__(self, *args: Any, file: ImportFile, **kwargs: Any) -> None:

@@ -29,6 +29,7 @@ from accounts.admin.base import (
     staff_user,
     state_badge,
 )
+from accounts.admin.field_help import DeskForm
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from delinquency.imports import desk, presets
@@ -63,7 +64,7 @@ def may_import(request: HttpRequest, kind: str) -> bool:
     return bool((every or some) and user.has_perm(ALSO_NEEDS[Kind(kind)]))
 
 
-class UploadForm(forms.Form):
+class UploadForm(DeskForm):
     """Ask for the file, what is in it, and which program wrote it."""
 
     kind = forms.ChoiceField(label="What is in it")

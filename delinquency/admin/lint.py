@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from accounts.admin.base import BAD, NOTE, WARN, badge
+from accounts.admin.field_help import DeskForm
 from delinquency.models import PolicyVersion
 from delinquency.operations import lint_version
 from delinquency.rules.lint import Finding, Severity
@@ -54,7 +55,7 @@ def form_kwargs(version: PolicyVersion) -> dict[str, Any]:
     return {"findings": lint_version(version)}
 
 
-class PublishForm(forms.Form):
+class PublishForm(DeskForm):
     """Ask for the warnings to have been read.
 
     The tick box is named after what is found now: a tick on a page opened before the draft changed does not count.

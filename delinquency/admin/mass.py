@@ -42,8 +42,8 @@ from .mass_words import groups_of, sums_of
 
 State = MassAction.State
 TONES: dict[str, str] = {
-    State.COUNTING: NOTE, State.READY: WARN, State.RUNNING: NOTE, State.PAUSED: WARN, State.DONE: GOOD,
-    State.CANCELLED: QUIET,
+    State.PICKING: NOTE, State.COUNTING: NOTE, State.READY: WARN, State.RUNNING: NOTE, State.PAUSED: WARN,
+    State.DONE: GOOD, State.CANCELLED: QUIET,
 }  # fmt: skip
 ITEM_TONES = {"waiting": NOTE, "done": GOOD, "excluded": QUIET, "failed": BAD, "undone": QUIET, "new": QUIET}
 # While a worker is at it the page looks again by itself, for two minutes at most.
@@ -285,6 +285,9 @@ def title_of(action: MassAction) -> str:
 
 def progress_of(action: MassAction) -> dict[str, Any]:
     """Return how far an action is, how fast it goes, and how long it still takes."""
+    if action.state == State.PICKING:
+        share = 100 * action.picked_to // max(action.pick_until, 1)
+        return {"done": share, "total": 100, "percent": share, "picked": action.total}
     counting = action.state == State.COUNTING
     done, total = (action.looked_at, action.total) if counting else (action.dealt_with, action.to_do)
     found: dict[str, Any] = {"done": done, "total": total, "percent": 100 * done // max(total, 1)}
@@ -328,7 +331,7 @@ def _csv_lines(items: Iterator[MassItem]) -> Iterator[str]:
 def _looking_again(request: HttpRequest, action: MassAction, response: TemplateResponse) -> TemplateResponse:
     """Have the browser look again while a worker is at it, without JavaScript, and never for ever."""
     again = request.GET.get("look", "1")
-    at_work = action.state in (State.COUNTING, State.RUNNING)
+    at_work = action.state in (State.PICKING, State.COUNTING, State.RUNNING)
     if at_work and again.isdigit() and len(again) < 4 and int(again) < REFRESHES:
         response["Refresh"] = f"{REFRESH_SECONDS}; url=?look={int(again) + 1}"
         response.context_data["looks"] = True  # type: ignore[index]

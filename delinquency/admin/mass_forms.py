@@ -9,10 +9,11 @@ from typing import Any
 from django import forms
 
 from accounts.admin.confirm import DayField, ReasonForm
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account, AccountStatus, AccountType
 from delinquency.models import AccountHold, MassAction
 from delinquency.operations.holds import HOLD_DAYS_MAX
-from invoicing.models import ReasonCode
+from invoicing.models import Payment, ReasonCode
 from netenforce.models import Device
 
 from .ticket_verbs import HandOverForm
@@ -23,7 +24,7 @@ TYPED_ABOVE = 50
 HEADER = ["reference", "account", "amount", "date"]
 
 
-class KindForm(forms.Form):
+class KindForm(DeskForm):
     """Asks what a kind of action needs to know."""
 
     def parameters(self) -> dict[str, Any]:
@@ -156,6 +157,31 @@ class WaiveForm(KindForm):
         return {"code": self.cleaned_data["code"]}
 
 
+class ReverseForm(KindForm):
+    """How the payments came back, and the bank's reason."""
+
+    how = forms.ChoiceField(
+        label="What happened", choices=Payment.Reversal.choices,
+        help_text="“Recorded by mistake” asks no fee and bars no card; the others do.",
+    )  # fmt: skip
+    code = forms.CharField(
+        label="The bank's reason", max_length=80, required=False,
+        help_text="Its code, such as R01 (insufficient funds), or its words. Kept with each payment.",
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for the bank's reason where it was the bank."""
+        cleaned = super().clean() or self.cleaned_data
+        by_bank = cleaned.get("how") in (Payment.Reversal.RETURNED, Payment.Reversal.CHARGEBACK)
+        if by_bank and not cleaned.get("code") and "code" not in self.errors:
+            self.add_error("code", "Give the bank's code or words, such as R01.")
+        return cleaned
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the answers as they are kept."""
+        return {"how": self.cleaned_data["how"], "code": self.cleaned_data["code"]}
+
+
 class ResendForm(KindForm):
     """Which of them."""
 
@@ -192,7 +218,7 @@ class GiveForm(KindForm):
         }  # fmt: skip
 
 
-class PasteForm(forms.Form):
+class PasteForm(DeskForm):
     """Payments as lines of text, such as copied from a spreadsheet or the bank's page."""
 
     lines = forms.CharField(
@@ -260,4 +286,5 @@ FORMS: Mapping[str, type[KindForm]] = {
     Kind.WAIVE: WaiveForm,
     Kind.RESEND: ResendForm,
     Kind.HAND_OVER: GiveForm,
+    Kind.REVERSE: ReverseForm,
 }

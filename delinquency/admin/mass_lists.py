@@ -7,7 +7,7 @@ from django.db.models import Model
 
 from accounts.models import Account, Notice
 from delinquency.models import MassAction, Ticket
-from invoicing.models import Charge
+from invoicing.models import Charge, Payment
 
 from . import overview, ticket_desk  # the lists must be there before anything is offered in them
 from .mass_start import list_action
@@ -30,5 +30,6 @@ offer(
     list_action(Kind.STATUS, "Change the status of the chosen accounts", "operate"),
 )
 offer(Charge, list_action(Kind.WAIVE, "Waive the chosen charges", "waive"))
+offer(Payment, list_action(Kind.REVERSE, "Reverse the chosen payments (they came back)", "reverse"))
 offer(Notice, list_action(Kind.RESEND, "Send the chosen notices again", "operate"))
 offer(Ticket, list_action(Kind.HAND_OVER, "Hand over, or assign", "operate"))

@@ -48,7 +48,7 @@ def start(desk: Any, request: HttpRequest, rows: QuerySet[Any], kind: Kind, name
     everything = request.POST.get("select_across") == "1"
     form = FORMS[kind](request.POST if "confirmed" in request.POST else None)
     if form.is_bound and _is_fine(form):
-        count = rows.count()
+        count = mass.few(rows)
         try:
             action = mass.prepare(
                 kind, rows, by=staff_user(request), parameters=form.parameters(),
@@ -63,7 +63,7 @@ def start(desk: Any, request: HttpRequest, rows: QuerySet[Any], kind: Kind, name
     context = {
         **desk.admin_site.each_context(request),
         "opts": desk.opts, "title": kind.label, "form": form, "back": request.get_full_path(),
-        "count": rows.count(), "submit": "See what it would do",
+        "count": mass.few(rows) if everything else len(ticked), "many": mass.AT_ONCE, "submit": "See what it would do",
         "hidden": [
             ("action", name), ("confirmed", "1"), ("select_across", "1" if everything else "0"),
             # Django wants one key at least, also where all of the list is meant.
@@ -73,8 +73,8 @@ def start(desk: Any, request: HttpRequest, rows: QuerySet[Any], kind: Kind, name
     return TemplateResponse(request, "admin/mass_choose.html", context)
 
 
-def chosen_words(desk: Any, request: HttpRequest, count: int, *, everything: bool) -> str:
-    """Return in words what was chosen in a list."""
+def chosen_words(desk: Any, request: HttpRequest, count: int | None, *, everything: bool) -> str:
+    """Return in words what was chosen in a list; None where they are too many to have been counted."""
     many = str(desk.opts.verbose_name_plural)
     if not everything:
         return f"{count} ticked {many}"
@@ -84,7 +84,8 @@ def chosen_words(desk: Any, request: HttpRequest, count: int, *, everything: boo
             parts.append(f"search “{value}”")
         elif name not in NOT_A_FILTER and value:
             parts.append(f"{name.removesuffix('__exact').removesuffix('__id').replace('__', ' ')}: {value}")
-    return f"all {count} {many} of the list" + (f" with {', '.join(parts)}" if parts else "")
+    number = "" if count is None else f"{count} "
+    return f"all {number}{many} of the list" + (f" with {', '.join(parts)}" if parts else "")
 
 
 def _is_fine(form: forms.Form) -> bool:

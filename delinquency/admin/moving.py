@@ -18,6 +18,7 @@ from unfold.decorators import action
 
 from accounts.admin.base import number_of, staff_user
 from accounts.admin.confirm import ReasonForm
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -50,7 +51,7 @@ class WhyForm(ReasonForm):
         self.fields["reason"].help_text = "Kept with every account, such as “Longer grace agreed for the valley”."
 
 
-class ToVersionForm(forms.Form):
+class ToVersionForm(DeskForm):
     """Which published version."""
 
     version = forms.TypedChoiceField(
@@ -77,7 +78,7 @@ class ToVersionForm(forms.Form):
         return PolicyVersion.objects.select_related("policy").get(pk=self.cleaned_data["version"])
 
 
-class FromVersionForm(forms.Form):
+class FromVersionForm(DeskForm):
     """Whose accounts."""
 
     version = forms.TypedChoiceField(

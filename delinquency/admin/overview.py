@@ -19,6 +19,7 @@ from accounts.admin.account import AccountAdmin
 from accounts.admin.base import BAD, GOOD, WARN, badge, badges, money, number_of, staff_user
 from accounts.admin.confirm import confirm_one
 from accounts.models import Account
+from accounts.presence import look_at
 from billing_project.kernel import clock
 from billing_project.kernel.together import at_once
 from delinquency import operations
@@ -197,6 +198,7 @@ class AccountPage(
             "groups": [(name, words, panel.told.counts.get(name, 0)) for name, words in GROUPS.items()],
             "group": group, "group_words": GROUPS.get(group, ""), "is_later_page": bool(request.GET.get("before")),
             "may_edit": self.has_change_permission(request, account),
+            "others": look_at(f"account:{account.pk}", user, works=user.has_perm("accounts.send_notice")),
         }  # fmt: skip
         return TemplateResponse(request, "admin/account_page.html", context)
 

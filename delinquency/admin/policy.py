@@ -20,6 +20,7 @@ from accounts.admin.base import (
     number_of,
 )
 from accounts.admin.confirm import confirm_one
+from accounts.admin.field_help import DeskForm
 from billing_project.kernel.errors import Refused
 from delinquency.admin.exclusion import ExclusionInline, save_exclusion_rows
 from delinquency.admin.policy_version import policy_as_file, version_badge
@@ -68,7 +69,7 @@ class VersionInline(ReadOnlyTabular):
         return int(version.accounts_total)
 
 
-class PolicyFileForm(forms.Form):
+class PolicyFileForm(DeskForm):
     """A policy file (JSON), pasted or chosen."""
 
     document = forms.CharField(

@@ -12,6 +12,7 @@ from unfold.decorators import action
 from accounts import access
 from accounts.admin.base import number_of, staff_user
 from accounts.admin.confirm import confirm_one
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account, Contact, Notice
 from accounts.outreach.calls import attempts_within_week, may_call
 from accounts.outreach.gathering import rules_of
@@ -42,7 +43,7 @@ def link_ways(account: Account) -> list[Way]:
     ]
 
 
-class LinkForm(forms.Form):
+class LinkForm(DeskForm):
     """By which channel a link to pay goes."""
 
     channel = forms.ChoiceField(widget=forms.RadioSelect, label="Goes by")
@@ -58,7 +59,7 @@ class LinkForm(forms.Form):
         field.error_messages["required"] = "Nobody can be sent a link: write an address on the contact's page first."
 
 
-class CallForm(forms.Form):
+class CallForm(DeskForm):
     """A call with somebody of the account: who, who called, and how it went."""
 
     contact = forms.ModelChoiceField(Contact.objects.none(), empty_label=None, label="With")

@@ -75,7 +75,7 @@ class RegistryPages(_Pages):
             "asked": asked, "period": asked.period, "picks": PICKS.items(), "words": words_of(report, asked),
             "companies": Company.objects.order_by("name"), "here": here, "part_name": request.GET.get("part", ""),
             "may_export": request.user.has_perm("accounts.export_data"),
-            "kinds": DataExport.Kind.choices,
+            "kinds": list(DataExport.SHEETS.items()),
         }  # fmt: skip
         if found is None:
             table = report.make(asked)
@@ -122,7 +122,7 @@ def _file(request: HttpRequest, report: Report, asked: Asked, found: Part | None
     kind = request.POST.get("kind", "")
     part = request.GET.get("part", "")
     here = f"{reverse(_name(report))}?{query_of(report, asked, **({'part': part} if part else {}))}"
-    if kind not in DataExport.Kind.values:
+    if kind not in DataExport.SHEETS:
         messages.error(request, "Choose CSV or XLSX.")
         return HttpResponseRedirect(here, status=303)
     words = words_of(report, asked)

@@ -12,6 +12,7 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_safe
 
 from accounts.admin.base import BAD, GOOD, QUIET, WARN, badge, local_time, staff_user
+from accounts.admin.exporting import refuse_files
 from accounts.models import CallRecord, Company
 from billing_project.kernel import clock
 from billing_project.kernel.sheets import safe_text
@@ -50,6 +51,7 @@ class ReportPages:
         """Show what was sent by channel and step in a period, what became of it, and what it cost."""
         period = self._period(request)
         if "csv" in request.GET:
+            refuse_files(request)
             return _file(f"notices-{period.first}-{period.last}", sent.csv_rows(period))
         lines = sent.lines(period, reverse("admin:accounts_notice_changelist"))
         context = {
@@ -63,6 +65,7 @@ class ReportPages:
         self._allowed(request)
         found = unreachable.lost()
         if "csv" in request.GET:
+            refuse_files(request)
             return _file("cannot-be-reached", unreachable.csv_rows(found))
         rows = [(row, local_time(row.since, row.account.timezone) if row.since else "") for row in found]
         return self._page(
@@ -77,6 +80,7 @@ class ReportPages:
         wanted = [proof for proof in found if not only or proof.verdict == only]
         wanted.sort(key=lambda proof: proof.verdict is not Verdict.NO_PROOF)
         if "csv" in request.GET:
+            refuse_files(request)
             return _file(f"cuts-{period.first}-{period.last}", proofs.csv_rows(wanted))
         shown = Paginator(wanted, CUTS_ON_PAGE).get_page(request.GET.get("page"))
         counts = [

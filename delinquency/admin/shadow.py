@@ -16,6 +16,7 @@ from unfold.decorators import action
 
 from accounts.admin.base import BAD, GOOD, NOTE, QUIET, HistoryAdmin, ReadOnlyAdmin, badge, local_time, staff_user
 from accounts.admin.confirm import confirm_whole
+from accounts.admin.field_help import DeskForm
 from accounts.models import Shadow
 from accounts.queries import open_stops
 from accounts.shadowing import begin_shadow
@@ -34,7 +35,7 @@ BEGINS = (
 )
 
 
-class AcceptForm(forms.Form):
+class AcceptForm(DeskForm):
     """Ask why a difference is right."""
 
     reason = forms.CharField(
@@ -42,7 +43,7 @@ class AcceptForm(forms.Form):
     )
 
 
-class GoLiveForm(forms.Form):
+class GoLiveForm(DeskForm):
     """Ask for the word, and why."""
 
     reason = forms.CharField(max_length=200, help_text="Such as “Compared for a week; 3 differences accepted”.")

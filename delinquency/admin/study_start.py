@@ -13,6 +13,7 @@ from unfold.decorators import action
 
 from accounts.admin.base import DeskAdmin, number_of, staff_user
 from accounts.admin.confirm import DayField
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -30,7 +31,7 @@ LOOKS_AHEAD = (
 )
 
 
-class ScopeForm(forms.Form):
+class ScopeForm(DeskForm):
     """Which accounts a study is about."""
 
     scope = forms.ChoiceField(label="Accounts")

@@ -2,23 +2,23 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
-from accounts.admin.base import BAD, GOOD, NOTE, ReadOnlyAdmin, local_time, number_of, staff_user, state_badge
+from accounts.admin.base import BAD, GOOD, NOTE, QUIET, ReadOnlyAdmin, local_time, number_of, staff_user, state_badge
 from accounts.admin.confirm import ReasonForm
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
-from delinquency.asked_runs import ask_for_run
+from delinquency.asked_runs import ask_for_run, stop_run
 from delinquency.models import RunRequest
 from delinquency.tonight import due_ids
 
 Kind = RunRequest.Kind
-TONES: dict[str, str] = {"waiting": NOTE, "running": NOTE, "done": GOOD, "failed": BAD}
+TONES: dict[str, str] = {"waiting": NOTE, "running": NOTE, "done": GOOD, "failed": BAD, "stopped": QUIET}
 # The page looks by itself every three seconds, for two minutes at most.
 LOOK_SECONDS, LOOKS_MAX = 3, 40
 RIGHT_TO_RUN = "delinquency.run_sweep"
@@ -86,16 +86,25 @@ class RunRequestAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/confirm.html", context)
 
     def progress(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Show how far a run is; the page looks again by itself for a while, also without scripts."""
+        """Show how far a run is; the page looks again by itself for a while, also without scripts. A POST stops it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         row = self.get_queryset(request).select_related("asked_by").filter(pk=pk).first()
         if row is None:
             raise Http404(f"There is no run {pk}.")
+        if request.method == "POST":
+            if not request.user.has_perm(RIGHT_TO_RUN):
+                raise PermissionDenied
+            try:
+                stop_run(row, by=staff_user(request))
+            except Refused as refusal:
+                messages.error(request, refusal.words)
+            return HttpResponseRedirect(request.path, status=303)
         looks = request.GET.get("look", "0")
         watching = row.state in RunRequest.OPEN and looks != "stop" and number_of(looks) < LOOKS_MAX
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": f"{row.get_kind_display()} by hand",
+            "may_stop": self._may_stop(request, row),
             "row": row, "is_open": row.state in RunRequest.OPEN, "watching": watching, "percent": _percent(row),
             "state": state_badge(row, TONES), "left": _left(row), "back": reverse("admin:delinquency_taskrun_runs"),
             "tonight_url": reverse("admin:delinquency_taskrun_tonight") if row.kind == Kind.PREVIEW else "",
@@ -104,6 +113,11 @@ class RunRequestAdmin(ReadOnlyAdmin):
         if watching:
             response["Refresh"] = f"{LOOK_SECONDS}; url={request.path}?look={number_of(looks) + 1}"
         return response
+
+    @staticmethod
+    def _may_stop(request: HttpRequest, row: RunRequest) -> bool:
+        stoppable = row.kind == Kind.BILLING and row.state in RunRequest.OPEN and row.stop_by_id is None
+        return stoppable and bool(request.user.has_perm(RIGHT_TO_RUN))
 
     @admin.display(description="asked (UTC)", ordering="asked_at")
     def asked(self, row: RunRequest) -> SafeString | str:

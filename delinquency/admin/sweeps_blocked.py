@@ -87,7 +87,10 @@ def _rows(accounts: list[Account]) -> list[dict[str, Any]]:
                 "seen": level_badge(state.observed_level), "order": _order(task),
             }
         )  # fmt: skip
-    return [{"account": account, "link": admin_link(account), "lines": lines[account.pk]} for account in accounts]
+    # A line may have been freed since the accounts were read: then nothing of it is left to show.
+    return [
+        {"account": account, "link": admin_link(account), "lines": lines.get(account.pk, [])} for account in accounts
+    ]
 
 
 def _order(task: EnforcementTask | None) -> str:

@@ -13,6 +13,7 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_safe
 
 from accounts.admin.base import local_time
+from accounts.admin.exporting import refuse_files
 from billing_project.kernel import clock
 from billing_project.kernel.sheets import safe_text
 from delinquency.models import RunRequest
@@ -46,6 +47,7 @@ class TonightPage:
         kind = request.GET.get("kind", "")
         wanted = [row for row in rows if not kind or row.kind == kind]
         if "csv" in request.GET:
+            refuse_files(request)
             return _file(wanted)
         site: Any = self.admin_site  # type: ignore[attr-defined]
         page = Paginator(wanted, ROWS_PER_PAGE).get_page(request.GET.get("page"))

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from accounts.admin.base import NOTE, HistoryAdmin, admin_link, badge, local_time, number_of, staff_user
 from accounts.admin.confirm import ReasonForm, confirm_many
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -51,7 +52,7 @@ class ViewFilter(admin.SimpleListFilter):
         return ticketing.overview(self.value() or "", rows, staff_user(request), clock.now())
 
 
-class NewTicketForm(forms.Form):
+class NewTicketForm(DeskForm):
     """What a ticket opened by hand needs."""
 
     account = forms.CharField(max_length=64, label="Account number", help_text="Such as 1001.")

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from accounts.admin.base import BAD, GOOD, NOTE, QUIET, WARN, badge, local_time, staff_user
 from accounts.admin.confirm import DayField
+from accounts.admin.field_help import DeskForm
 from accounts.models import InboundAttachment, Notice, User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -62,7 +63,7 @@ class Line:
     files: tuple[File, ...]
 
 
-class ComposeForm(forms.Form):
+class ComposeForm(DeskForm):
     """The box at the foot of a ticket."""
 
     kind = forms.ChoiceField(

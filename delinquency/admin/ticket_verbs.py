@@ -14,6 +14,7 @@ from unfold.decorators import action
 
 from accounts.admin.base import number_of, staff_user
 from accounts.admin.confirm import DayField, confirm_one
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account, User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -29,14 +30,14 @@ from .ticket_page import presence_words
 WORK, REPLY, MERGE = "delinquency.work_ticket", "delinquency.reply_ticket", "delinquency.merge_ticket"
 
 
-class NoteForm(forms.Form):
+class NoteForm(DeskForm):
     """A note on a ticket."""
 
     text = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), help_text="What was said or done.")
     for_customer = forms.BooleanField(required=False, label="The customer may read it")
 
 
-class HandOverForm(forms.Form):
+class HandOverForm(DeskForm):
     """To which queue or colleague, and why."""
 
     queue = forms.ModelChoiceField(
@@ -51,20 +52,20 @@ class HandOverForm(forms.Form):
     )
 
 
-class PriorityForm(forms.Form):
+class PriorityForm(DeskForm):
     """How urgent it is."""
 
     priority = forms.TypedChoiceField(choices=Ticket.Priority.choices, coerce=int, initial=Ticket.Priority.NORMAL)
 
 
-class WaitForm(forms.Form):
+class WaitForm(DeskForm):
     """For how long, and for what."""
 
     until_on = DayField(required=False, label="Until", help_text="Opens again by itself on this day. Blank: open end.")
     why = forms.CharField(max_length=200, required=False, label="For what", help_text="Such as “bank transfer”.")
 
 
-class MergeForm(forms.Form):
+class MergeForm(DeskForm):
     """Into which ticket."""
 
     target = forms.CharField(max_length=20, label="Into ticket", help_text="Its number, such as T-000042.")

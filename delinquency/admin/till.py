@@ -20,6 +20,7 @@ from unfold.decorators import action
 
 from accounts.admin.base import staff_user
 from accounts.admin.confirm import DayField, confirm_one
+from accounts.admin.field_help import DeskForm
 from accounts.admin.texts import NoCards
 from accounts.models import Account
 from billing_project.kernel import clock
@@ -42,7 +43,7 @@ FIELD_OF = {"bad_reference": "reference", "payment_exists": "reference", "card_n
             "bad_amount": "amount", "more_than_owed": "amount", "received_later": "received_on"}  # fmt: skip
 
 
-class PaymentForm(NoCards, forms.Form):
+class PaymentForm(NoCards, DeskForm):
     """Money that a member of staff takes in."""
 
     amount = forms.DecimalField(
@@ -97,7 +98,7 @@ class PaymentForm(NoCards, forms.Form):
         return clock.instant(datetime.combine(day, time()), self.account.timezone)
 
 
-class ReturnedForm(NoCards, forms.Form):
+class ReturnedForm(NoCards, DeskForm):
     """Which payment came back, and why."""
 
     payment = forms.ModelChoiceField(Payment.objects.none(), empty_label=None)

@@ -12,6 +12,7 @@ from django.urls import reverse
 from unfold.decorators import action
 
 from accounts.admin.confirm import DayField
+from accounts.admin.field_help import DeskForm
 from accounts.models import Account
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused
@@ -43,7 +44,7 @@ def versions_by_policy(rows: Any) -> list[tuple[str, list[tuple[int, str]]]]:
     return list(groups.items())
 
 
-class WhatIfForm(forms.Form):
+class WhatIfForm(DeskForm):
     """What may be supposed about one account; anything may be left out."""
 
     amount = forms.DecimalField(

@@ -18,8 +18,9 @@ from invoicing.documents.words import printable
 from . import contact, decisions, money
 from .sections import Span, Table, table
 
-# What a page can make and a person can read; beyond it, fewer days.
+# What a page can make while somebody waits; more is made by a task, up to what a machine can set.
 ROWS_MAX = 20_000
+ROWS_MOST = 200_000
 HOW_TO_VERIFY = (
     "Each audit entry above names its link in the chain. The hash of a link is the SHA-256 of three lines: the hash of "
     "the link before it, its own number, and the entry as sealed (in the JSON of this pack). Computed again it must be "
@@ -43,17 +44,18 @@ class Pack:
     sealed: tuple[dict[str, Any], ...]
 
 
-def read_pack(account: Account, first: date, last: date) -> Pack:
+def read_pack(account: Account, first: date, last: date, *, rows_max: int | None = None) -> Pack:
     """Read everything about an account from one day to another, both included.
 
-    Raises Refused where the days make no sense, or there is more than can be printed.
+    Raises Refused where the days make no sense, or there are more rows than ``rows_max`` (``too_much``).
     """
     if first > last:
         raise Refused("wrong_days", f"The first day, {first}, is after the last, {last}; swap them.")
     if last > clock.today(account.timezone):
         raise Refused("wrong_days", f"The last day, {last}, is yet to come; a pack tells what happened.")
     span = Span(account, first, last)
-    audit, sealed = _audit(span)
+    most = rows_max or ROWS_MAX
+    audit, sealed = _audit(span, most)
     policies, policy_files = decisions.policies(span)
     tables = (
         decisions.the_account(span), contact.contacts(span), policies, money.invoices(span),
@@ -61,8 +63,8 @@ def read_pack(account: Account, first: date, last: date) -> Pack:
         contact.tickets(span), decisions.more_time(span), decisions.holds(span), decisions.orders(span), audit,
     )  # fmt: skip
     count = sum(len(one.rows) for one in tables)
-    if count > ROWS_MAX:
-        raise Refused("too_much", f"That is {count:,} rows, and a pack holds {ROWS_MAX:,}; choose fewer days.")
+    if count > most:
+        raise Refused("too_much", f"That is {count:,} rows, and a pack holds {most:,}; choose fewer days.")
     company = account.company
     end = head()
     return Pack(
@@ -71,7 +73,7 @@ def read_pack(account: Account, first: date, last: date) -> Pack:
     )  # fmt: skip
 
 
-def _audit(span: Span) -> tuple[Table, tuple[dict[str, Any], ...]]:
+def _audit(span: Span, most: int) -> tuple[Table, tuple[dict[str, Any], ...]]:
     """Return the audit entries of the account as a table, and as they were sealed."""
     found = list(
         rows(
@@ -79,7 +81,7 @@ def _audit(span: Span) -> tuple[Table, tuple[dict[str, Any], ...]]:
             " LEFT JOIN accounts_auditlink l ON l.entry_id = e.id"
             " LEFT JOIN accounts_auditlink p ON p.number = l.number - 1"
             " WHERE e.account_id = %s AND e.at >= %s AND e.at < %s ORDER BY e.id LIMIT %s",
-            [span.account.pk, span.start, span.end, ROWS_MAX + 1],
+            [span.account.pk, span.start, span.end, most + 1],
         )
     )
     entries = {one.pk: one for one in AuditEntry.objects.filter(pk__in=[row[3] for row in found])}
@@ -149,5 +151,10 @@ WIDE = frozenset(
 
 def file_name(pack: Pack, ending: str) -> str:
     """Return the name under which a pack is saved, such as evidence-10001-2026-01-01-2026-01-31.pdf."""
-    clean = re.sub(r"[^A-Za-z0-9]+", "-", pack.number).strip("-")[:60] or "x"
-    return f"evidence-{clean}-{pack.span.first}-{pack.span.last}.{ending}"
+    return file_name_of(pack.number, pack.span.first, pack.span.last, ending)
+
+
+def file_name_of(number: str, first: date, last: date, ending: str) -> str:
+    """Return the same for a pack that is not made yet."""
+    clean = re.sub(r"[^A-Za-z0-9]+", "-", number).strip("-")[:60] or "x"
+    return f"evidence-{clean}-{first}-{last}.{ending}"

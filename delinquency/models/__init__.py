@@ -13,6 +13,7 @@ from .journal import Event, Sweep
 from .macro import CannedReply, Macro, MacroAction
 from .mailing import ReportMailing, ReportSubscription
 from .mass import MassAction, MassItem
+from .more_time import GraceLimit, GraceRequest
 from .move import MoveBatch, PolicyMove
 from .old_state import AcceptedDifference, OldState
 from .policy import Exclusion, Policy, PolicyStep, PolicyVersion
@@ -41,6 +42,8 @@ __all__ = [
     "Exclusion",
     "Forecast",
     "GraceGrant",
+    "GraceLimit",
+    "GraceRequest",
     "HolidayCopy",
     "ImportFile",
     "ImportMapping",

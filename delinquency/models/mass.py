@@ -11,6 +11,7 @@ class MassAction(models.Model):
     """Something that is to be done to many: first looked at item by item, then, if somebody says so, carried out."""
 
     class State(models.TextChoices):
+        PICKING = "picking", "being picked"
         COUNTING = "counting", "being looked at"
         READY = "ready", "looked at, nothing done yet"
         RUNNING = "running", "being done"
@@ -25,6 +26,13 @@ class MassAction(models.Model):
         RESEND = "resend", "Send notices again"
         HAND_OVER = "hand_over", "Hand over tickets"
         STATUS = "status", "Change the status"
+        REVERSE = "reverse", "Reverse payments"
+
+    class From(models.TextChoices):
+        LIST = "list", "the rows of a list"
+        UNDONE = "undone", "what another action did"
+        AGAIN = "again", "its own items, all of them"
+        FAILED = "failed", "its own items that failed"
 
     kind = models.CharField(max_length=12, choices=Kind.choices)
     state = models.CharField(max_length=10, choices=State.choices, default=State.COUNTING)
@@ -33,6 +41,11 @@ class MassAction(models.Model):
         default=dict, blank=True, help_text="The list's query, or the area, that it was chosen by."
     )
     chosen_words = models.CharField(max_length=300, blank=True, help_text="The same in words.")
+    picked_from = models.CharField(max_length=6, choices=From.choices, default=From.LIST)
+    pick_query = models.TextField(blank=True, editable=False, help_text="The rows to pick, signed by the program.")
+    picked_to = models.BigIntegerField(default=0, help_text="Up to which key its rows are picked.")
+    pick_until = models.BigIntegerField(default=0, help_text="The largest key when it was asked for.")
+    outcomes = models.JSONField(default=list, blank=True, help_text="What its items come to, once they are many.")
     reason = models.CharField(max_length=200, blank=True)
     undo_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by")
     asked_at = models.DateTimeField(default=clock.now)
@@ -64,7 +77,9 @@ class MassAction(models.Model):
             ("hold_accounts", "Can put the accounts of an area on hold"),
         )
         indexes = [
-            models.Index(fields=["id"], condition=Q(state__in=["counting", "running"]), name="mass_action_at_work"),
+            models.Index(
+                fields=["id"], condition=Q(state__in=["picking", "counting", "running"]), name="mass_action_at_work"
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -74,7 +89,7 @@ class MassAction(models.Model):
                 condition=Q(to_do__gte=F("done") + F("failed") + F("changed")), name="mass_action_within_to_do"
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["counting", "ready", "cancelled"])
+                condition=Q(state__in=["picking", "counting", "ready", "cancelled"])
                 | (~Q(reason="") & Q(confirmed_by__isnull=False, started_at__isnull=False)),
                 name="mass_action_is_confirmed",
             ),
@@ -83,8 +98,11 @@ class MassAction(models.Model):
                 | Q(~Q(state__in=["done", "cancelled"]), finished_at__isnull=True),
                 name="mass_action_finished_has_time",
             ),
+            models.CheckConstraint(
+                condition=Q(picked_to__gte=0, picked_to__lte=F("pick_until")), name="mass_action_picked_within"
+            ),
             models.UniqueConstraint(
-                fields=["undo_of"], condition=Q(state__in=["counting", "ready", "running", "paused"]),
+                fields=["undo_of"], condition=Q(state__in=["picking", "counting", "ready", "running", "paused"]),
                 name="mass_action_undone_once_at_a_time",
             ),
         ]  # fmt: skip

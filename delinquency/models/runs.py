@@ -59,6 +59,7 @@ class RunRequest(models.Model):
         RUNNING = "running", "running"
         DONE = "done", "done"
         FAILED = "failed", "failed"
+        STOPPED = "stopped", "stopped"
 
     OPEN = (State.WAITING, State.RUNNING)
 
@@ -73,6 +74,11 @@ class RunRequest(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Whoever works on it renews this with each chunk; a worker that died is found out by it.
     alive_until_at = models.DateTimeField(null=True, blank=True, editable=False)
+    taken_up = models.PositiveSmallIntegerField(default=0, editable=False, help_text="How often a worker took it up.")
+    stop_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False,
+        help_text="Who asked to stop it.",
+    )  # fmt: skip
     done = models.PositiveIntegerField(default=0, editable=False)
     total = models.PositiveIntegerField(default=0, editable=False)
     words = models.CharField(max_length=500, blank=True, editable=False, help_text="What came of it.")
@@ -88,7 +94,7 @@ class RunRequest(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["waiting", "running"], finished_at__isnull=True)
-                | Q(state__in=["done", "failed"], finished_at__isnull=False),
+                | Q(state__in=["done", "failed", "stopped"], finished_at__isnull=False),
                 name="run_request_finished_has_time",
             ),
             models.CheckConstraint(condition=~Q(state="failed") | ~Q(words=""), name="run_request_failed_says_why"),

@@ -115,10 +115,7 @@ class GraceGrant(models.Model):
 
     class Meta:
         ordering = ("-granted_at", "-pk")
-        permissions = (
-            ("grant_grace", "Can give more time, note promises and take them back"),
-            ("grant_beyond_limit", "Can give more time beyond the yearly limit"),
-        )
+        permissions = (("grant_grace", "Can give more time, note promises and take them back"),)
         constraints = [
             models.CheckConstraint(
                 condition=Q(withdraws__isnull=True) | Q(lift_now=False), name="grant_withdrawal_lifts_nothing"

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
 from accounts.models import User
+from accounts.standing_of_staff import groups_within
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.locks import lock_row
@@ -45,6 +46,12 @@ def make_token(
             "role_above_own",
             f"{role} may do what you may not ({', '.join(sorted(beyond)[:3])}); a token is never stronger than whoever"
             " makes it. Choose a lower role, or ask an administrator.",
+        )
+    if not groups_within(by).filter(pk=role.pk).exists():
+        raise Refused(
+            "role_above_own",
+            f"{role} may give away more than you may (its limits of money, time or releases); choose a lower role, or"
+            " ask an administrator.",
         )
     user = User(username=username, first_name=name.strip()[:150], is_staff=False)
     user.set_unusable_password()

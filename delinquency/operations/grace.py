@@ -5,12 +5,13 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 
 from accounts.models import Account, User
+from accounts.second_person import covers
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row
 
-from ..extensions import allowance_of, newest_grant
-from ..models import Event, GraceGrant, Promise, Standing
+from ..extensions import allowance_of, days_given, newest_grant
+from ..models import Event, GraceGrant, GraceRequest, Promise, Standing
 from .reassess import reassess
 from .standings import look_again
 
@@ -29,13 +30,14 @@ def grant_grace(
     lift_now: bool = False,
     at: datetime | None = None,
     seen: int | None = None,
+    approval: GraceRequest | None = None,
 ) -> GraceGrant:
     """Protect an account through the day before a date, and say who did it and why.
 
     With `lift_now` a running episode ends at once (A8). A promise to pay by day P is a grant until P + 1 (D7). With
     `seen` (the newest grant the person saw, 0 for none) nothing is overwritten unseen: raises StaleState if another
     came in between (U20). Raises Refused without a reason, for a date that is not ahead, for an account without a
-    policy, and beyond the limit of whoever asks (A9).
+    policy, and beyond the limit of whoever asks (A9), unless a second person has approved just that.
     """
     moment = at or clock.now()
     today = clock.local(moment, account.timezone).date()
@@ -47,13 +49,14 @@ def grant_grace(
         raise Refused("grace_too_far", f"Grace Until {until_on} is more than a year ahead; choose an earlier date.")
     # Grants are counted after the lock, so that two people at once cannot both give the last one.
     lock_row(Account.objects.all(), account.pk)
-    if not Standing.objects.filter(account=account).exists():
+    standing = Standing.objects.filter(account=account).only("grace_until").first()
+    if standing is None:
         raise Refused("no_policy", f"Account {account.number} is under no policy; give it a billing default first.")
     if seen is not None:
         _nothing_new_since(account, seen, moment)
-    allowance = allowance_of(account, by, today)
-    if allowance.left == 0:
-        raise Refused("grace_limit", allowance.refusal(account.number))
+    allowance, days = allowance_of(account, by, today), days_given(until_on, today, standing.grace_until)
+    if not allowance.covers(days) and not _is_approved(approval, account, by, until_on, lift_now):
+        raise Refused("grace_limit", allowance.refusal(account.number, days))
     grant = GraceGrant.objects.create(
         account=account,
         until_on=until_on,
@@ -125,6 +128,17 @@ def why_not_undone(grant: GraceGrant, by: User | None, moment: datetime) -> str:
     if Promise.objects.filter(grant=grant, state=Promise.State.KEPT).exists():
         return "The promise it came with has been kept."
     return ""
+
+
+def _is_approved(
+    approval: GraceRequest | None, account: Account, by: User | None, until_on: date, lift_now: bool
+) -> bool:
+    """Tell whether a second person has approved these days, no more, and they were not given yet."""
+    return (
+        approval is not None
+        and covers(approval, account_id=account.pk, by=by)
+        and (approval.until_on, approval.lift_now, approval.grant_id) == (until_on, lift_now, None)
+    )
 
 
 def _nothing_new_since(account: Account, seen: int, moment: datetime) -> None:

@@ -13,7 +13,7 @@ from billing_project.kernel.locks import lock_row
 from invoicing.models import Invoice, LedgerEntry
 from invoicing.queries import open_invoices
 
-from ..models import Promise, Standing
+from ..models import GraceRequest, Promise, Standing
 from ..policy_file import policy_of
 from ..reading import due_on
 from ..rules.promises import grace_until
@@ -35,6 +35,7 @@ def promise_to_pay(
     lift_now: bool = False,
     at: datetime | None = None,
     seen: int | None = None,
+    approval: GraceRequest | None = None,
 ) -> Promise:
     """Note a customer's word to pay by the end of a day, and protect the account until the day after (D7).
 
@@ -69,7 +70,7 @@ def promise_to_pay(
     until = promise_until(account, pay_by_on)
     grant = grant_grace(
         account=account, until_on=until, reason=f"{words}: {note.strip()}" if note.strip() else words, by=by,
-        lift_now=lift_now, at=moment, seen=seen,
+        lift_now=lift_now, at=moment, seen=seen, approval=approval,
     )  # fmt: skip
     promise = Promise(
         account=account, pay_by_on=pay_by_on, amount=amount, owed=owed, invoices=[invoice.pk for invoice in owing],

@@ -22,6 +22,7 @@ from billing_project.kernel import clock, sheets
 from billing_project.kernel.errors import OutcomeUnknown, Rejected, Unavailable
 from delinquency.models import ReportMailing, ReportSubscription
 
+from .footers import chain_head
 from .kinds import Asked, Line, Report, Shape, Table
 from .registry import REPORTS, asked_from, query_of, sheet_of, words_of
 
@@ -37,7 +38,7 @@ LINES_IN_LETTER = 40
 DAY = timedelta(days=1)
 
 # Lines that other parts of the program add beneath every report, each a function that returns one or nothing.
-FOOTERS: list[Callable[[], str]] = []
+FOOTERS: list[Callable[[], str]] = [chain_head]
 
 
 def period_of(row: ReportSubscription, now: datetime) -> tuple[datetime, date, date] | None:

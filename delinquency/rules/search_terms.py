@@ -5,6 +5,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from accounts.rules.macs import tidy_mac
 from billing_project.kernel.texts import one_line
 
 LONGEST = 100
@@ -19,7 +20,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PHONE = re.compile(r"\+?[\d\s().\-/–]+")
 _LAST4 = re.compile(r"[•*x.\s]*(\d{4})", re.IGNORECASE)
 _TICKET = re.compile(r"(?:#\s*|T-0*)?(\d{1,12})", re.IGNORECASE)
-_MAC = re.compile(r"(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}|[0-9a-f]{12}", re.IGNORECASE)
 _BEGINNING = re.compile(r"(\d{1,3}\.){1,3}")
 _RUNS = re.compile(r"[^\W_]+")
 
@@ -50,7 +50,7 @@ def read_term(typed: str) -> Term:
         return Term("", cut=cut)
     network = _network(text)
     email = text.strip("<>") if "@" in text and " " not in text else ""
-    mac = re.sub(r"[^0-9a-f]", "", text.lower()) if _MAC.fullmatch(text) else ""
+    mac = tidy_mac(text).replace(":", "")
     words, begins = ((), "") if network or email else _name(text)
     last4, ticket = _LAST4.fullmatch(text), _TICKET.fullmatch(text)
     return Term(

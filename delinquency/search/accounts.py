@@ -89,6 +89,9 @@ def _by_line(term: Term) -> Iterator[Hit]:
     if term.network is not None:
         yield from _by_address(term)
         return
+    if term.mac:
+        for pk, mac in read(ServiceLine.objects.filter(mac=term.mac), "account_id", "mac"):
+            yield Hit(pk, MARK, f"MAC {mac}", True)
     marks = _begins_with("radius_username", term.text)
     if term.mac:
         marks |= Q(bare_user=term.mac)

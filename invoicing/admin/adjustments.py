@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from accounts.admin.base import DeskAdmin, local_time
+from accounts.admin.exporting import refuse_files
 from billing_project.kernel.sheets import safe_text
 from invoicing import giving_report as report
 
@@ -35,6 +36,7 @@ class AdjustmentsPage(DeskAdmin):
             asked = weeks[0].first
         week = next((one for one in weeks if one.first == asked), weeks[0])
         if "csv" in request.GET:
+            refuse_files(request)
             return _file(week)
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": "Adjustments by user",

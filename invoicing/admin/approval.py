@@ -23,6 +23,7 @@ from accounts.admin.base import (
     state_badge,
 )
 from accounts.admin.confirm import ReasonForm, confirm_one
+from accounts.admin.field_help import DeskForm
 from accounts.admin.fresh import LimitAdmin
 from invoicing.models import Approval, MoneyLimit
 from invoicing.operations import approvals, refunds
@@ -32,7 +33,7 @@ from .refund import queued
 TONES = {"waiting": WARN, "approved": GOOD, "refused": BAD, "withdrawn": QUIET}
 
 
-class NoteForm(forms.Form):
+class NoteForm(DeskForm):
     """Ask for a word to it, if there is one to say."""
 
     note = forms.CharField(label="Note", required=False, max_length=200, help_text="Kept with the decision.")

@@ -26,6 +26,7 @@ from accounts.admin.base import (
     staff_user,
     state_badge,
 )
+from accounts.admin.field_help import DeskForm
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from invoicing.models import BankFile, BankFileRow
@@ -48,7 +49,7 @@ COLUMN_WORDS = {
 }
 
 
-class UploadForm(forms.Form):
+class UploadForm(DeskForm):
     """Ask for the file, and what is in it."""
 
     kind = forms.ChoiceField(label="What is in it", choices=BankFile.Kind.choices)

@@ -8,6 +8,7 @@ from django import forms
 from django.http import HttpRequest
 
 from accounts.admin.base import DeskAdmin, staff_user
+from accounts.admin.field_help import DeskForm
 from invoicing.models import Approval, Charge, Invoice, Payment, ReasonCode
 from invoicing.operations import approvals, limits
 
@@ -15,7 +16,7 @@ Kind = Approval.Kind
 AGAIN_HELP = "Kept in the ledger, such as “Customer has paid the fee after all”."
 
 
-class GiveForm(forms.Form):
+class GiveForm(DeskForm):
     """Ask for the reason: one of a list, and words."""
 
     reason_code = forms.ChoiceField(label="Reason", choices=ReasonCode.choices)
@@ -25,7 +26,7 @@ class GiveForm(forms.Form):
     )  # fmt: skip
 
 
-class UndoForm(forms.Form):
+class UndoForm(DeskForm):
     """Ask why something is taken back."""
 
     reason = forms.CharField(max_length=200, help_text=AGAIN_HELP)

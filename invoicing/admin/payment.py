@@ -29,6 +29,7 @@ from accounts.admin.base import (
     state_badge,
 )
 from accounts.admin.confirm import confirm_one, confirm_pass
+from accounts.admin.field_help import DeskForm
 from accounts.admin.fresh import needs_fresh_proof
 from billing_project.kernel import clock
 from invoicing.dispatch import dispatch_charges
@@ -99,7 +100,7 @@ class CameBackFilter(admin.SimpleListFilter):
         return rows.filter(reversed_as=self.value())
 
 
-class ReverseForm(forms.Form):
+class ReverseForm(DeskForm):
     """Ask why a payment came back."""
 
     why = forms.CharField(max_length=200, help_text="Such as “Returned by the bank: insufficient funds”.")

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.admin.base import DeskAdmin, number_of, staff_user
+from accounts.admin.field_help import DeskForm
 from accounts.admin.texts import NoCards
 from billing_project.kernel import clock
 from billing_project.kernel.errors import OutcomeUnknown, Refused, Rejected, Unavailable
@@ -31,7 +32,7 @@ class Answer:
     is_final: bool
 
 
-class FixForm(NoCards, forms.Form):
+class FixForm(NoCards, DeskForm):
     """Ask how it was, where the gateway cannot say: seen in its dashboard, or told by its support."""
 
     how = forms.ChoiceField(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0022_timezone_index'),
+        ('accounts', '0026_timezone_index'),
         ('invoicing', '0014_audit_triggers'),
     ]
 

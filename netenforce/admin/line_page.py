@@ -22,9 +22,17 @@ from accounts.models import Account, ServiceLine, User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from netenforce.line_check import LineCheck, check_line
-from netenforce.models import EnforcementAttempt, EnforcementTask, LinePlacement, LineState
+from netenforce.models import (
+    EnforcementAttempt,
+    EnforcementTask,
+    LinePlacement,
+    LineState,
+    PaymentWindow,
+    ReleaseRequest,
+)
 from netenforce.models.hold import Level
-from netenforce.operations.releases import limit_of, release_account, resting_holds, why_no_release
+from netenforce.operations.asked_releases import ABOVE, release_or_ask
+from netenforce.operations.releases import HOURS_MAX, limit_of, resting_holds, why_no_release
 from netenforce.queries import active_holds, counting_holds, open_tasks, running_windows
 from netenforce.why import why_line_is
 
@@ -66,7 +74,7 @@ class ReleaseForm(ReasonForm):
     """Ask for how many hours, within the limit of whoever asks, and why."""
 
     field_order = ("hours", "reason")
-    hours = forms.IntegerField(min_value=1, initial=HOURS_OFFERED)
+    hours = forms.IntegerField(min_value=1, max_value=HOURS_MAX, initial=HOURS_OFFERED)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         """Say the limit at the field."""
@@ -74,7 +82,7 @@ class ReleaseForm(ReasonForm):
         limit = limit_of(user)
         if limit is not None:
             self.fields["hours"].initial = min(HOURS_OFFERED, limit.hours_max)
-            self.fields["hours"].help_text = f"You may give {limit.words}."
+            self.fields["hours"].help_text = f"You may give {limit.words}. Above that a second person is asked."
 
 
 class LineViews(_Desk):
@@ -162,17 +170,18 @@ class LineViews(_Desk):
         if request.method == "POST" and form.is_valid():
             data = form.cleaned_data
             try:
-                window = release_account(account_id=account.pk, hours=data["hours"], why=data["reason"], by=user)
+                made = release_or_ask(account_id=account.pk, hours=data["hours"], why=data["reason"], by=user)
             except Refused as refusal:
                 form.add_error(None, refusal.words)
             else:
-                until = clock.local(window.closes_at, account.timezone)
-                messages.success(request, f"Released until {until:%Y-%m-%d %H:%M} ({account.timezone}).")
+                _say(request, made, account)
                 return HttpResponseRedirect(home, status=303)
         _, stay = resting_holds(account.pk)
         facts = [f"This goes on restricting it: {hold.get_cause_display()}, {hold.why}" for hold in stay]
         refusal_now = why_no_release(account, user)
-        facts += [refusal_now.words] if refusal_now is not None and not form.errors else []
+        if refusal_now is not None and not form.errors:
+            asks = " A second person is asked then, and nothing changes before." if refusal_now.code in ABOVE else ""
+            facts.append(refusal_now.words + asks)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts, "original": account, "title": "Release for some hours", "submit": "Release it",
@@ -208,6 +217,15 @@ class LineViews(_Desk):
             "may_end": limit_of(user) is not None or user.has_perm("netenforce.release_line"),
         }  # fmt: skip
         return TemplateResponse(request, "admin/line.html", context)
+
+
+def _say(request: HttpRequest, made: PaymentWindow | ReleaseRequest, account: Account) -> None:
+    if isinstance(made, ReleaseRequest):
+        words = f"A second person is asked: {made} is above what you may give alone. Nothing has changed yet."
+        messages.warning(request, words)
+        return
+    until = clock.local(made.closes_at, account.timezone)
+    messages.success(request, f"Released until {until:%Y-%m-%d %H:%M} ({account.timezone}).")
 
 
 def _window_url(states: Sequence[LineState]) -> str:

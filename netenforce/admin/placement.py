@@ -13,6 +13,7 @@ from unfold.decorators import action
 from accounts.admin.base import HistoryAdmin, admin_link, staff_user
 from accounts.admin.confirm import confirm_one
 from accounts.admin.contact import ServiceLineAdmin
+from accounts.admin.field_help import DeskForm
 from accounts.models import ServiceLine
 from netenforce.models import Device, LinePlacement
 from netenforce.operations.lines import place_on, why_not_placed
@@ -23,7 +24,7 @@ DEVICES_WORDS = (
 )
 
 
-class DevicesForm(forms.Form):
+class DevicesForm(DeskForm):
     """Ask on which devices a line is."""
 
     devices = forms.ModelMultipleChoiceField(

@@ -5,6 +5,7 @@ from .device import Device, LinePlacement, SimulatedEntry
 from .enforcement_task import EnforcementAttempt, EnforcementTask
 from .hold import Hold, LineState
 from .reading import DeviceReading, RadiusAnswer, ReleaseLimit
+from .release_request import ReleaseRequest
 from .window import PaymentWindow
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "PaymentWindow",
     "RadiusAnswer",
     "ReleaseLimit",
+    "ReleaseRequest",
     "SimulatedEntry",
 ]

@@ -14,11 +14,12 @@ from django.db import transaction
 
 from accounts.models import Account, User
 from accounts.queries import open_pause
+from accounts.second_person import covers
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.locks import lock_row
 
-from ..models import Hold, PaymentWindow, ReleaseLimit
+from ..models import Hold, PaymentWindow, ReleaseLimit, ReleaseRequest
 from ..queries import NEVER_REST, active_holds
 from ..rules.desired import hardest, rank
 from .orders import WHY_LENGTH
@@ -65,9 +66,17 @@ def resting_holds(account_id: int) -> tuple[list[Hold], list[Hold]]:
     return rest, stay
 
 
-def why_no_release(account: Account, by: User, *, hours: int = 1) -> Refused | None:
+def why_no_release(
+    account: Account, by: User, *, hours: int = 1, approval: ReleaseRequest | None = None
+) -> Refused | None:
     """Return why somebody may not release an account for so long now; None if they may."""
-    if (refusal := _beyond_limit(account, by, hours)) is not None:
+    approved = (
+        approval is not None
+        and covers(approval, account_id=account.pk, by=by)
+        and hours <= approval.hours
+        and approval.window_id is None
+    )
+    if not approved and (refusal := _beyond_limit(account, by, hours)) is not None:
         return refusal
     rest, stay = resting_holds(account.pk)
     if not rest:
@@ -95,16 +104,19 @@ def why_no_release(account: Account, by: User, *, hours: int = 1) -> Refused | N
 
 
 @transaction.atomic
-def release_account(*, account_id: int, hours: int, why: str, by: User) -> PaymentWindow:
+def release_account(
+    *, account_id: int, hours: int, why: str, by: User, approval: ReleaseRequest | None = None
+) -> PaymentWindow:
     """Free all lines of an account for so many hours, and return the window.
 
     A payment window that runs is taken over. Raises Refused, with the limit and who may do more, beyond the limit of
-    whoever asks; and where nothing is restricted over money, or nothing would change.
+    whoever asks, unless a second person approved it; and where nothing is restricted over money, or nothing would
+    change.
     """
     account = lock_row(Account.objects.order_by(), account_id)
     if not why.strip():
         raise Refused("no_reason", "Say why; it is kept with the release.")
-    if (refusal := why_no_release(account, by, hours=hours)) is not None:
+    if (refusal := why_no_release(account, by, hours=hours, approval=approval)) is not None:
         raise refusal
     now = clock.now()
     levels = levels_now(account)

@@ -11,7 +11,8 @@ from accounts.models import User
 from accounts.standing_of_staff import check_one_remains, groups_within, may_edit_user
 from billing_project.kernel.errors import Refused
 from invoicing.models import MoneyLimit
-from tests.staff_codes import hire
+from tests.factories import make_staff
+from tests.staff_codes import hire, sign_in
 
 pytestmark = pytest.mark.django_db
 USERS = "/admin/accounts/user/"
@@ -31,7 +32,12 @@ def _in(user: User) -> Client:
 def _sent(user: User, **fields: Any) -> dict[str, Any]:
     """Return the form of a member of staff as the page sends it, changed by some fields."""
     own = {"username": user.username, "is_active": "on", "is_staff": "on", "groups": [g.pk for g in user.groups.all()]}
-    own |= {"sessions-TOTAL_FORMS": 0, "sessions-INITIAL_FORMS": 0}
+    own |= {
+        "sessions-TOTAL_FORMS": 0,
+        "sessions-INITIAL_FORMS": 0,
+        "last_code-TOTAL_FORMS": 0,
+        "last_code-INITIAL_FORMS": 0,
+    }
     return {name: value for name, value in (own | fields).items() if value is not None}
 
 
@@ -124,7 +130,7 @@ def test_nobody_changes_a_role_of_their_own_or_gives_it_what_they_lack() -> None
     own = Group.objects.create(name="People")
     pat.groups.add(own)
     other = Group.objects.create(name="Helpers")
-    above = Permission.objects.get(codename="grant_beyond_limit")
+    above = Permission.objects.get(codename="approve_grace")
     browser = _in(User.objects.get(pk=pat.pk))
     assert browser.post(f"/admin/auth/group/{own.pk}/change/", {"name": "People"}).status_code == 403
     sent = {"name": "Helpers", "permissions": [above.pk]}
@@ -155,3 +161,13 @@ def test_the_list_of_staff_tells_role_second_factor_and_browsers_in_a_constant_n
         text = browser.get(USERS).content.decode()
     assert "Billing clerks" in text
     assert "Not set up" in text
+
+
+def test_nobody_is_signed_out_by_whoever_stands_below() -> None:
+    boss = hire("boss", role="", is_superuser=True)
+    low = make_staff("low", "view_user", "end_sessions")
+    sign_in("boss")
+    page = f"/admin/accounts/user/{boss.pk}/end_sessions/"
+    assert _in(low).post(page, {"reason": "x"}).status_code == 403
+    assert boss.sessions.count() == 1
+    assert _in(boss).post(page, {"reason": "x"}).status_code == 303

@@ -183,7 +183,7 @@ def test_publishing_without_a_reason_or_after_a_change_is_refused_at_the_field()
     make_people()
     client = clerk_client()
     client.post(at(), {"subject": "s", "body": "One", "do": "save"})
-    assert "This field is required" in page(client.post(at("publish"), {"note": "", "seen": ""}))
+    assert "Fill this in; it cannot be left blank." in page(client.post(at("publish"), {"note": "", "seen": ""}))
     text = page(client.post(at("publish"), {"note": "why", "seen": "0" * 32}))
     assert "changed while you looked" in text
     assert not NoticeTemplateVersion.objects.filter(state="published").exists()

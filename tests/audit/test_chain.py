@@ -17,6 +17,7 @@ from accounts.audit.sealing import head, heads_of, seal_entries
 from accounts.audit.verifying import Verdict, verify
 from accounts.models import AccountType, AuditCheck, AuditEntry, AuditLink, AuditSeal
 from billing_project.kernel import clock
+from delinquency.reports.footers import chain_head
 from tests.factories import instant
 
 from .tampering import KEPT, as_owner, as_shipped, flip_one_byte, sql
@@ -129,6 +130,7 @@ def test_links_taken_out_put_in_or_cut_off_are_found() -> None:
             " WHERE number = 3)")  # fmt: skip
     assert verify().whole
     assert codes(verify(expect=(kept.number, kept.hash))) == {"other_head": 1}
+    assert codes(verify(expect=(None, kept.hash))) == {"other_head": 1}
 
 
 def _order() -> bool:
@@ -268,3 +270,16 @@ def test_a_check_whose_worker_died_is_begun_anew() -> None:
         assert run_checks() == 1
     check.refresh_from_db()
     assert check.state == AuditCheck.State.WHOLE or check.findings[0]["code"] == "not_sealed"
+
+
+@pytest.mark.django_db
+def test_a_head_from_an_old_mail_is_proved_with_and_without_its_number(capsys: pytest.CaptureFixture[str]) -> None:
+    sealed(3)
+    kept, told = head(), chain_head()
+    assert kept is not None
+    assert f"verify_audit --head {kept}" in told
+    write(3, first=3)
+    seal_entries()
+    for given in (str(kept), kept.hash):
+        call_command("verify_audit", "--head", given)
+    assert capsys.readouterr().out.count("is whole") == 2

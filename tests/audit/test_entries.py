@@ -224,7 +224,7 @@ LEFT_OUT = {
     "account_emailaddress", "account_emailconfirmation", "accounts_attention", "accounts_auditcheck",
     "accounts_auditentry", "accounts_auditlink", "accounts_auditseal", "accounts_browsersession",
     "accounts_callrecord", "accounts_channelday", "accounts_dataexport", "accounts_inboundattachment",
-    "accounts_inboundmessage", "accounts_notice", "accounts_noticeattempt", "accounts_portalentry",
+    "accounts_inboundmessage", "accounts_lastcode", "accounts_notice", "accounts_noticeattempt", "accounts_portalentry",
     "accounts_providerevent", "accounts_savedfilter", "accounts_signinrequest", "accounts_simulatedmessage",
     "accounts_templatetest", "auth_permission", "axes_accessattempt", "axes_accessattemptexpiration",
     "axes_accessfailurelog", "axes_accesslog", "delinquency_airbagstep", "delinquency_apirequest",

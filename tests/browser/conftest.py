@@ -40,13 +40,3 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def base_url() -> str:
     """Stand in for pytest-base-url's fixture, which this pytest deprecates; addresses here are written whole."""
     return ""
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the stories that were measured, beside their bars."""
-    from .stories import MEASURED, table
-
-    if MEASURED:
-        terminalreporter.write_sep("-", "stories: clicks, fields, seconds")
-        for line in table():
-            terminalreporter.write_line(line)

@@ -89,7 +89,8 @@ def test_the_operator_sees_what_went_wrong_what_comes_and_decides_what_is_held(
     with Story("K3", page):
         page.get_by_role("link", name="Look and decide").first.click()
         page.get_by_role("link", name="Approve").click()
-        page.get_by_label("Reason").fill("Seen the list.")
+        page.get_by_label("Reason").focus()
+        page.keyboard.type("Seen the list.")
         page.get_by_role("button", name="Approve").click()
         expect(page.get_by_text("Released").first).to_be_visible()
     assert AirbagTrip.objects.get().state == "released"

@@ -13,7 +13,7 @@ from accounts.models import Account, FundingSource, User
 from billing_project.kernel import clock
 from invoicing.models import Approval, BankFile, Charge, Invoice, LedgerEntry, Payment, PaymentAttempt, SandboxCharge
 from tests.backoffice import make_customer, make_everything
-from tests.browser.stories import Story
+from tests.browser.stories import Story, find
 from tests.browser.test_backoffice import PASSWORD, log_in, serious
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -57,8 +57,8 @@ def test_k4_a_cheque_is_recorded_from_the_home_page(page: Page, live_server: Liv
 
 def test_k6_a_late_fee_is_waived_with_a_reason_code(page: Page, live_server: LiveServer, account: Account) -> None:
     log_in(page, live_server)
-    page.goto(f"{live_server.url}/admin/accounts/account/{account.pk}/change/")
     with Story("K6", page):
+        find(page, account.number)
         page.get_by_role("link", name="Waive a fee").click()
         page.get_by_label("Reason", exact=True).focus()
         page.keyboard.type("Our")

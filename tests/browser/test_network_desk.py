@@ -24,7 +24,7 @@ from netenforce.models import (
     SimulatedEntry,
 )
 from tests.backoffice import make_everything
-from tests.browser.stories import Story
+from tests.browser.stories import Story, find
 from tests.browser.test_backoffice import PASSWORD, log_in, serious
 from tests.factories import make_account, make_line
 
@@ -78,8 +78,8 @@ def test_h4_who_says_he_has_paid_is_checked_on_his_devices(
     SimulatedEntry.objects.filter(address=account.service_lines.get().ipv4).update(ours=True)
     page.set_viewport_size({"width": 1366, "height": 768})
     log_in(page, live_server)
-    page.goto(f"{live_server.url}/admin/accounts/account/{account.pk}/change/")
     with Story("H4", page):
+        find(page, account.number)
         expect(page.get_by_text("Last charge:")).to_be_visible()  # what the payment provider said
         expect(page.get_by_text("seen slowed")).to_be_visible()
         page.get_by_role("button", name="Check now").click()
@@ -92,10 +92,9 @@ def test_h5_service_is_given_back_for_a_day_as_a_courtesy(
     page: Page, live_server: LiveServer, account: Account
 ) -> None:
     log_in(page, live_server)
-    page.goto(f"{live_server.url}/admin/accounts/account/{account.pk}/change/")
     with Story("H5", page):
-        page.get_by_role("link", name="Line in detail").click()
-        page.get_by_role("link", name="Release for some hours").click()
+        find(page, account.number)
+        page.get_by_role("link", name="Restore for a day").click()
         page.get_by_label("Reason").focus()
         page.keyboard.type("Storm")
         page.get_by_role("button", name="Release it").click()

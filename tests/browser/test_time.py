@@ -76,9 +76,8 @@ def test_h11_a_dispute_is_opened_at_the_desk_in_three_presses(page: Page, live_s
     late(2)
     User.objects.create_user("boss", password=PASSWORD, is_staff=True, is_superuser=True)
     log_in(page, live_server)
-    page.goto(f"{live_server.url}/admin/invoicing/invoice/?q=1001")
     with stories.Story("H11", page):
-        page.get_by_role("link", name="A-1", exact=True).click()
+        stories.find(page, "A-1")
         page.locator(f"a[href='{reverse('admin:invoicing_invoice_dispute', args=[Invoice.objects.get().pk])}']").click()
         page.get_by_label("What is wrong").press_sequentially("Router went back")
         page.get_by_role("button", name="Open the dispute").click()

@@ -10,10 +10,10 @@ from django.db import connection
 
 from accounts.models import User
 from billing_project.kernel import nudge
-from billing_project.kernel.errors import Refused
-from delinquency.models import GraceGrant
-from delinquency.operations import grant_grace
-from tests.factories import make_support
+from billing_project.kernel.errors import Refused, StaleState
+from delinquency.models import GraceGrant, GraceRequest
+from delinquency.operations import asked_time, grant_grace
+from tests.factories import allow_grace, make_staff, make_support
 from tests.worlds import Story, sonar
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,3 +76,30 @@ def test_control_without_the_lock_it_is_given_twice(story: Story, monkeypatch: p
     assert met
     assert refused == []
     assert GraceGrant.objects.count() == 3
+
+
+def test_one_request_is_approved_once_by_two_people_at_once(story: Story) -> None:
+    sandy = allow_grace(make_staff("sandy", "grant_grace"), times=2, days=3)
+    with story.now("2026-01-19 13:00"), nudge.recorded():
+        request = asked_time.give_or_ask(account=story.account, until_on=date(2026, 2, 9), reason="x", by=sandy)
+    assert isinstance(request, GraceRequest)
+    both, came = threading.Barrier(2), []
+
+    def work(by: User) -> None:
+        try:
+            both.wait(PATIENCE_SECONDS)
+            with story.now("2026-01-19 13:00"), nudge.recorded():
+                asked_time.approve(request, by=by)
+            came.append("approved")
+        except StaleState:
+            came.append("stale")
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work, args=(make_staff(name, "approve_grace"),)) for name in ("mia", "max")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+    assert sorted(came) == ["approved", "stale"]
+    assert GraceGrant.objects.count() == 2

@@ -14,7 +14,7 @@ from delinquency.models import GraceGrant, MassAction, MassItem
 from delinquency.operations import mass
 from delinquency.operations.mass import chunks, engine
 from tests.backoffice import make_customer, make_version
-from tests.factories import make_staff
+from tests.factories import allow_grace, make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE_SECONDS = 5
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 5
 def test_two_workers_share_an_action(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "CARRIED_OUT", 3)
     monkeypatch.setattr(engine, "SECONDS_AT_ONCE", -1)  # nobody waits for more than a chunk
-    version, casey = make_version(), make_staff("casey", "mass_grace", "grant_beyond_limit")
+    version, casey = make_version(), allow_grace(make_staff("casey", "mass_grace"))
     for number in range(9):
         make_customer(str(10001 + number), version)
     until = {"until_on": str(clock.today() + timedelta(days=7))}

@@ -14,7 +14,7 @@ from billing_project.kernel.errors import Refused
 from delinquency import roles
 from delinquency.models import ApiRequest, ApiToken, GraceGrant
 from delinquency.operations.api_tokens import forget_old, make_token, revoke_token
-from invoicing.models import Invoice, Payment
+from invoicing.models import Invoice, MoneyLimit, Payment
 from netenforce.models import Hold
 from tests.backoffice import make_customer, make_version
 from tests.factories import make_staff
@@ -86,6 +86,10 @@ def test_a_token_is_never_stronger_than_whoever_makes_it() -> None:
     clerk.groups.add(role(roles.CLERKS))
     with pytest.raises(Refused, match="never stronger"):
         make_token(name="x", role=role(roles.MANAGERS), by=clerk)
+    rich = Group.objects.create(name="As little, but with higher limits")
+    MoneyLimit.objects.create(group=rich, waive_max="9999.00")
+    with pytest.raises(Refused, match="give away more than you may"):
+        make_token(name="x", role=rich, by=clerk)
     assert make_token(name="x", role=role(roles.SUPPORT), by=clerk)
 
 

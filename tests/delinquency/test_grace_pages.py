@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from delinquency.models import GraceGrant, InvoiceStanding, Promise, Standing, Ticket
+from delinquency.models import GraceGrant, GraceRequest, InvoiceStanding, Promise, Standing, Ticket
 from delinquency.operations import grant_grace
 from tests.factories import make_clerk, make_support
 from tests.worlds import Story, exchange, sonar
@@ -80,7 +80,7 @@ def test_g6_the_preview_shows_the_dates_now_and_then_the_extra_bill_and_what_is_
         "Account delinquent Wed 21 Jan 2026 09:00 Mon 26 Jan 2026 09:00",
         "Billing and service stop Wed 28 Jan 2026 09:00 Mon 02 Feb 2026 09:00",
         "Bill no bill Sun 01 Feb 2026 00:05, 100.00 USD",
-        "Support may give 2: 2 left.",
+        "sandy may give 2, up to 366 days at once: 2 left. Above that a second person is asked.",
     ):
         assert part in said
 
@@ -123,7 +123,7 @@ def test_a_confirmation_sent_twice_gives_once() -> None:
     assert GraceGrant.objects.count() == 1
 
 
-def test_a9_at_the_limit_there_is_nothing_to_press_and_the_operation_refuses_all_the_same() -> None:
+def test_a9_at_the_limit_the_button_asks_a_second_person_and_nothing_changes_before() -> None:
     story, sandy = january(), make_support()
     client = browser(sandy)
     with story.now("2026-01-19 12:00"):
@@ -131,11 +131,14 @@ def test_a9_at_the_limit_there_is_nothing_to_press_and_the_operation_refuses_all
         for until in (26, 27):
             grant_grace(account=story.account, until_on=date(2026, 1, until), reason="x", by=sandy)
         page = client.post(page_of(story), {"until_on": "2026-01-28", "reason": "x"})
-        assert "support may give 2 in 12 months. A clerk may give more." in words(page)
-        assert 'name="confirmed"' not in page.content.decode()
-        preview["seen"] = str(GraceGrant.objects.order_by("-pk").values_list("pk", flat=True)[0])
-        client.post(page_of(story), preview)
+        assert "sandy may give 2 in 12 months." in words(page)
+        assert "Ask a second person" in words(page)
+        preview = hidden(page)
+        assert "A second person is asked" in words(client.post(page_of(story), preview, follow=True))
+        assert "sandy has asked for this account: grace until 2026-01-28" in words(client.get(page_of(story)))
+        assert "has asked for this already" in words(client.post(page_of(story), preview, follow=True))
     assert GraceGrant.objects.count() == 2
+    assert GraceRequest.objects.get().asked_by == sandy
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from billing_project.kernel.errors import Refused, StaleState
 from delinquency.models import AccountHold, GraceGrant, MassAction, MassItem, Standing
 from delinquency.operations import grant_grace, mass
 from tests.backoffice import make_customer, make_version
-from tests.factories import instant, make_account, make_staff, make_status
+from tests.factories import allow_grace, instant, make_account, make_staff, make_status
 
 pytestmark = pytest.mark.django_db
 NOON = instant("2026-01-18 12:00")
@@ -27,8 +27,8 @@ UNTIL = "2026-01-26"
 @pytest.fixture
 def casey() -> User:
     """Return a billing clerk who may do all of this."""
-    return make_staff(
-        "casey", "view_account", "set_status", "add_gracegrant", "mass_grace", "hold_accounts", "grant_beyond_limit"
+    return allow_grace(
+        make_staff("casey", "view_account", "set_status", "add_gracegrant", "mass_grace", "hold_accounts")
     )
 
 
@@ -257,3 +257,24 @@ def test_a_chunk_is_looked_at_in_a_constant_number_of_queries(casey: User, kind:
             mass.prepare(kind, Account.objects.filter(pk__in=rows), by=casey, parameters=asked)
         counted.append(len(queries))
     assert counted[0] == counted[1]
+
+
+def test_a_chunk_that_ends_after_the_cancelling_is_taken_back_so_that_undoing_misses_nothing(
+    casey: User, town: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ENGINE, "SECONDS_AT_ONCE", -1)
+    monkeypatch.setattr(CHUNKS, "CARRIED_OUT", 2)
+    action = grace(casey)
+    mass.work_on(action.pk)
+    action = mass.confirm(action, reason="x", by=casey)  # its first chunk is done at once
+    kind = mass.KINDS[Kind.GRACE]
+    carry_out = kind.carry_out
+
+    def cancelled_meanwhile(item: MassItem, *args: Any) -> str:
+        MassAction.objects.filter(pk=action.pk).update(state="cancelled", finished_at=NOON)
+        return carry_out(item, *args)
+
+    monkeypatch.setattr(kind, "carry_out", cancelled_meanwhile, raising=False)
+    with pytest.raises(StaleState, match="cancelled while a chunk"):
+        CHUNKS.work_on_chunk(action.pk)
+    assert (GraceGrant.objects.count(), states(action).count("done")) == (2, 2)

@@ -15,8 +15,10 @@ from billing_project.kernel.errors import Refused
 from delinquency.models import MassAction, Ticket, TicketQueue
 from delinquency.operations import mass
 from delinquency.operations.desk import hand_over, open_ticket
-from invoicing.models import Approval, BankFile, Charge, LedgerEntry, MoneyLimit
+from invoicing.models import Approval, BankFile, Charge, LedgerEntry, MoneyLimit, Payment
 from invoicing.operations.charges import add_charge
+from invoicing.operations.payments import record_payment, reverse_payment
+from tests.backoffice import make_customer, make_version
 from tests.factories import instant, make_account, make_contact, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -146,3 +148,62 @@ def test_who_may_not_record_payments_may_not_paste_any() -> None:
     client = Client()
     client.force_login(make_staff("vera", "view_massaction"))
     assert client.get(reverse("admin:delinquency_massaction_payments")).status_code == 403
+
+
+def test_a_returned_batch_is_taken_back_and_recorded_anew_where_that_was_wrong() -> None:
+    teller = make_staff("tess", "reverse_payment", "record_payment")
+    version = make_version()
+    accounts = [make_customer(str(30001 + number), version) for number in range(3)]
+    payments = [
+        record_payment(account=account, reference=f"T-{account.number}", amount=Decimal(amount), received_at=NOON)
+        for account, amount in zip(accounts, ("100.00", "60.00", "130.00"), strict=True)
+    ]
+    reverse_payment(payment=payments[2], why="R01")
+    asked = {"how": "returned", "code": "R01"}
+    action = mass.prepare(Kind.REVERSE, Payment.objects.all(), by=teller, parameters=asked)
+    assert dict(action.items.values_list("object_id", "code")) == {
+        payments[0].pk: "reopens", payments[1].pk: "reopens", payments[2].pk: "reversed_before",
+    }  # fmt: skip
+    first = action.items.get(object_id=payments[0].pk)
+    assert first.reason == f"Open again: {accounts[0].invoices.get().number}: 100.00, due 2026-01-16."
+    assert not Payment.objects.filter(reversed_at__isnull=False).exclude(pk=payments[2].pk).exists()
+    action = mass.confirm(action, reason="batch of 17 January", by=teller)
+    assert (action.done, action.failed) == (2, 0)
+    payments[0].refresh_from_db()
+    assert payments[0].reversed_why == "R01: insufficient funds (batch of 17 January)"
+    assert [account.invoices.get().remaining for account in accounts] == [100, 100, 100]
+    back = mass.undo(action, reason="it was another batch", by=teller)
+    assert (back.state, Payment.objects.count()) == ("ready", 3)
+    back = mass.confirm(back, reason="it was another batch", by=teller)
+    assert back.done == 2
+    assert [account.invoices.get().remaining for account in accounts] == [0, 40, 100]
+    assert Payment.objects.count() == 5
+    with pytest.raises(Refused, match="Nothing of it is left"):
+        mass.undo(action, reason="twice", by=teller)
+
+
+def test_a_payment_that_changed_since_the_preview_is_left_out_of_the_reversals() -> None:
+    teller = make_staff("tess", "reverse_payment")
+    account = make_customer("30001", make_version())
+    payment = record_payment(account=account, reference="T-1", amount=Decimal("50.00"), received_at=NOON)
+    asked = {"how": "returned", "code": "R01"}
+    first, second = (mass.prepare(Kind.REVERSE, Payment.objects.all(), by=teller, parameters=asked) for _ in range(2))
+    mass.confirm(first, reason="x", by=teller)
+    second = mass.confirm(second, reason="x", by=teller)
+    assert (second.done, second.changed) == (0, 1)
+    assert LedgerEntry.objects.filter(payment=payment, kind="reversal").count() == 1
+
+
+def test_the_list_of_payments_asks_for_the_banks_reason_and_needs_the_right(client: Client) -> None:
+    account = make_customer("30001", make_version())
+    payment = record_payment(account=account, reference="T-1", amount=Decimal("50.00"), received_at=NOON)
+    data = {"action": "mass_reverse", "_selected_action": [payment.pk], "index": 0, "confirmed": "1", "how": "returned"}
+    url = reverse("admin:invoicing_payment_changelist")
+    client.force_login(make_staff("tess", "view_payment", "reverse_payment", "view_massaction"))
+    assert "Give the bank&#x27;s code or words" in client.post(url, data).content.decode()
+    page = client.post(url, data | {"code": "R01"}, follow=True).content.decode()
+    assert "returned by the bank (R01: insufficient funds)" in page
+    assert "had paid invoices; these are open again" in page
+    client.force_login(make_staff("vera", "view_payment"))
+    client.post(url, data | {"code": "R01"})
+    assert MassAction.objects.count() == 1

@@ -69,7 +69,7 @@ def test_the_menu_asks_then_shows_what_would_happen_then_does_it_and_undoes_it(c
     assert "To be done 4 Left out 0 Unpaid by them 400.00 USD" in text
     assert "Each account may become delinquent on 2026-01-26 at the earliest" in text
     text = plain(client.post(page(action), {"do": "confirm", "reason": ""}))
-    assert "This field is required" in text
+    assert "Fill this in; it cannot be left blank." in text
     assert not Standing.objects.filter(grace_until__isnull=False).exists()
     client.post(page(action), {"do": "confirm", "reason": "Storm"})
     text = plain(client.get(page(action)))

@@ -13,7 +13,7 @@ from delinquency.operations import promise_to_pay, undo_grant, withdraw_promise
 from delinquency.promised import by_month, by_staff, in_all, record_of
 from delinquency.rules.promises import decide
 from delinquency.sweep import sweep
-from tests.factories import make_staff, make_support
+from tests.factories import allow_grace, make_staff, make_support
 from tests.worlds import Story, sonar
 
 pytestmark = pytest.mark.django_db
@@ -212,7 +212,7 @@ def test_a_promise_counts_as_an_extension_and_goes_when_its_grant_is_taken_back(
 
 
 def test_the_statistics_count_by_month_and_by_who_noted_them() -> None:
-    story, sandy = late(status_switch_days=None), make_staff("sue", "grant_grace")
+    story, sandy = late(status_switch_days=None), allow_grace(make_staff("sue", "grant_grace"))
     promise(story, "2026-01-20 12:00", "2026-01-25", by=sandy)
     story.pays("2026-01-23 10:00", "100.00")
     story.days("2026-01-20", "2026-02-20")

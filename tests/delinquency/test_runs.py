@@ -124,7 +124,14 @@ def test_a_run_by_hand_does_the_check_and_says_what_came_of_it() -> None:
 def test_a_run_that_goes_wrong_says_so_and_one_whose_worker_died_is_closed() -> None:
     boss = make_staff("boss")
     dead = RunRequest.objects.create(
-        kind="check", state="running", asked_by=boss, started_at=TEN, alive_until_at=TEN + 15 * MINUTE, total=9, done=4
+        kind="check",
+        state="running",
+        asked_by=boss,
+        started_at=TEN,
+        taken_up=3,
+        alive_until_at=TEN + 15 * MINUTE,
+        total=9,
+        done=4,
     )
     broken = ask_for_run("figures", by=boss)
     with patch.dict("delinquency.asked_runs.WORK", figures=lambda _progress: 1 / 0), clock.at(TEN + 20 * MINUTE):

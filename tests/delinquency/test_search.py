@@ -24,7 +24,10 @@ def maria() -> Account:
     found = make_account(number="10023", name="Lopez Bakery")
     make_contact(found, name="Maria Lopez", email="maria@lopez.example", phone="+15550109999")
     make_source(found, brand="Visa", last4="4242", source_token="pm_maria", customer_token="cus_maria")
-    ServiceLine.objects.create(account=found, ipv4="203.0.113.8/29", ipv6="2001:db8:17::/56", radius_username="rosa.k")
+    ServiceLine.objects.create(
+        account=found, ipv4="203.0.113.8/29", ipv6="2001:db8:17::/56", radius_username="rosa.k",
+        mac="4C5E.0C12.AB9F",
+    )  # fmt: skip
     ServiceLine.objects.create(account=found, ipv4="100.64.3.7", radius_username="AA-BB-CC-00-11-22")
     for number, name in (("10024", "Marta Olsen"), ("10025", "Ole Nielsen")):
         other = make_account(number=number, name=name)
@@ -46,7 +49,8 @@ FROM_A_CALLER = (
         "10023", "lopez bakery", "bakery", "Maria Lopez", "lopez mar", "LOPEZ", "+1 (555) 010-9999", "5550109999",
         "109999", "maria@lopez.example", "MARIA@LOPEZ.EXAMPLE", "@lopez.example", "203.0.113.9", "203.0.113.8/29",
         "2001:db8:17::5", "[2001:db8:17::5]", "100.64.3.7", "100.64.3.", "rosa.k", "ROSA", "aa:bb:cc:00:11:22",
-        "aabb.cc00.1122", "4242", "•••• 4242", "pm_maria", "cus_maria",
+        "aabb.cc00.1122", "4C-5E-0C-12-AB-9F", "4c5e.0c12.ab9f", "4C5E0C12AB9F",
+        "4242", "•••• 4242", "pm_maria", "cus_maria",
 )  # fmt: skip
 
 

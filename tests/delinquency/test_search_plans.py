@@ -32,7 +32,7 @@ PLANS = {
     "maria@lopez.example": {"contact_email_typed"},
     "100.64.3.7": {"line_ipv4_typed"},
     "2001:db8:17::5": {"line_ipv6_typed"},
-    "aa:bb:cc:00:11:22": {"line_user_bare"},
+    "aa:bb:cc:00:11:22": {"line_user_bare", "line_mac_typed"},
     "4242": {"funding_source_last4"},
     "pm_1": {"funding_source_token", "funding_source_customer"},
     "VF-17": {

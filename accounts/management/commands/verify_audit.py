@@ -22,7 +22,10 @@ class Command(command.Command):
         parser.add_argument("--from", dest="from_on", type=command.iso_date, metavar="DATE", help="first day (UTC)")
         parser.add_argument("--to", dest="to_on", type=command.iso_date, metavar="DATE", help="last day (UTC)")
         parser.add_argument(
-            "--head", type=_head, metavar="NUMBER:HASH", help="a head kept elsewhere, which the chain must still have"
+            "--head",
+            type=_head,
+            metavar="[NUMBER:]HASH",
+            help="a head kept elsewhere, such as from an old report mail, which the chain must still have",
         )
 
     def work(self, **options: Any) -> command.Answer:
@@ -44,8 +47,8 @@ class Command(command.Command):
         return command.Answer(document, [said] if verdict.whole else [], findings=not verdict.whole, trouble=trouble)
 
 
-def _head(text: str) -> tuple[int, str]:
-    found = re.fullmatch(r"([1-9]\d{0,17}):([0-9a-f]{64})", text.strip())
+def _head(text: str) -> tuple[int | None, str]:
+    found = re.fullmatch(r"(?:([1-9]\d{0,17}):)?([0-9a-f]{64})", text.strip())
     if not found:
         raise argparse.ArgumentTypeError(f"{text[:90]!r} is no head; write it like 1234:<64 hexadecimal digits>")
-    return int(found[1]), found[2]
+    return int(found[1]) if found[1] else None, found[2]

@@ -18,8 +18,8 @@ class Command(command.Command):
 
     help = (
         "Measure the program as it runs here, on databases of its own on the same server: no account, device, card or"
-        " address of yours is touched, and nothing is left behind. billing: the invoices of a day, beside the least time"
-        " in which the database can write the same rows. restore: seconds from the gateway's report of a payment to the"
+        " address of yours is touched, and nothing is left behind. billing: the invoices of a day, beside the least"
+        " time in which the database can write the same rows. restore: seconds from the gateway's report of a payment to the"
         " device's answer that the line is open, while a sweep is under way on the same device."
     )
 
@@ -55,7 +55,7 @@ def _lines_of_sweep(found: dict[str, Any]) -> list[str]:
     return [
         f"{found['due']} of {found['accounts']} accounts were due; medians of {found['rounds']} rounds:",
         f"  {found['seconds']} s, {found['queries']} statements, {found['messages']} messages, {found['peak_mb']} MB",
-        f"  {found['floor_seconds']} s is the least for the same rows, one statement per table: {found['ratio']} times that",
+        f"  {found['ratio']} times the least for the same rows, one statement per table: {found['floor_seconds']} s",
         f"  {found['idle_seconds']} s where nothing is due any more",
     ]
 

@@ -16,18 +16,23 @@ from .engine import (
     work_on_all,
 )
 from .kinds import KINDS, MassKind, kind_of, register
+from .money_kinds import Reverse
+from .picking import AT_ONCE, few, outcomes_of
 
-for _kind in (Grace(), Hold(), Status(), Waive(), Resend(), HandOver()):
+for _kind in (Grace(), Hold(), Status(), Waive(), Resend(), HandOver(), Reverse()):
     register(_kind)
 
 __all__ = [
+    "AT_ONCE",
     "KINDS",
     "MassKind",
     "cancel",
     "confirm",
+    "few",
     "go_on",
     "kind_of",
     "look_again",
+    "outcomes_of",
     "pause",
     "prepare",
     "try_again",

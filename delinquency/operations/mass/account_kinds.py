@@ -15,7 +15,7 @@ from billing_project.kernel.errors import Refused
 from invoicing.models import Invoice
 from netenforce.models import LineState
 
-from ...extensions import allowances_of
+from ...extensions import allowances_of, days_given
 from ...models import AccountHold, GraceGrant, MassAction, MassItem
 from ..grace import DAYS_AHEAD_MAX, grant_grace, undo_grant
 from ..holds import check_until, end_hold, hold_account
@@ -110,8 +110,9 @@ class Grace:
             if standing.grace_until is not None and standing.grace_until >= until and not (late and lifts):
                 words = f"Account {account.number} has until {standing.grace_until} already."
                 found[account.pk] = left_out(account, "longer_already", words)
-            elif allowances[account.pk].left == 0:
-                found[account.pk] = left_out(account, "grace_limit", allowances[account.pk].refusal(account.number))
+            elif not allowances[account.pk].covers(days := days_given(until, today, standing.grace_until)):
+                words = allowances[account.pk].refusal(account.number, days)
+                found[account.pk] = left_out(account, "grace_limit", words)
             else:
                 freed = chunk.restricted.get(account.pk, 0) if late and lifts else 0
                 stays = late and not lifts

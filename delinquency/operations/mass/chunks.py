@@ -9,7 +9,7 @@ from django.db.models import F
 
 from accounts.models import Account, User
 from billing_project.kernel import clock
-from billing_project.kernel.errors import Refused
+from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.locks import lock_row, lock_rows
 
 from ...models import MassAction, MassItem
@@ -66,6 +66,8 @@ def _finish(action_id: int) -> None:
         action.state, action.looked_at_at = State.READY, clock.now()
     elif action.state == State.RUNNING and not action.items.filter(state=Item.WAITING).exists():
         action.state, action.finished_at = State.DONE, clock.now()
+        if action.undo_of_id is not None:  # what that one comes to is another sum now
+            MassAction.objects.filter(pk=action.undo_of_id).update(outcomes=[])
     action.save(update_fields=["state", "looked_at_at", "finished_at"])
 
 
@@ -164,10 +166,13 @@ def _carry_out(action: MassAction, items: Sequence[MassItem]) -> None:
         item.decided_at = moment
     MassItem.objects.bulk_update(items, ENDED)
     ends = [item.state for item in items]
-    MassAction.objects.filter(pk=action.pk).update(
+    # Whoever cancels and then undoes must find all that was done: a chunk that ends after the cancelling is taken back.
+    counted = MassAction.objects.filter(pk=action.pk, state__in=(State.RUNNING, State.PAUSED)).update(
         done=F("done") + ends.count(Item.DONE), failed=F("failed") + ends.count(Item.FAILED),
         changed=F("changed") + ends.count(Item.EXCLUDED),
     )  # fmt: skip
+    if not counted:
+        raise StaleState(f"{action} was cancelled while a chunk of it was done; the chunk is taken back.")
 
 
 def _do(kind: MassKind, item: MassItem, verdict: Verdict, action: MassAction, by: User) -> None:

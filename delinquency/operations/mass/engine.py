@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import EmptyResultSet
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
@@ -22,14 +21,17 @@ from billing_project.kernel.moves import check_move
 from billing_project.kernel.nudge import nudge
 
 from ...models import MassAction, MassItem
+from . import picking
 from .chunks import work_on_chunk
 from .kinds import KINDS, check_right, kind_of
 
 logger = logging.getLogger(__name__)
 
-State = MassAction.State
-AT_WORK = (State.COUNTING, State.RUNNING)
+State, From = MassAction.State, MassAction.From
+TASK = "delinquency.mass_action"
+AT_WORK = (State.PICKING, State.COUNTING, State.RUNNING)
 MOVES: Mapping[str, set[str]] = {
+    State.PICKING: {State.COUNTING, State.READY, State.RUNNING, State.CANCELLED},
     State.COUNTING: {State.READY, State.CANCELLED},
     State.READY: {State.RUNNING, State.COUNTING, State.CANCELLED},
     State.RUNNING: {State.PAUSED, State.DONE, State.CANCELLED},
@@ -41,8 +43,6 @@ SECONDS_AT_ONCE, SECONDS_MAX = 1.5, 20.0
 # What was looked at longer ago no longer shows what would happen.
 STALE_AFTER = timedelta(hours=24)
 REASON_LENGTH = 200
-# A million items are one statement, which takes longer than a page usually may; the limit ends with the transaction.
-LONGER = "SELECT set_config('statement_timeout', '300s', true)"
 
 
 def prepare(
@@ -56,8 +56,8 @@ def prepare(
 ) -> MassAction:
     """Begin to look at rows to which something is to be done; nothing is done yet.
 
-    The rows never pass through the program: the database writes an item for each. Raises Refused for who may not do
-    this to many, and where nothing is chosen.
+    The rows never pass through the program: the database writes an item for each; where they are many a worker has it
+    do so, and this answers at once. Raises Refused for who may not do this to many, and where nothing is chosen.
     """
     check_right(KINDS[kind], by)
     with transaction.atomic():
@@ -65,10 +65,14 @@ def prepare(
             kind=kind, parameters=dict(parameters or {}), chosen=dict(chosen or {}), chosen_words=chosen_words[:300],
             asked_by=by,
         )  # fmt: skip
-        action.total = _write_items(action, rows)
-        if not action.total:
-            raise Refused("nothing_chosen", "Nothing is chosen; choose at least one, or widen the search.")
-        action.save(update_fields=["total"])
+        if picking.few(rows) is None:
+            picking.keep_query(action, rows)
+            picking.begin(action, From.LIST, until=action.pick_until)
+        else:
+            action.total = picking.pick_all(action, rows)
+            if not action.total:
+                raise Refused("nothing_chosen", "Nothing is chosen; choose at least one, or widen the search.")
+        action.save()
     return _begin(action)
 
 
@@ -100,8 +104,12 @@ def look_again(action: MassAction, *, by: User) -> MassAction:
         check_move(MOVES, locked.state, State.COUNTING)
         if locked.undo_of_id is not None:
             raise Refused("undo_is_fixed", "What an undoing takes back is fixed; there is nothing to look at again.")
-        locked.items.update(state=MassItem.State.NEW)
-        locked.state, locked.looked_at, locked.to_do, locked.looked_at_at = State.COUNTING, 0, 0, None
+        locked.looked_at, locked.to_do, locked.looked_at_at, locked.outcomes = 0, 0, None, []
+        if locked.total > picking.AT_ONCE:
+            picking.begin(locked, From.AGAIN)
+        else:
+            locked.items.update(state=MassItem.State.NEW)
+            locked.state = State.COUNTING
         locked.save()
     return _begin(locked)
 
@@ -133,8 +141,10 @@ def cancel(action: MassAction) -> MassAction:
     """Leave the rest undone; what was done already stays, and can be undone where that is possible."""
     locked = lock_row(MassAction.objects.all(), action.pk)
     check_move(MOVES, locked.state, State.CANCELLED)
-    locked.state, locked.finished_at = State.CANCELLED, clock.now()
-    locked.save(update_fields=["state", "finished_at"])
+    locked.state, locked.finished_at, locked.outcomes = State.CANCELLED, clock.now(), []
+    locked.save(update_fields=["state", "finished_at", "outcomes"])
+    if locked.total > picking.AT_ONCE:
+        nudge(TASK, locked.pk)  # what it comes to is added up by a worker
     return locked
 
 
@@ -145,14 +155,17 @@ def try_again(action: MassAction, *, by: User) -> MassAction:
         locked = lock_row(MassAction.objects.all(), action.pk)
         if locked.state != State.DONE:
             raise StaleState(f"It is {locked.get_state_display()}; what failed can be tried again when it is done.")
-        count = locked.items.filter(state=MassItem.State.FAILED).update(
-            state=MassItem.State.WAITING, reason="", code=""
-        )
-        if not count:
+        if not locked.failed:
             raise Refused("none_failed", "None of them failed.")
-        locked.failed -= count
         locked.confirmed_by, locked.finished_at = by, None
-        _go(locked)
+        if locked.failed > picking.AT_ONCE:
+            _go(locked)
+            picking.begin(locked, From.FAILED)
+            locked.save()
+        else:
+            rows = locked.items.filter(state=MassItem.State.FAILED)
+            locked.failed -= rows.update(state=MassItem.State.WAITING, reason="", code="")
+            _go(locked)
     return _begin(locked)
 
 
@@ -175,12 +188,14 @@ def undo(action: MassAction, *, reason: str, by: User) -> MassAction:
             kind=locked.kind, undo_of=locked, asked_by=by, reason=reason.strip()[:REASON_LENGTH],
             parameters=locked.parameters, chosen_words=f"what action {locked.pk} did",
         )  # fmt: skip
-        total = _write_undo_items(back, locked)
-        back.total = back.looked_at = back.to_do = total
         back.state, back.looked_at_at = State.READY, clock.now()
+        if locked.done <= picking.AT_ONCE:
+            back.total = back.looked_at = back.to_do = picking.pick_undone(back)
         if not kind.is_money:
             back.confirmed_by, back.started_at = by, clock.now()
             _go(back)
+        if locked.done > picking.AT_ONCE:
+            picking.begin(back, From.UNDONE)
         back.save()
     return _begin(back)
 
@@ -194,7 +209,7 @@ def why_not_undone(action: MassAction) -> str:
         return "It is not finished; cancel it first, then undo what was done."
     if not kind.undoes:
         return kind.undo_words
-    if action.undone_by.filter(state__in=(State.COUNTING, State.READY, State.RUNNING, State.PAUSED)).exists():
+    if action.undone_by.filter(state__in=(*AT_WORK, State.READY, State.PAUSED)).exists():
         return "It is being undone already."
     finished = action.finished_at or clock.now()
     if kind.undo_within is not None and clock.now() - finished > kind.undo_within:
@@ -213,68 +228,38 @@ def work_on(action_id: int, *, seconds_max: float = SECONDS_MAX) -> int:
     done, until = 0, clock.monotonic() + seconds_max
     while True:
         try:
-            found = work_on_chunk(action_id)
+            found = picking.pick_chunk(action_id) or work_on_chunk(action_id)
         except StaleState as busy:
             logger.info("action %d waits: %s", action_id, busy)
             return done
         if not found:
+            picking.sum_up(action_id)
             return done
         done += found
         if clock.monotonic() > until:
-            nudge("delinquency.mass_action", action_id)
+            nudge(TASK, action_id)
             return done
 
 
 def work_on_all() -> int:
     """Take up every action that is not finished: what a lost wake-up or a killed worker left."""
     waiting = MassAction.objects.filter(state__in=AT_WORK).order_by("pk")
-    return sum(work_on(pk) for pk in waiting.values_list("pk", flat=True))
+    done = sum(work_on(pk) for pk in list(waiting.values_list("pk", flat=True)))
+    for pk in list(picking.needing_sums().values_list("pk", flat=True)):
+        picking.sum_up(pk)
+    return done
 
 
 def _go(action: MassAction) -> None:
     """Set a locked action to work from here on."""
-    action.state, action.paused_why = State.RUNNING, ""
+    action.state, action.paused_why, action.outcomes = State.RUNNING, "", []
     action.resumed_at, action.resumed_from = clock.now(), action.dealt_with
     action.save()
 
 
 def _begin(action: MassAction) -> MassAction:
-    if action.state in AT_WORK:
+    if action.state == State.PICKING:
+        nudge(TASK, action.pk)
+    elif action.state in AT_WORK:
         work_on(action.pk, seconds_max=SECONDS_AT_ONCE)
     return MassAction.objects.select_related("undo_of").get(pk=action.pk)
-
-
-_COLUMNS = (
-    "action_id, object_id, account_id, state, label, code, reason, before, amount, currency, notices, lines, effect,"
-    " undoes_id"
-)
-
-
-def _write_items(action: MassAction, rows: QuerySet[Any]) -> int:
-    """Write an item for each row, in one statement in the database; return how many."""
-    try:
-        chosen, given = rows.order_by().values("pk").query.sql_with_params()
-    except EmptyResultSet:
-        return 0
-    words = (
-        f"INSERT INTO delinquency_massitem ({_COLUMNS})"  # noqa: S608 - made of our own words; values are bound
-        " SELECT DISTINCT %s::bigint, chosen.pk, NULL::bigint, 'new', '', '', '', '{}'::jsonb, NULL::numeric, '', 0, 0,"
-        f" '', NULL::bigint FROM ({chosen}) AS chosen(pk) ORDER BY chosen.pk"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(LONGER)
-        cursor.execute(words, [action.pk, *given])
-        return int(cursor.rowcount)
-
-
-def _write_undo_items(back: MassAction, action: MassAction) -> int:
-    """Write an item for each that was done, to be undone; return how many."""
-    words = (
-        f"INSERT INTO delinquency_massitem ({_COLUMNS})"  # noqa: S608 - made of our own words; values are bound
-        " SELECT %s, object_id, account_id, 'waiting', label, '', '', '{}'::jsonb, amount, currency, 0, lines, '', id"
-        " FROM delinquency_massitem WHERE action_id = %s AND state = 'done' ORDER BY id"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(LONGER)
-        cursor.execute(words, [back.pk, action.pk])
-        return int(cursor.rowcount)

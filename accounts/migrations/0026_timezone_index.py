@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0021_audit_triggers'),
+        ('accounts', '0025_presence'),
     ]
 
     operations = [

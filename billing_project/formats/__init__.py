@@ -1,0 +1,1 @@
+"""How days and times are written where nothing else says it; Django finds these by language."""
