@@ -53,7 +53,7 @@ def test_what_is_beyond_its_bar_is_a_finding(changes: dict[str, Any], slow: bool
     assert benchmark.too_slow(found | changes) is slow
 
 
-@pytest.mark.parametrize("arguments", [("billing",), ("restore", "--accounts", "0"), ("restore", "--accounts", "x")])
+@pytest.mark.parametrize("arguments", [("sending",), ("restore", "--accounts", "0"), ("billing", "--due", "x")])
 def test_what_cannot_be_measured_is_a_wrong_argument(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError) as refused:
         call_command("benchmark", *arguments)
@@ -90,3 +90,27 @@ def test_payers_are_back_while_a_sweep_runs_and_the_database_is_gone_afterwards(
     with connection.cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, 'billing_trial')")
         assert cursor.fetchall() == []
+
+
+@pytest.mark.server
+@pytest.mark.django_db(transaction=True)
+def test_billing_is_measured_beside_the_least_for_the_same_rows_and_nothing_stays_behind() -> None:
+    found = command_json("billing", "--accounts", "90", "--due", "30", "--rounds", "1", "--workers", "2")
+    assert (found["accounts"], found["due"], found["rounds"]) == (90, 30, 1)
+    assert {table: count for table, count in found["rows"].items() if count > 1} == {
+        "delinquency_standing": 30, "invoicing_billingparameters": 30, "invoicing_historicalbillingparameters": 30,
+        "invoicing_invoice": 30, "invoicing_invoiceline": 90, "invoicing_ledgerentry": 30,
+    }  # fmt: skip
+    assert found["seconds"] > 0 < found["floor_seconds"]
+    assert found["messages"] <= 30 / 500 + 10
+    assert not Account.objects.exists()
+
+
+def command_json(*arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "benchmark", *arguments, "--json"],
+        cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
