@@ -12,7 +12,7 @@ from accounts.models import User
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.nudge import nudge
-from invoicing.due import count_due
+from invoicing.due import Due
 from invoicing.sweep import BillingResult, bill
 
 from .models import RunRequest
@@ -154,7 +154,7 @@ def _check(progress: Progress) -> tuple[str, dict[str, Any]]:
 
 def _bill(run: int, progress: Progress) -> tuple[str, dict[str, Any], RunRequest.State]:
     now = clock.now()
-    total = count_due(now)
+    total = Due(now).count()
     progress(0, total)
 
     def goes_on(found: BillingResult) -> bool:
@@ -167,7 +167,7 @@ def _bill(run: int, progress: Progress) -> tuple[str, dict[str, Any], RunRequest
     if found.held_bills:
         words += f" The airbag holds {len(found.held_bills):,} bills: decide about them under “Held by the airbag”."
     if found.is_stopped:
-        left = count_due(now)
+        left = Due(now).count()
         words = f"Stopped. {found.invoices_issued:,} invoices issued; {left:,} bills are left for the next run."
     return words, {}, State.STOPPED if found.is_stopped else State.DONE
 

@@ -6,9 +6,10 @@ that are there already.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from django.db.models import QuerySet
 
@@ -26,56 +27,57 @@ Chunk = tuple[Group, list[int]]
 _instant = lru_cache(maxsize=4096)(issue_instant)
 
 
-def due_chunks(
-    at: datetime, *, account_number: str | None = None, zones: Collection[str] | None = None
-) -> Iterator[Chunk]:
-    """Walk the accounts that a billing tick has to bill, in chunks of one bill date and zone, oldest date first.
+@dataclass(frozen=True)
+class Due:
+    """What a billing tick has to do as of an instant; for one account, or for those of some zones, if so named."""
 
-    It goes on while others bill: what is billed meanwhile is not met again, and an account that missed several dates is
-    met once for each, in order.
-    """
-    for rows, bill_on in _dates(at, account_number, zones):
-        yield from _of_date(rows, bill_on)
+    at: datetime
+    account_number: str | None = None
+    zones: Collection[str] | None = None
 
+    def chunks(self) -> Iterator[Chunk]:
+        """Walk the accounts to bill, in chunks of one bill date and zone, oldest date first.
 
-def count_due(at: datetime) -> int:
-    """Return how many bills a tick has to issue; of an account with several dates only the first is known as yet."""
-    return sum(rows.count() for rows, _ in _dates(at, None, None))
+        It goes on while others bill: what is billed meanwhile is not met again, and an account that missed several
+        dates is met once for each, in order.
+        """
+        for rows, bill_on in self._dates():
+            yield from _of_date(rows, bill_on)
 
+    def count(self) -> int:
+        """Return how many bills there are; of an account with several dates only the first is known as yet."""
+        return sum(rows.count() for rows, _ in self._dates())
 
-def _dates(
-    at: datetime, account_number: str | None, zones: Collection[str] | None
-) -> Iterator[tuple["QuerySet[BillingParameters]", date]]:
-    """Yield each bill date that has come for somebody, with the terms of those for whom it has.
+    def waiting(self) -> Iterator[tuple[int, str, date]]:
+        """Yield account, number and the bill date that has come, where daily billing is off: a clerk decides (G10)."""
+        rows = self._rows().filter(daily_billing=False, next_bill_on__lte=self.at.date() + timedelta(days=1))
+        if self.zones is not None:
+            rows = rows.filter(account__timezone__in=self.zones)
+        fields = ("account_id", "account__number", "next_bill_on", "account__timezone")
+        for account_id, number, bill_on, zone in rows.order_by("account_id").values_list(*fields):
+            if bill_on is not None and _instant(bill_on, zone) <= self.at:
+                yield account_id, number, bill_on
 
-    Each is looked up when it is its turn: what was billed for one may be due for the next.
-    """
-    rows = billable().filter(daily_billing=True)
-    if account_number is not None:
-        rows = rows.filter(account__number=account_number)
-    newest = {zone: newest_date(at, zone) for zone in (zones_in_use() if zones is None else zones)}
-    after = date.min
-    while (bill_on := _next_date(rows, after, newest)) is not None:
-        own = rows.filter(next_bill_on=bill_on)
-        if zones is not None or bill_on > min(newest.values()):
-            own = own.filter(account__timezone__in=[zone for zone, last_on in newest.items() if last_on >= bill_on])
-        yield own, bill_on
-        after = bill_on
+    @cached_property
+    def newest(self) -> dict[str, date]:
+        """Return the newest bill date that has come, by zone."""
+        return {zone: newest_date(self.at, zone) for zone in (zones_in_use() if self.zones is None else self.zones)}
 
+    def _rows(self) -> "QuerySet[BillingParameters]":
+        return billable() if self.account_number is None else billable().filter(account__number=self.account_number)
 
-def waiting_dates(
-    at: datetime, *, account_number: str | None = None, zones: Collection[str] | None = None
-) -> Iterator[tuple[int, str, date]]:
-    """Yield account, its number, and the bill date that has come, where daily billing is off: a clerk decides (G10)."""
-    rows = billable().filter(daily_billing=False, next_bill_on__lte=at.date() + timedelta(days=1))
-    if account_number is not None:
-        rows = rows.filter(account__number=account_number)
-    if zones is not None:
-        rows = rows.filter(account__timezone__in=zones)
-    fields = ("account_id", "account__number", "next_bill_on", "account__timezone")
-    for account_id, number, bill_on, zone in rows.order_by("account_id").values_list(*fields):
-        if bill_on is not None and _instant(bill_on, zone) <= at:
-            yield account_id, number, bill_on
+    def _dates(self) -> Iterator[tuple["QuerySet[BillingParameters]", date]]:
+        """Yield each bill date that has come for somebody, with the terms of those for whom it has.
+
+        Each is looked up when it is its turn: what was billed for one may be due for the next.
+        """
+        rows, newest, after = self._rows().filter(daily_billing=True), self.newest, date.min
+        while newest and (bill_on := _next_date(rows, after, max(newest.values()))) is not None:
+            own = rows.filter(next_bill_on=bill_on)
+            if self.zones is not None or bill_on > min(newest.values()):
+                own = own.filter(account__timezone__in=[zone for zone, last in newest.items() if last >= bill_on])
+            yield own, bill_on
+            after = bill_on
 
 
 def billable() -> "QuerySet[BillingParameters]":
@@ -93,11 +95,9 @@ def newest_date(at: datetime, zone: str) -> date:
     return day
 
 
-def _next_date(rows: "QuerySet[BillingParameters]", after: date, newest: Mapping[str, date]) -> date | None:
-    """Return the first bill date after one that has come in any zone and that somebody has."""
-    if not newest:
-        return None
-    dates = rows.filter(next_bill_on__gt=after, next_bill_on__lte=max(newest.values()))
+def _next_date(rows: "QuerySet[BillingParameters]", after: date, until: date) -> date | None:
+    """Return the first bill date after one, and not after another, that somebody has."""
+    dates = rows.filter(next_bill_on__gt=after, next_bill_on__lte=until)
     return dates.order_by("next_bill_on").values_list("next_bill_on", flat=True).first()
 
 

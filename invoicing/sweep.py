@@ -8,16 +8,17 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import F
 
 from accounts.models import Account, Attention
 from accounts.operations import AttentionRequest, park_account, raise_attentions
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused, StaleState
-from billing_project.kernel.locks import lock_free
+from billing_project.kernel.locks import lock_free, lock_row
+from billing_project.kernel.nudge import nudge
 
-from .due import Chunk, due_chunks, waiting_dates
+from .due import Due
 from .models import BillingRun
 from .operations.issue import IssuedInvoice, Outcome, issue_for, issue_instant
 from .operations.preview import PlannedBill, preview
@@ -27,6 +28,8 @@ from .signals import about_to_bill, billing_planned
 logger = logging.getLogger(__name__)
 
 TRIES = 3
+# So many bills are worth waking other workers for.
+SHARED_FROM = 5000
 # If this many accounts fail, and no other succeeds, none of them is to blame.
 MANY = 10
 # SQLSTATEs after which the same transaction may simply be done again: serialization failure, deadlock.
@@ -99,6 +102,9 @@ class BillingResult:
         }
 
 
+GoesOn = Callable[[BillingResult], bool]
+
+
 def bill(
     at: datetime,
     *,
@@ -108,7 +114,7 @@ def bill(
     recorded: bool = True,
     guarded: bool = True,
     is_listed: bool = True,
-    goes_on: Callable[[BillingResult], bool] | None = None,
+    goes_on: GoesOn | None = None,
 ) -> BillingResult:
     """Do one billing tick as of an instant: issue what is due, oldest bill date first.
 
@@ -132,27 +138,35 @@ def bill(
     else:
         run, made = BillingRun.objects.get_or_create(tick_at=result.tick_at)
         result.already_run = not made and run.finished_at is not None
-        _tick(due, result, goes_on)
+        _tick(due, result, goes_on, is_shared=True)
         _finish(run, result)
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Whom a tick is for, and as of when."""
-
-    at: datetime
-    account_number: str | None
-    zones: Collection[str] | None
-
-    def chunks(self) -> Iterator[Chunk]:
-        """Walk those to bill."""
-        return due_chunks(self.at, account_number=self.account_number, zones=self.zones)
+def share(at: datetime, tick_at: datetime) -> BillingResult:
+    """Take part in a billing tick that another worker has begun, and has compared with the usual; add to its row."""
+    result = BillingResult(tick_at, is_listed=False)
+    _walk(Due(at), result, set(), None)
+    _finish(BillingRun.objects.get(tick_at=tick_at), result)
+    return result
 
 
-def _tick(due: Due, result: BillingResult, goes_on: Callable[[BillingResult], bool] | None) -> None:
+def _tick(due: Due, result: BillingResult, goes_on: GoesOn | None, *, is_shared: bool = False) -> None:
     _raise_waiting(due, result)
     held = _hold_back(due, result) if result.guarded else set()
+    if is_shared and not held:
+        _call_for_help(due, result)
+    _walk(due, result, held, goes_on)
+
+
+def _call_for_help(due: Due, result: BillingResult) -> None:
+    """Wake other workers for a large tick, if there are any; those that come late find less to do, or nothing."""
+    if settings.SWEEP_WORKERS > 1 and due.count() >= SHARED_FROM:
+        for _ in range(settings.SWEEP_WORKERS - 1):
+            nudge("invoicing.share_tick", due.at.isoformat(), result.tick_at.isoformat())
+
+
+def _walk(due: Due, result: BillingResult, held: Collection[tuple[int, date]], goes_on: GoesOn | None) -> None:
     # The first walk passes over accounts that somebody else has at the moment; the second waits for them.
     for busy_too in (False, True):
         for (bill_on, zone), account_ids in due.chunks():
@@ -182,7 +196,7 @@ def _hold_back(due: Due, result: BillingResult) -> Collection[tuple[int, date]]:
 
 def _raise_waiting(due: Due, result: BillingResult) -> None:
     """Show the clerks the bill dates that wait for them."""
-    waiting = list(waiting_dates(due.at, account_number=due.account_number, zones=due.zones))
+    waiting = list(due.waiting())
     result.accounts_looked_at += len(waiting)
     result.waiting = [number for _, number, _ in waiting]
     keys = [waiting_key(account_id, bill_on) for account_id, _, bill_on in waiting]
@@ -265,16 +279,18 @@ def _named_in(answers: Iterable[Any], what: str) -> Collection[int]:
     return {key for answer in answers if isinstance(answer, dict) for key in answer.get(what, ())}
 
 
+@transaction.atomic
 def _finish(run: BillingRun, result: BillingResult) -> None:
-    BillingRun.objects.filter(pk=run.pk).update(
-        finished_at=clock.now(),
-        accounts_looked_at=F("accounts_looked_at") + result.accounts_looked_at,
-        invoices_issued=F("invoices_issued") + result.invoices_issued,
-        amount_issued=F("amount_issued") + result.amount,
-        dates_moved=F("dates_moved") + result.dates_moved,
-        parked=F("parked") + len(result.parked),
-        log=_log(run, result),
-    )
+    """Add what was done to the row of the tick; several workers may have taken part in it."""
+    row = lock_row(BillingRun.objects.all(), run.pk)
+    row.finished_at = clock.now()
+    row.accounts_looked_at += result.accounts_looked_at
+    row.invoices_issued += result.invoices_issued
+    row.amount_issued += result.amount
+    row.dates_moved += result.dates_moved
+    row.parked += len(result.parked)
+    row.log = _log(row, result)
+    row.save()
 
 
 def _log(run: BillingRun, result: BillingResult) -> str:

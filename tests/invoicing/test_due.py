@@ -1,6 +1,8 @@
 """Whose bill date has come: walked in order, in each zone at its own time, and found by index (X11, A34)."""
 
 from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -9,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.locks import lock_free
+from billing_project.kernel.nudge import recorded
 from invoicing import due, sweep
-from invoicing.models import BillingParameters, Invoice
+from invoicing.models import BillingParameters, BillingRun, Invoice
 from invoicing.sweep import bill
+from invoicing.tasks import share_tick
 from tests.factories import NEW_YORK, bill_by, instant, make_account
 
 from .test_concurrency import at_once
@@ -24,7 +28,7 @@ FIRST = instant("2026-03-01 00:05")
 
 def walked(at: object = FIRST, **scope: object) -> list[tuple[str, str, list[str]]]:
     numbers = dict(Account.objects.values_list("pk", "number"))
-    chunks = due.due_chunks(at, **scope)  # type: ignore[arg-type]
+    chunks = due.Due(at, **scope).chunks()  # type: ignore[arg-type]
     return [(str(bill_on), zone, [numbers[key] for key in ids]) for (bill_on, zone), ids in chunks]
 
 
@@ -42,7 +46,7 @@ def test_a_date_that_has_come_in_some_zones_is_walked_for_those_alone() -> None:
     assert walked(instant("2026-03-01 10:04")) == first
     assert walked(zones=[TOKYO]) == first[2:]
     assert walked(account_number="a") == first[:1]
-    assert due.count_due(FIRST) == 3
+    assert due.Due(FIRST).count() == 3
 
 
 def test_whoever_is_parked_closed_without_billing_or_billed_by_hand_is_not_walked() -> None:
@@ -53,7 +57,7 @@ def test_whoever_is_parked_closed_without_billing_or_billed_by_hand_is_not_walke
     Account.objects.filter(pk=accounts[0].pk).update(parked_at=FIRST, parked_why="odd")
     Account.objects.filter(pk=accounts[1].pk).update(closed_on=date(2026, 2, 1))
     assert walked() == [("2026-03-01", NEW_YORK, [accounts[2].number])]
-    assert list(due.waiting_dates(FIRST)) == [(accounts[3].pk, accounts[3].number, date(2026, 3, 1))]
+    assert list(due.Due(FIRST).waiting()) == [(accounts[3].pk, accounts[3].number, date(2026, 3, 1))]
 
 
 def test_pages_and_chunks_leave_nobody_out_and_name_nobody_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,8 +100,8 @@ def test_what_is_due_is_found_by_index_and_where_nothing_is_due_a_tick_asks_a_ha
     bill_by(make_account(), "2026-03-01")
     many_terms(20_000)
     with CaptureQueriesContext(connection) as captured:
-        assert due.count_due(FIRST) == 401
-        list(due.due_chunks(FIRST))
+        assert due.Due(FIRST).count() == 401
+        list(due.Due(FIRST).chunks())
     for query in captured.captured_queries:
         if "invoicing_billingparameters" not in query["sql"]:
             continue
@@ -135,3 +139,29 @@ def test_an_account_that_somebody_holds_is_passed_over_at_first_and_billed_when_
     assert walks == [{accounts[0].pk, accounts[2].pk}]
     assert told[0] == [accounts[0].pk, accounts[2].pk]
     assert Invoice.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_large_tick_calls_for_other_workers_and_each_adds_what_it_did_to_its_row(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.SWEEP_WORKERS = 3
+    monkeypatch.setattr(sweep, "SHARED_FROM", 4)
+    monkeypatch.setattr(due, "CHUNK", 2)
+    for _ in range(3):
+        bill_by(make_account(), "2026-03-01")
+    with recorded() as nudges:
+        assert bill(FIRST).invoices_issued == 3
+    assert [name for name, _ in nudges if name == "invoicing.share_tick"] == []
+    for _ in range(6):
+        bill_by(make_account(), "2026-04-01", price="10.00")
+    at = instant("2026-04-01 00:05")
+    with recorded() as nudges:
+        first = bill(at, goes_on=lambda _: False)  # a worker that ends after one chunk
+    calls = [arguments for name, arguments in nudges if name == "invoicing.share_tick"]
+    assert calls == [(at.isoformat(), at.isoformat())] * 2
+    shares = at_once(*(lambda: share_tick(*calls[0]) for _ in calls))
+    assert first.bills_done + sum(shares) == 9
+    run = BillingRun.objects.get(tick_at=at)
+    assert (run.invoices_issued, run.amount_issued) == (9, 3 * Decimal("86.80") + 6 * Decimal("10.00"))
+    assert sorted(Invoice.objects.values_list("number", flat=True)) == [f"VF-{n:06d}" for n in range(1, 13)]
