@@ -32,6 +32,10 @@ class Sweep(Protocol):
     def run(self) -> Callable[[], int]:
         """Return what does the sweep and returns how many accounts it did something for."""
 
+    @property
+    def by_saves(self) -> Callable[[], int] | None:
+        """Return what does some of it by the book, and returns for how many; None where there is no such thing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -45,11 +49,35 @@ class Run:
     done: int
 
 
-def measure(sweep: Sweep, accounts: int, *, due: int, rounds: int, workers: int, advance: Callable[[], None]) -> Any:
+# The same number due among so many times fewer accounts: what the run costs beyond what is due.
+FEWER = (10, 100)
+
+
+def measure(
+    sweep: Sweep, accounts: int, *, due: int, rounds: int, workers: int, advance: Callable[[], None]
+) -> dict[str, Any]:
     """Return the figures of a sweep, as the contract names them; medians of the rounds.
 
-    Raises Refused if the sweep did not do what was due.
+    Where enough accounts are not due, it is also measured with fewer of those (``growth``). Raises Refused if the sweep
+    did not do what was due.
     """
+    figures = _measure(sweep, accounts, due=due, rounds=rounds, workers=workers, advance=advance)
+    for times in FEWER:
+        if due * times <= accounts:
+            fewer = _measure(sweep, accounts // times, due=due, rounds=rounds, workers=workers, advance=advance)
+            figures[f"seconds_{times}_times_fewer"] = fewer["seconds"]
+            figures["growth"] = round(figures["seconds"] / fewer["seconds"], 2)
+    return figures
+
+
+def rounds_of(accounts: int, due: int, rounds: int) -> int:
+    """Return how many rounds there will be in all."""
+    return rounds * (1 + sum(due * times <= accounts for times in FEWER))
+
+
+def _measure(
+    sweep: Sweep, accounts: int, *, due: int, rounds: int, workers: int, advance: Callable[[], None]
+) -> dict[str, Any]:
     trial = import_module(settings.TRIAL)
     with trial.scratch_database() as database:
         sweep.prepare(accounts, due, database)
@@ -65,7 +93,12 @@ def measure(sweep: Sweep, accounts: int, *, due: int, rounds: int, workers: int,
             with trial.copy_of(database, "floor"):
                 found.append((run, floor.write_again(written)))
             advance()
-    return _figures(accounts, due, found, {one.table: one.rows for one in written})
+        figures = _figures(accounts, due, found, {one.table: one.rows for one in written})
+        if sweep.by_saves is not None:
+            with trial.copy_of(database, "saves"):
+                slow = timed(sweep.by_saves)
+            figures["times_faster_than_saves"] = round(slow.seconds / slow.done * due / figures["seconds"], 1)
+    return figures
 
 
 def _figures(accounts: int, due: int, found: list[tuple[Run, float]], rows: dict[str, int]) -> dict[str, Any]:
