@@ -13,12 +13,13 @@ from accounts.models.second_person import SecondPersonRequest
 
 from .base import BAD, GOOD, QUIET, WARN, ReadOnlyAdmin, admin_link, local_time, number_of, staff_user, state_badge
 from .confirm import ReasonForm, confirm_one
+from .field_help import DeskForm
 
 TONES = {"waiting": WARN, "approved": GOOD, "refused": BAD, "withdrawn": QUIET}
 State = SecondPersonRequest.State
 
 
-class NoteForm(forms.Form):
+class NoteForm(DeskForm):
     """Ask for a word to it, if there is one to say."""
 
     note = forms.CharField(label="Note", required=False, max_length=200, help_text="Kept with the decision.")

@@ -15,7 +15,8 @@ from tests.staff_codes import LOGIN, PASSWORD, code_of, give_phone, hire, is_in,
 
 pytestmark = pytest.mark.django_db
 FORM = {"username": "ann", "first_name": "", "last_name": "", "email": "", "is_active": "on", "is_staff": "on",
-        "sessions-TOTAL_FORMS": 0, "sessions-INITIAL_FORMS": 0}  # fmt: skip
+        "sessions-TOTAL_FORMS": 0, "sessions-INITIAL_FORMS": 0,
+        "last_code-TOTAL_FORMS": 0, "last_code-INITIAL_FORMS": 0}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -146,7 +146,7 @@ def test_a9_at_the_limit_the_button_asks_a_second_person_and_nothing_changes_bef
     [
         ({"until_on": "2026-01-20", "reason": "x"}, "is not after today"),
         ({"until_on": "2026-01-26", "preset": "other"}, "Say why the account gets more time"),
-        ({"until_on": "", "reason": "x"}, "required"),
+        ({"until_on": "", "reason": "x"}, "Fill this in"),
     ],
 )
 def test_bad_input_is_refused_in_words(sent: dict[str, str], said: str) -> None:

@@ -18,7 +18,7 @@ from billing_project.kernel.errors import Refused
 from delinquency.models import MassAction
 from delinquency.operations import mass
 from tests.backoffice import make_customer, make_version, staff_client
-from tests.factories import instant, make_account, make_contact, make_staff
+from tests.factories import allow_grace, instant, make_account, make_contact, make_staff
 
 pytestmark = pytest.mark.django_db
 NOON = instant("2026-01-18 12:00")
@@ -38,8 +38,8 @@ def _now() -> Iterator[None]:
 @pytest.fixture
 def casey() -> User:
     """Return a clerk who may do all of this."""
-    rights = ("set_status", "mass_grace", "add_gracegrant", "send_notice", "grant_beyond_limit")
-    return make_staff("casey", "view_account", *rights)
+    rights = ("set_status", "mass_grace", "add_gracegrant", "send_notice")
+    return allow_grace(make_staff("casey", "view_account", *rights))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from delinquency.operations.desk_replies import Then, customer_wrote, reply, usu
 from delinquency.operations.desk_shipped import ensure_desk
 from delinquency.operations.desk_texts import check_text, filled
 from tests.backoffice import make_invoice
-from tests.factories import instant, make_account, make_contact, make_staff
+from tests.factories import allow_grace, instant, make_account, make_contact, make_staff
 from tests.worlds import Story, sonar
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def monday() -> Iterator[None]:
 
 @pytest.fixture
 def casey() -> User:
-    return make_staff("casey", *ALL, first_name="Casey", last_name="Clerk")
+    return allow_grace(make_staff("casey", *ALL, first_name="Casey", last_name="Clerk"))
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_the_page_tells_what_an_amount_pays_and_whether_it_restores_service(acco
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"amount": "0.00"}, "greater than or equal to 0.01"), ({"amount": "1.001"}, "2 decimal places"),
+        ({"amount": "0.00"}, "The least is 0.01"), ({"amount": "1.001"}, "at most 2 digits after the point"),
         ({"received_on": "2999-01-01"}, "still to come"), ({"received_on": "1999-12-31"}, "was opened on"),
         ({"amount": "1000.00"}, "more than the 100.00"), ({"reference": "4242 4242 4242 4242"}, "card number"),
     ],

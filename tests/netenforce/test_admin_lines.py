@@ -113,7 +113,7 @@ def test_support_releases_within_its_limit_and_is_told_where_it_ends(line: Servi
     text = client.get(path).content.decode()
     assert "You may give up to 24 hours, 2 in 30 days for one account." in text
     text = client.post(path, {"hours": "169", "reason": "Storm"}).content.decode()
-    assert "less than or equal to 168" in text
+    assert "The most is 168" in text
     assert not PaymentWindow.objects.exists()
     text = client.post(path, {"hours": "24", "reason": "Storm"}, follow=True).content.decode()
     window = PaymentWindow.objects.get()

@@ -104,7 +104,9 @@ def test_what_can_be_no_line_is_never_sent(fake: WebhookFake, address: str, leve
 @pytest.mark.parametrize("fault", ["slam", "drop_before", "drop_after", "hang_after", "cut", "drip"])
 def test_a_change_without_an_answer_is_unknown_and_doing_it_again_is_harmless(fake: WebhookFake, fault: str) -> None:
     fake.fault = fault
-    with pytest.raises(OutcomeUnknown, match="olt"):
+    # A slam may be heard before anything was sent, and then nothing is in doubt.
+    in_doubt = (OutcomeUnknown, Unavailable) if fault == "slam" else OutcomeUnknown
+    with pytest.raises(in_doubt, match="olt"):
         driver.apply(device(fake, timeout_seconds=1), THREE)
     assert fake.held == {} if fault in ("slam", "drop_before") else len(fake.held) == 3
     fake.fault = ""
