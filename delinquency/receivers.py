@@ -1,7 +1,7 @@
 """What the other rooms announce, and what is looked at again because of it."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Q
@@ -110,16 +110,26 @@ def switch_before_bill(account_ids: list[int], at: datetime, guarded: bool = Tru
     Accounts whose switch the airbag holds wait: billed they would be charged for service they may not get. At the
     others of which nothing is due nobody needs to look.
     """
-    due = Standing.objects.filter(account__among=account_ids, next_look_at__lte=at)
-    if looked_at := sorted(due.order_by().values_list("account_id", flat=True)):
+    standings = _before_bill(account_ids)
+    if looked_at := [row[0] for row in standings if row[1] is not None and row[1] <= at]:
         if guarded:
             guard(looked_at, at=at, before_bill=True)
         reassess_many(looked_at, at=at, before_bill=True, guarded=guarded)
-    held = Standing.objects.filter(
-        account__among=account_ids, delinquent_since__isnull=False, policy_version__hold_invoices_while_delinquent=True
-    )
+        standings = _before_bill(account_ids)
+    held = {account_id for account_id, _, delinquent_since, holds in standings if delinquent_since and holds}
     waiting = waiting_for_switch(account_ids, at) if guarded else set()
-    return {"hold": set(held.order_by().values_list("account_id", flat=True)), "wait": waiting}
+    return {"hold": held, "wait": waiting}
+
+
+def _before_bill(account_ids: list[int]) -> list[tuple[int, datetime | None, date | None, bool]]:
+    """Return account, its next look, since when it is delinquent, and whether its policy then holds its invoices."""
+    # By the accounts alone: whoever was billed a moment ago is due for a look as well, and they become many.
+    rows = Standing.objects.filter(account__among=account_ids).order_by("account_id")
+    return list(
+        rows.values_list(
+            "account_id", "next_look_at", "delinquent_since", "policy_version__hold_invoices_while_delinquent"
+        )
+    )
 
 
 @receiver(billing_planned, dispatch_uid="delinquency.compare_bills")

@@ -18,6 +18,7 @@ from accounts.queries import zones_in_use
 from .models import BillingParameters
 from .operations.issue import issue_instant
 
+# A chunk is one transaction, so that nobody who pays waits for more than so many accounts.
 CHUNK = 250
 PAGE = 5000
 # The bill date and the zone: each such group has one instant at which it is billed.
@@ -35,14 +36,14 @@ class Due:
     account_number: str | None = None
     zones: Collection[str] | None = None
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Walk the accounts to bill, in chunks of one bill date and zone, oldest date first.
+    def chunks(self, size: int | None = None) -> Iterator[Chunk]:
+        """Walk the accounts to bill, in chunks (of CHUNK unless said) of one bill date and zone, oldest date first.
 
         It goes on while others bill: what is billed meanwhile is not met again, and an account that missed several
         dates is met once for each, in order.
         """
         for rows, bill_on in self._dates():
-            yield from _of_date(rows, bill_on)
+            yield from _of_date(rows, bill_on, size or CHUNK)
 
     def count(self) -> int:
         """Return how many bills there are; of an account with several dates only the first is known as yet."""
@@ -101,12 +102,12 @@ def _next_date(rows: "QuerySet[BillingParameters]", after: date, until: date) ->
     return dates.order_by("next_bill_on").values_list("next_bill_on", flat=True).first()
 
 
-def _of_date(rows: "QuerySet[BillingParameters]", bill_on: date) -> Iterator[Chunk]:
+def _of_date(rows: "QuerySet[BillingParameters]", bill_on: date, size: int) -> Iterator[Chunk]:
     # Few zones, each with less than a chunk at any time: this stays small however many are due.
     gathered: dict[str, list[int]] = defaultdict(list)
     for account_id, zone in _in_order(rows):
         gathered[zone].append(account_id)
-        if len(gathered[zone]) == CHUNK:
+        if len(gathered[zone]) == size:
             yield (bill_on, zone), gathered.pop(zone)
     for zone in sorted(gathered):
         yield (bill_on, zone), gathered[zone]

@@ -28,6 +28,8 @@ from .signals import about_to_bill, billing_planned
 logger = logging.getLogger(__name__)
 
 TRIES = 3
+# So many are priced at once where nothing is written yet, and nobody is kept waiting.
+PLANNED = 2000
 # So many bills are worth waking other workers for.
 SHARED_FROM = 5000
 # If this many accounts fail, and no other succeeds, none of them is to blame.
@@ -182,7 +184,7 @@ def _hold_back(due: Due, result: BillingResult) -> Collection[tuple[int, date]]:
     """Announce the whole tick before any of it is done, and return the bills that must wait."""
 
     def plan() -> Iterator[list[PlannedBill]]:
-        for (bill_on, _zone), account_ids in due.chunks():
+        for (bill_on, _zone), account_ids in due.chunks(PLANNED):
             yield preview(account_ids, bill_on)
 
     answers: list[tuple[Any, Any]] = billing_planned.send(sender=None, at=due.at, plan=plan)

@@ -60,13 +60,47 @@ FROM accounts_account a, delinquency_policyversion v
 JOIN delinquency_policy p ON p.id = v.policy_id
 WHERE p.name = %(policy)s AND v.state = 'published'
 """
+# Last month's bill, paid: what a run is compared with, and tables that are not empty, as in life.
+_LAST_BILLS = """
+INSERT INTO invoicing_invoice (public_id, account_id, number, source, description, issued_on, due_on, period_start_on,
+    period_end_on, amount, remaining, state, frozen, effective_at, issued_at)
+SELECT gen_random_uuid(), id, 'LAST-' || number, 'billing_run', '', %(last_on)s, %(last_on)s::date + 15, %(last_on)s,
+    %(due_on)s::date - 1, 67.02, 0, 'paid', false, %(last_at)s, %(last_at)s
+FROM accounts_account
+"""
+_LAST_LINES = """
+INSERT INTO invoicing_invoiceline (invoice_id, position, description, quantity, unit_price, discount, tax, taxes,
+    amount)
+SELECT i.id, line.position, line.name, 1, line.price, 0, line.tax, '[]', line.price + line.tax
+FROM invoicing_invoice i,
+    (VALUES (1, 'Measured line', 49.90, 4.43), (2, 'Measured router', 5.00, 0.44), (3, 'Measured support', 7.25, 0.00))
+    AS line(position, name, price, tax)
+"""
+_LAST_PAYMENTS = """
+INSERT INTO invoicing_payment (public_id, account_id, reference, received_at, amount, method, invoice_id, effective_at,
+    recorded_at, reversed_why, reversed_as)
+SELECT gen_random_uuid(), account_id, 'PAID-' || number, %(last_at)s, amount, 'cash', id, %(last_at)s, %(last_at)s, '',
+    ''
+FROM invoicing_invoice
+"""
+_LAST_LEDGER = """
+INSERT INTO invoicing_ledgerentry (account_id, kind, amount, invoice_id, payment_id, key, effective_at, recorded_at,
+    reason, reason_code)
+SELECT i.account_id, e.kind, e.sign * i.amount, i.id, CASE WHEN e.kind = 'payment' THEN p.id END,
+    e.kind || ':last:' || i.id, %(last_at)s, %(last_at)s, '', ''
+FROM invoicing_invoice i JOIN invoicing_payment p ON p.invoice_id = i.id,
+    (VALUES ('invoice', 1), ('payment', -1)) AS e(kind, sign)
+"""
+_SEEN = """
+UPDATE delinquency_standing SET looked_until_at = %(seen_at)s, ledger_seen = (SELECT max(id) FROM invoicing_ledgerentry)
+"""
 
 
 def make_crowd(count: int, *, due: int, due_on: date, database: str) -> None:
-    """Make accounts with three services each, of which ``due`` are billed on a day and the others later that month.
+    """Make accounts with three services and last month's paid bill each; ``due`` of them are billed on a day.
 
-    Those due lie scattered among the others, as in life. Raises Refused if the database in use is not the one made for
-    the measurement, or holds accounts.
+    The others are billed later that month; those due lie scattered among them, as in life. Raises Refused if the
+    database in use is not the one made for the measurement, or holds accounts.
     """
     if connection.settings_dict["NAME"] != database or Account.objects.exists():
         raise Refused("not_scratch", "A measurement makes its accounts in an empty database of its own only.")
@@ -74,10 +108,18 @@ def make_crowd(count: int, *, due: int, due_on: date, database: str) -> None:
     told: dict[str, Any] = {
         "count": count, "every": max(count // due, 1), "due_on": due_on, "bill_day": due_on.day, "policy": POLICY,
         "zones": list(ZONES), "opened_on": opened_on,
-        "opened_at": clock.instant(datetime.combine(opened_on, datetime.min.time()), "UTC"),
+        "last_on": due_on - timedelta(days=28), "last_at": _midnight(due_on - timedelta(days=28)),
+        "seen_at": _midnight(due_on - timedelta(days=1)), "opened_at": _midnight(opened_on),
     }  # fmt: skip
-    tables = (_ACCOUNTS, _CONTACTS, _CATALOG, _SUBSCRIPTIONS, _PARAMETERS, _STANDINGS)
+    tables = (
+        _ACCOUNTS, _CONTACTS, _CATALOG, _SUBSCRIPTIONS, _PARAMETERS, _STANDINGS, _LAST_BILLS, _LAST_LINES,
+        _LAST_PAYMENTS, _LAST_LEDGER, _SEEN,
+    )  # fmt: skip
     with connection.cursor() as cursor:
         for statement in tables:
             cursor.execute(statement, told)
         cursor.execute("VACUUM ANALYZE")
+
+
+def _midnight(day: date) -> datetime:
+    return clock.instant(datetime.combine(day, datetime.min.time()), "UTC")

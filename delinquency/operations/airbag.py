@@ -225,7 +225,7 @@ def shown_kind(event: Event) -> str:
 def waiting_for_switch(account_ids: Iterable[int], at: datetime) -> set[int]:
     """Return the accounts whose status switch is held: they are not billed until that is decided (S12, D5)."""
     steps = AirbagStep.objects.filter(
-        account__in=list(account_ids), kind=str(Kind.STATUS_SWITCH), again_at__isnull=True
+        account__among=list(account_ids), kind=str(Kind.STATUS_SWITCH), again_at__isnull=True
     ).values_list("account_id", "trip_id", "trip__state")
     found = list(steps)
     in_force = {trip.pk for trip in trips_in_force(at)} if found else set()

@@ -261,7 +261,8 @@ def _draft(terms: Sequence[_Terms], payers: Mapping[int, Payer], bill_on: date, 
             issued_at=issued_at,
         )
         drafts.append(Draft(payers[row.account_id], invoice, lines, charges))
-    add_charges(overcredited)
+    if overcredited:
+        add_charges(overcredited)
     return drafts
 
 
