@@ -212,3 +212,18 @@ SIDEBAR = [
         _screen("Simulated memory", "memory", "netenforce", "simulatedentry"),
     ),
 ]
+
+
+def _is_at(link: Any) -> Callable[[HttpRequest], bool]:
+    """Return what tells whether a page belongs to an entry: of several whose address begins it, to the longest."""
+
+    def is_at(request: HttpRequest) -> bool:
+        above = [str(one) for one in _LINKS if request.path.startswith(str(one))]
+        return bool(above) and str(link) == max(above, key=len)
+
+    return is_at
+
+
+_LINKS: list[Any] = [entry["link"] for group in SIDEBAR for entry in group["items"]]
+for _entry in (entry for group in SIDEBAR for entry in group["items"]):
+    _entry["active"] = _is_at(_entry["link"])

@@ -107,3 +107,16 @@ def test_the_number_of_queries_does_not_grow_with_the_rows() -> None:
     for number in range(10004, 10013):
         make_customer(str(number), version, delinquent=True)
     assert [queries_for(client, url) for url in urls] == few
+
+
+def test_the_sidebar_marks_the_entry_of_the_page_and_no_other() -> None:
+    client = staff_client()
+    for name, title in (
+        ("admin:delinquency_reportsubscription_ageing", "Ageing"),
+        ("admin:delinquency_reportsubscription_changelist", "Reports by e-mail"),
+        ("admin:accounts_account_changelist", "Accounts"),
+        ("admin:index", "Home"),
+    ):
+        groups = client.get(reverse(name)).context["sidebar_navigation"]
+        marked = [str(entry["title"]) for group in groups for entry in group["items"] if entry["active"]]
+        assert marked == [title]
