@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from billing_project.kernel import command
-from delinquency.benchmarks import billing, gateway, restore, rounds, town
+from delinquency.benchmarks import billing, gateway, lateness, restore, rounds, town
 
-SWEEPS: dict[str, rounds.Sweep] = {"billing": billing}
+SWEEPS: dict[str, rounds.Sweep] = {"billing": billing, "delinquency": lateness}
 
 
 class Command(command.Command):
@@ -18,14 +18,15 @@ class Command(command.Command):
 
     help = (
         "Measure the program as it runs here, on databases of its own on the same server: no account, device, card or"
-        " address of yours is touched, and nothing is left behind. billing: the invoices of a day, beside the least"
-        " time in which the database can write the same rows. restore: seconds from the gateway's report of a payment"
-        " to the device's answer that the line is open, while a sweep is under way on the same device."
+        " address of yours is touched, and nothing is left behind. billing, delinquency: the bills of a day, or all who"
+        " become late on one, beside the least time in which the database can write the same rows. restore: seconds"
+        " from the gateway's report of a payment to the device's answer that the line is open, while a sweep is under"
+        " way on the same device."
     )
 
     def arguments(self, parser: CommandParser) -> None:
         """Add what to measure, with how many accounts, and how."""
-        parser.add_argument("what", choices=["billing", "restore"], help="what to measure")
+        parser.add_argument("what", choices=[*SWEEPS, "restore"], help="what to measure")
         parser.add_argument(
             "--accounts", type=_count, metavar="N",
             help="accounts there are (default 100000); restore: lines that the sweep slows (default 2000)",
