@@ -1,7 +1,5 @@
 """What the post room asks before it shows a letter: how an account stands now, which accounts tell most, who writes."""
 
-from copy import deepcopy
-
 from django.db.models import Max
 
 from accounts.models import Account
@@ -9,7 +7,7 @@ from billing_project.kernel import clock
 from invoicing.models import Invoice
 
 from .models import PolicyVersion, StepRun
-from .operations.letters import letter
+from .operations.letters import letter, next_harm
 from .operations.messages import template_of
 from .policy_file import policies_of
 from .reading import read_positions
@@ -31,12 +29,12 @@ def texts_for(account_id: int) -> dict[str, str]:
         return {}
     position = positions[0]
     until = (clock.local(clock.now(), account.timezone), LOOK)
-    position.state = deepcopy(position.state)
+    position.state = position.state.copy()
     advance(position.state, position.facts, position.policy, until, after=position.after)
     today = until[0].date()
     unpaid = {key: invoice for key, invoice in position.state.invoices.items() if invoice.remaining > 0}
     overdue = [key for key, invoice in unpaid.items() if invoice.due_on < today]
-    return letter(position, overdue or list(unpaid), until)
+    return letter(position, overdue or list(unpaid), until, ahead=next_harm(position, until))
 
 
 def telling_accounts() -> list[tuple[str, int]]:

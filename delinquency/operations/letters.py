@@ -1,7 +1,6 @@
 """What a letter tells the customer: what is owed, what is so already, and what comes next."""
 
 from collections.abc import Iterable
-from copy import deepcopy
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -63,14 +62,12 @@ AHEAD = {
 SENTENCE = {"en": "If nothing is paid, {what} on {on}.", "es": "Si no se paga nada, {what} el {on}."}
 
 
-def letter(position: Position, causes: Iterable[object], until: Moment) -> dict[str, str]:
-    """Return the texts that a letter about some unpaid invoices may use."""
+def letter(position: Position, causes: Iterable[object], until: Moment, *, ahead: Event | None) -> dict[str, str]:
+    """Return the texts that a letter about some unpaid invoices may use; ``ahead`` is what `next_harm` says."""
     account, held = position.account, position.state.invoices
     invoices = [held[key] for key in causes if key in held]
     oldest = min(invoices, key=lambda invoice: (invoice.due_on, invoice.number), default=None)
     unpaid = money.text(sum((invoice.remaining for invoice in invoices), start=Decimal("0.00")))
-    # While the airbag holds the account nobody knows what comes next, so the letter does not say.
-    ahead = None if position.state.grounded else _next_harm(position, until)
     return {
         "amount_due": unpaid,
         "restore_amount": unpaid,
@@ -89,17 +86,23 @@ def standing_texts(position: Position) -> dict[str, str]:
     now = clock.local(clock.now(), zone)
     unpaid = [invoice for invoice in position.state.invoices.values() if invoice.remaining >= CENT]
     late = [invoice for invoice in unpaid if invoice.due_on < now.date()]
-    return letter(position, [invoice.key for invoice in late or unpaid], (now, LOOK))
+    until = (now, LOOK)
+    return letter(position, [invoice.key for invoice in late or unpaid], until, ahead=next_harm(position, until))
 
 
 def _due_on(invoice: InvoiceState | None) -> str:
     return invoice.due_on.isoformat() if invoice else ""
 
 
-def _next_harm(position: Position, until: Moment) -> Event | None:
-    """Return the next fee, restriction or switch that will happen if nothing is paid: the same rules, ahead (D2)."""
+def next_harm(position: Position, until: Moment) -> Event | None:
+    """Return the next fee, restriction or switch that will happen if nothing is paid: the same rules, ahead (D2).
+
+    None while the airbag holds the account: nobody knows then what comes next, so letters do not say.
+    """
+    if position.state.grounded:
+        return None
     end = (until[0] + LOOKS_AHEAD, LOOK)
-    events = advance(deepcopy(position.state), [], position.policy, end, after=until)
+    events = advance(position.state.copy(), [], position.policy, end, after=until)
     harms = (Kind.LATE_FEE, Kind.RESTRICTED, Kind.STATUS_SWITCH)
     return next((event for event in events if event.kind in harms), None)
 

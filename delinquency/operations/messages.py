@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from accounts.outreach.outbox import NoticeRequest
@@ -17,7 +18,7 @@ from ..rules.outlook import Moment
 from ..rules.policy import Do, Step
 from ..rules.when import LOOK
 from .effects import Effects
-from .letters import letter
+from .letters import letter, next_harm
 
 WHY_LENGTH = 300
 RANKS = {"primary": 1, "secondary": 2}
@@ -86,8 +87,13 @@ class Messages:
             due_at=max(self._instant(event), self.now),
             send=not kept,
             not_sent_why=kept.strip(),
-            context={} if kept else letter(self.position, event.causes, self.until),
+            context={} if kept else letter(self.position, event.causes, self.until, ahead=self._ahead),
         )
+
+    @cached_property
+    def _ahead(self) -> Event | None:
+        """What comes next if nothing is paid; the same for all letters of one look."""
+        return next_harm(self.position, self.until)
 
     def _on_call_task(self, event: Event) -> str | None:
         assert event.step is not None

@@ -1,6 +1,5 @@
 """Play an account forward to an instant: what a look decides by, and what the airbag counts by beforehand."""
 
-from copy import deepcopy
 from datetime import datetime
 
 from billing_project.kernel import clock
@@ -27,7 +26,7 @@ def play(position: Position, at: datetime, phase: int, *, late: bool = False) ->
 
 def harms_ahead(position: Position, at: datetime, phase: int, *, late: bool = False) -> list[Event]:
     """Return the harmful things a look at an instant would do, leaving the position as it is."""
-    kept, position.state = position.state, deepcopy(position.state)
+    kept, position.state = position.state, position.state.copy()
     try:
         before = list(position.state.cuts)
         events = play(position, at, phase, late=late)

