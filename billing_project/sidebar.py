@@ -5,6 +5,7 @@ A plain list that settings imports; nothing here may touch models.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -214,16 +215,28 @@ SIDEBAR = [
 ]
 
 
-def _is_at(link: Any) -> Callable[[HttpRequest], bool]:
-    """Return what tells whether a page belongs to an entry: of several whose address begins it, to the longest."""
+@lru_cache(maxsize=1)
+def _links() -> dict[str, str]:
+    """Return each entry's address by its title; they are looked up once, as each costs some."""
+    return {str(entry["title"]): str(entry["link"]) for group in SIDEBAR for entry in group["items"]}
 
+
+@lru_cache(maxsize=1024)
+def _entry_of(path: str) -> str:
+    """Return the title of the entry that a page belongs to: of several whose address begins it, the longest."""
+    return max((title for title, link in _links().items() if path.startswith(link)), key=_length, default="")
+
+
+def _length(title: str) -> int:
+    return len(_links()[title])
+
+
+def _is_at(title: str) -> Callable[[HttpRequest], bool]:
     def is_at(request: HttpRequest) -> bool:
-        above = [str(one) for one in _LINKS if request.path.startswith(str(one))]
-        return bool(above) and str(link) == max(above, key=len)
+        return _entry_of(request.path) == title
 
     return is_at
 
 
-_LINKS: list[Any] = [entry["link"] for group in SIDEBAR for entry in group["items"]]
 for _entry in (entry for group in SIDEBAR for entry in group["items"]):
-    _entry["active"] = _is_at(_entry["link"])
+    _entry["active"] = _is_at(_entry["title"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from playwright.sync_api import Page, Request
+from playwright.sync_api import Page, Request, Response
 
 BARS: dict[str, dict[str, float]] = json.loads((Path(__file__).parent / "bars.json").read_text())
 # The same stories on Django's own admin over the same models (test_stock.py measures them).
@@ -69,6 +69,7 @@ class Story:
             page.add_init_script(LISTENER)
         LISTENING[self.page] = self
         self.page.on("requestfinished", self._loaded)
+        self.page.on("response", self._shown)
 
     def __enter__(self) -> "Story":
         """Begin to count, on the page that is open."""
@@ -109,7 +110,11 @@ class Story:
         if self.is_on and request.is_navigation_request():
             timing = request.timing
             self.server += max(timing["responseEnd"] - timing["requestStart"], 0) / 1000
-            self.pages += request.redirected_to is None
+
+    def _shown(self, response: Response) -> None:
+        """Count a page to read; an answer that only leads to the next page is none."""
+        if self.is_on and response.request.is_navigation_request():
+            self.pages += not 300 <= response.status < 400
 
 
 def find(page: Page, words: str) -> None:

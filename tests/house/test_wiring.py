@@ -95,6 +95,7 @@ def test_every_variable_is_described_in_the_example() -> None:
         "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE",
         "STRIPE_SILENT_HOURS", "PAYMENT_WINDOW_MINUTES", "PAYMENT_WINDOWS_A_DAY", "PAYMENT_WINDOWS_A_CASE",
         "TRUSTED_PROXIES", "NETWORK_PARALLEL", "WEBHOOK_PRIVATE_NETWORKS", "STAFF_TWO_FACTOR",
+        "SWEEP_WORKERS",
     }  # fmt: skip
     assert contract | providers == described
     assert described & read == described
