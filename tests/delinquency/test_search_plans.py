@@ -129,9 +129,9 @@ def _make_town(many: int) -> None:
         )
         cursor.execute(
             """
-            INSERT INTO accounts_serviceline (account_id, label, ipv4, ipv6, radius_username)
+            INSERT INTO accounts_serviceline (account_id, label, ipv4, ipv6, radius_username, mac)
             SELECT id, 'Internet', host('10.0.0.0'::inet + number::int), '2001:db8:' || to_hex(number::int %% 65536)
-                || ':' || to_hex(number::int / 65536) || '::/64', 'user' || number::int FROM accounts_account
+                || ':' || to_hex(number::int / 65536) || '::/64', 'user' || number::int, '' FROM accounts_account
             """.replace("%%", "%")
         )
         cursor.execute(
