@@ -107,17 +107,14 @@ class Matrix:
         for start, row in special.items():
             if start in text:
                 return text.replace("ID", str(row().pk), 1)
+        part = re.match(r"/admin/(\w+)/(\w+)/", text)
+        if part and "history/ID" in text:
+            text = text.replace("history/ID", f"history/{self.past_of(*part.groups())}")
         text = text.replace("macro/ID", f"macro/{self.pk_of('delinquency', 'macro')}")
         text = text.replace("/file/ID", f"/file/{InboundAttachment.objects.first().pk}")
         text = text.replace("text/ID/ID/ID", "text/delinquent/email/en").replace("versions/ID", "versions/1")
         text = text.replace("logos/ID", f"logos/{self.account.company_id}.png")
-        part = re.match(r"/admin/(\w+)/(\w+)/", text)
-        text = text.replace("ID", self.pk_of(*part.groups()), 1) if part and "ID" in text else text
-        return (
-            text.replace("history/ID", f"history/{self.past_of(*part.groups())}")
-            if part and "history/ID" in text
-            else text
-        )
+        return text.replace("ID", self.pk_of(*part.groups()), 1) if part and "ID" in text else text
 
     def past_of(self, app: str, model: str) -> int:
         """Return the key of a row of the history of the row that stands for its model."""

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), "")
+
+# Patience, not a bar: what takes how long is measured by the stories, and a busy machine only needs more time.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")

@@ -92,3 +92,7 @@ def test_axe_finds_nothing_serious_on_thirty_pages_by_day_and_by_night(
     assert len(walked) >= 25
     page.evaluate("document.querySelector('h2').innerHTML += '<input>'")
     assert [row.split(":")[0] for row in serious(page)] == ["label"], "the walk sees what is broken"
+    page.evaluate("document.querySelector('h2').innerHTML = ''")
+    page.evaluate("document.querySelector('h1').innerHTML = '<b style=\"color: #999; background: #888\">faint</b>'")
+    assert [row.split(":")[0] for row in serious(page)] == ["color-contrast"], "and what is too faint"
+    assert len(by_night(page)) == 1

@@ -68,7 +68,7 @@ def servers(shelf: Path) -> Iterator[dict[str, str]]:
 
 def test_the_whole_program_runs_on_them(servers: dict[str, str], shelf: Path) -> None:
     clone = make_clone(shelf / "on-other-servers")
-    wait_until(_answers(clone, servers), 30, "PostgreSQL answers")
+    wait_until(_answers(clone, servers), 90, "PostgreSQL answers")
     make_small_town(clone, **servers)
     server = Server(clone).start(environment=servers)
     try:
