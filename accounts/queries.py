@@ -1,7 +1,7 @@
 """Questions about customers, each answered with a constant number of queries for any number of accounts."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,16 +10,28 @@ from django.db.models import Value
 
 from billing_project.kernel.together import Reading, in_turn
 
-from .models import Contact, FundingSource, Notice, Pause, ServiceLine, Shadow
+from .models import Account, AccountStatus, Company, Contact, FundingSource, Notice, Pause, ServiceLine, Shadow
 
 PAUSE, SHADOW = "pause", "shadow"  # in this order where both are on
 
 NoticeKey = tuple[int, str, str]
 
 
+def share_house(accounts: Iterable[Account], statuses: Mapping[int, AccountStatus] | None = None) -> None:
+    """Give accounts their statuses and companies, of which there are few: one object for all, not one an account.
+
+    The ``statuses`` by key are read unless the caller has them.
+    """
+    rows = list(accounts)
+    known = AccountStatus.objects.in_bulk({row.status_id for row in rows}) if statuses is None else statuses
+    companies = Company.objects.in_bulk({row.company_id for row in rows})
+    for row in rows:
+        row.status, row.company = known[row.status_id], companies[row.company_id]
+
+
 def billing_contacts(account_ids: Iterable[int]) -> dict[int, Contact]:
     """Return the billing contact of each account that has one (E2, A26)."""
-    rows = Contact.objects.filter(account_id__in=list(account_ids), is_billing_contact=True)
+    rows = Contact.objects.filter(account_id__among=list(account_ids), is_billing_contact=True)
     return {contact.account_id: contact for contact in rows}
 
 
@@ -48,7 +60,7 @@ def notice_states_reading(account_ids: Iterable[int]) -> Reading[dict[NoticeKey,
     """Read the states of all notices, as `notice_states` returns them; one round."""
     states: dict[NoticeKey, set[str]] = defaultdict(set)
     (rows,) = yield (
-        Notice.objects.filter(account_id__in=list(account_ids))
+        Notice.objects.filter(account_id__among=list(account_ids))
         .order_by()
         .values_list("account_id", "anchor_key", "step_key", "state")
         .distinct(),

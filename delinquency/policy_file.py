@@ -28,7 +28,7 @@ def policies_reading(rows: Iterable[PolicyVersion]) -> Reading[dict[int, Policy]
     versions = list({row.pk: row for row in rows}.values())
     steps: dict[int, list[PolicyStep]] = defaultdict(list)
     step_rows, exclusions = yield (
-        PolicyStep.objects.filter(version__in=versions).order_by("position", "pk"),
+        PolicyStep.objects.filter(version__among=[version.pk for version in versions]).order_by("position", "pk"),
         Exclusion.objects.order_by("month", "day", "year"),
     )
     for row in step_rows:

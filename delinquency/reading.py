@@ -22,7 +22,7 @@ from invoicing.queries import unsettled_reading
 from invoicing.rules.allocation import Fact
 
 from .facts_read import Position, due_on, facts_of, local_of, unseen
-from .models import Case, GraceGrant, InvoiceStanding, Standing, StepRun, Ticket
+from .models import Case, GraceGrant, InvoiceStanding, PolicyVersion, Standing, StepRun, Ticket
 from .policy_file import policies_reading
 from .rules.facts import AccountState, Cut, Grant, InvoiceState, Proof
 from .rules.policy import Do, Policy
@@ -49,10 +49,12 @@ def positions_reading(accounts: Sequence[Account], *, instead: Policy | None = N
     """Read accounts, as `read_positions` returns them; three rounds at most."""
     by_id = {account.pk: account for account in accounts}
     first, unsettled = yield from side_by_side(_first_round(by_id), unsettled_reading(by_id))
-    standings: list[Standing] = first.standings
+    standings, versions = first.standings, {version.pk: version for version in first.versions}
+    for standing in standings:
+        standing.policy_version = versions[standing.policy_version_id]  # few: one object for all
     entries = unseen(first.entries, {row.account_id: row for row in standings})
     policies, invoices = yield from side_by_side(
-        policies_reading(standing.policy_version for standing in standings),
+        policies_reading(versions.values()),
         _invoices_of(standings, entries, by_id),
     )
     positions: dict[int, Position] = {}
@@ -84,6 +86,7 @@ class _First:
 
     bill_days: list[tuple[int, int]]
     standings: list[Standing]
+    versions: list[PolicyVersion]
     grants: list[GraceGrant]
     entries: list[LedgerEntry]
     cases: list[Case]
@@ -92,22 +95,24 @@ class _First:
 
 
 def _first_round(by_id: Mapping[int, Account]) -> Reading[_First]:
-    late = InvoiceStanding.objects.filter(account__in=by_id, seriously_late_on__isnull=False, not_counted_why="")
+    late = InvoiceStanding.objects.filter(account__among=by_id, seriously_late_on__isnull=False, not_counted_why="")
     rows = yield (
-        BillingParameters.objects.filter(account__in=by_id).values_list("account_id", "bill_day"),
-        Standing.objects.filter(account__in=by_id).select_related("policy_version__policy"),
-        GraceGrant.objects.filter(account__in=by_id)
+        BillingParameters.objects.filter(account__among=by_id).values_list("account_id", "bill_day"),
+        Standing.objects.filter(account__among=by_id),
+        PolicyVersion.objects.filter(pk__in=Standing.objects.filter(account__among=by_id).values("policy_version"))
+        .select_related("policy"),
+        GraceGrant.objects.filter(account__among=by_id)
         .filter(Q(pk__gt=F("account__standing__grants_seen"))
                 | Q(granted_at__gt=F("account__standing__looked_until_at")))
         .order_by("pk"),
         # Those that no look has taken into account: newer ones, and those dated ahead of the look.
-        LedgerEntry.objects.filter(account__in=by_id, charge__isnull=True)
+        LedgerEntry.objects.filter(account__among=by_id, charge__isnull=True)
         .filter(Q(pk__gt=F("account__standing__ledger_seen"))
                 | Q(effective_at__gte=F("account__standing__looked_until_at"))
                 | Q(account__standing__looked_until_at__isnull=True))
         .select_related("payment").order_by("pk"),
-        Case.objects.filter(account__in=by_id).order_by("account_id", "-number").distinct("account_id"),
-        _OF_POLICIES.filter(account__in=by_id).exclude(state=Ticket.State.CLOSED),
+        Case.objects.filter(account__among=by_id).order_by("account_id", "-number").distinct("account_id"),
+        _OF_POLICIES.filter(account__among=by_id).exclude(state=Ticket.State.CLOSED),
         late.values_list("account_id", "seriously_late_on").order_by("seriously_late_on", "pk"),
     )  # fmt: skip
     return _First(*rows)
@@ -158,9 +163,9 @@ def _invoices_of(
 ) -> Reading[list[Invoice]]:
     """Read the invoices that may still matter: unpaid, touched by news, delinquent, or moved since the last look."""
     touched = {entry.invoice_id for rows in entries.values() for entry in rows if entry.invoice_id}
-    rows = Invoice.objects.filter(account__in=[standing.account_id for standing in standings]).filter(
+    rows = Invoice.objects.filter(account__among=[standing.account_id for standing in standings]).filter(
         Q(state=Invoice.State.OPEN)
-        | Q(pk__in=touched)
+        | Q(pk__among=touched)
         | Q(standing__delinquent_on__isnull=False)
         | Q(standing__moved_on__gte=_moved_since(standings, by_id))
     )
@@ -253,8 +258,8 @@ def _take_last_round(positions: dict[int, Position]) -> Reading[None]:
     anchors = {f"case:{position.case.number}" for position in positions.values() if position.case is not None}
     anchors |= {f"invoice:{pk}" for position in positions.values() for pk in position.invoice_rows}
     asked: list[Any] = [
-        StepRun.objects.filter(account__in=positions)
-        .filter(Q(anchor_key__in=anchors) | Q(in_force=True))
+        StepRun.objects.filter(account__among=positions)
+        .filter(Q(anchor_key__among=anchors) | Q(in_force=True))
         .order_by("pk")
     ]
     returned = [pk for pk, position in positions.items() if any(_is_reversal(fact) for fact in position.facts)]

@@ -13,6 +13,7 @@ from accounts.models import Account
 from accounts.operations import park_account
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused, StaleState
+from billing_project.kernel.garbage import left_for_later
 from invoicing.operations.settlements import poll_settlements
 
 from .models import Standing, Sweep
@@ -154,7 +155,7 @@ def _tick(
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
         try:
-            with transaction.atomic():
+            with left_for_later(), transaction.atomic():
                 result.take(reassess_many(chunk, at=at, outside=outside, guarded=guarded))
         except Exception as error:  # noqa: BLE001 - whatever it was, only the account that caused it may suffer
             logger.warning("looking at %d accounts is done one by one: %s", len(chunk), error)

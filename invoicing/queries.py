@@ -159,7 +159,7 @@ def unsettled_reading(account_ids: Iterable[int]) -> Reading[set[int]]:
     blind = GatewayPoll.objects.filter(blind_since_at__isnull=False)
     opened = Q(state=PaymentAttempt.State.SENDING) & ~Q(page_id="")
     rows = (
-        PaymentAttempt.objects.filter(account_id__in=set(account_ids))
+        PaymentAttempt.objects.filter(account_id__among=set(account_ids))
         .annotate(in_doubt=_is(_in_doubt() & Q(Exists(blind))), looked_at=_is(opened))
         .filter(Q(state__in=PaymentAttempt.ASKED) | Q(in_doubt=True))
     )

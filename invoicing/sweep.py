@@ -15,6 +15,7 @@ from accounts.models import Account, Attention
 from accounts.operations import AttentionRequest, park_account, raise_attentions
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused, StaleState
+from billing_project.kernel.garbage import left_for_later
 from billing_project.kernel.locks import lock_free, lock_row
 from billing_project.kernel.nudge import nudge
 
@@ -252,7 +253,7 @@ def _bill_one_by_one(ids: Sequence[int], bill_on: date, zone: str, result: Billi
 
 def _bill_together(ids: Sequence[int], bill_on: date, zone: str, guarded: bool, *, busy_too: bool = True) -> Outcome:
     """Announce, then bill whom the answers leave; both in one transaction: neither is without the other."""
-    with transaction.atomic():
+    with left_for_later(), transaction.atomic():
         if not busy_too:
             ids = lock_free(Account.objects.filter(billing_parameters__next_bill_on=bill_on), ids)
         said = about_to_bill.send(

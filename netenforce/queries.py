@@ -1,7 +1,7 @@
 """Questions about the network state, each answered with a constant number of queries."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -24,7 +24,7 @@ OPEN_STATES = (EnforcementTask.State.QUEUED, EnforcementTask.State.CLAIMED, Enfo
 def active_holds(account_ids: Iterable[int]) -> dict[int, list[Hold]]:
     """Return the active holds of each account that has some, oldest first."""
     holds: dict[int, list[Hold]] = defaultdict(list)
-    for hold in Hold.objects.filter(account_id__in=list(account_ids), lifted_at__isnull=True).order_by(
+    for hold in Hold.objects.filter(account_id__among=list(account_ids), lifted_at__isnull=True).order_by(
         "placed_at", "pk"
     ):
         holds[hold.account_id].append(hold)
@@ -38,17 +38,21 @@ def ending_holds(rows: QuerySet[Hold]) -> QuerySet[Hold]:
 
 def running_windows(account_ids: Iterable[int]) -> dict[int, PaymentWindow]:
     """Return the payment window of each account that has one which nobody has ended yet."""
-    rows = PaymentWindow.objects.filter(account_id__in=list(account_ids), ended_at__isnull=True)
+    rows = PaymentWindow.objects.filter(account_id__among=list(account_ids), ended_at__isnull=True)
     return {window.account_id: window for window in rows}
 
 
 def counting_holds(account_ids: Iterable[int]) -> dict[int, list[Hold]]:
     """Return the active holds that restrict lines now; while a payment window runs, some rest (P07)."""
-    wanted = list(account_ids)
-    windows = running_windows(wanted)
+    return counting(active_holds(account_ids))
+
+
+def counting(holds: Mapping[int, list[Hold]]) -> dict[int, list[Hold]]:
+    """Return those of some accounts' active holds that restrict lines now."""
+    windows = running_windows(holds)
     return {
-        account_id: [hold for hold in holds if not rests(hold, windows.get(account_id))]
-        for account_id, holds in active_holds(wanted).items()
+        account_id: [hold for hold in mine if not rests(hold, windows.get(account_id))]
+        for account_id, mine in holds.items()
     }
 
 

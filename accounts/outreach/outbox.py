@@ -10,9 +10,10 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from accounts.models import Account, Contact, Notice
+from accounts.models import Account, Company, Contact, Notice
 from accounts.operations import AttentionRequest, raise_attentions
 from billing_project.kernel import clock
+from billing_project.kernel.bulk import insert_missing
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.nudge import nudge
 
@@ -51,22 +52,25 @@ class NoticeRequest:
 
 
 def enqueue(message: NoticeRequest) -> list[Notice]:
-    """Put one request into the outbox; see :func:`enqueue_many`."""
-    return enqueue_many([message])
+    """Put one request into the outbox and return its rows, also those that were there before."""
+    return _stored(_put([message]))
 
 
-def enqueue_many(requests: Iterable[NoticeRequest]) -> list[Notice]:
-    """Put letters into the outbox and return their rows, also those that were there before.
+def enqueue_many(requests: Iterable[NoticeRequest]) -> int:
+    """Put letters into the outbox and return how many that are, also those that were there before.
 
     The number of queries does not grow with the number of requests. A needed letter whose
     addresses are suppressed takes the next channel that is open; one that reaches nobody raises an exception for the
     clerks (A26). A template that cannot be rendered parks its own letter only.
     """
-    wanted = list(requests)
+    return len(_put(list(requests)))
+
+
+def _put(wanted: Sequence[NoticeRequest]) -> list[Notice]:
     if not wanted:
         return []
     accounts = _accounts({request.account_id for request in wanted})
-    named, billing = _contacts(wanted)
+    named, billing = _contacts(wanted, accounts)
     texts = rendering.live_texts({request.template for request in wanted})
     listed = listed_places([*named.values(), *billing.values()])
     rows: list[Notice] = []
@@ -82,25 +86,37 @@ def enqueue_many(requests: Iterable[NoticeRequest]) -> list[Notice]:
         if request.send and not any(row.to_address for row in written):
             unreached.append(_nobody(account, request))
             lost += [row for row in written if row.why.startswith(LEFT_ALONE)][:1]
-    Notice.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+    insert_missing(rows)
     raise_attentions(unreached)
     tell_staff(lost)
     raise_attentions(_parked(rows, accounts))
     if any(row.state == Notice.State.QUEUED for row in rows):
         nudge("accounts.dispatch_notices")
-    return _stored(rows)
+    return rows
 
 
 def _accounts(pks: set[int]) -> dict[int, Account]:
-    return Account.objects.select_related("company__outreach_rules").in_bulk(pks)
+    """Return accounts with their companies, of which there are few: each is one object."""
+    accounts = {account.pk: account for account in Account.objects.filter(pk__among=pks).order_by()}
+    companies = Company.objects.select_related("outreach_rules").in_bulk({row.company_id for row in accounts.values()})
+    for account in accounts.values():
+        account.company = companies[account.company_id]
+    return accounts
 
 
-def _contacts(wanted: Sequence[NoticeRequest]) -> tuple[dict[int, Contact], dict[int, Contact]]:
-    """Return the contacts that requests name, by key, and the billing contacts, by account."""
+def _contacts(
+    wanted: Sequence[NoticeRequest], accounts: Mapping[int, Account]
+) -> tuple[dict[int, Contact], dict[int, Contact]]:
+    """Return the contacts that requests name, by key, and the billing contacts, by account.
+
+    One that is not of its request's account, and not of any other here, is left out.
+    """
     named = {request.contact_id for request in wanted if request.contact_id}
     owners = {request.account_id for request in wanted if not request.contact_id}
-    people = Contact.objects.select_related("account__company__outreach_rules")
-    found = list(people.filter(Q(pk__in=named) | Q(account_id__in=owners, is_billing_contact=True)))
+    people = Contact.objects.filter(Q(pk__among=named) | Q(account_id__among=owners, is_billing_contact=True))
+    found = [contact for contact in people if contact.account_id in accounts]
+    for contact in found:
+        contact.account = accounts[contact.account_id]
     return (
         {contact.pk: contact for contact in found},
         {contact.account_id: contact for contact in found if contact.is_billing_contact},
@@ -216,9 +232,9 @@ def _stored(rows: Sequence[Notice]) -> list[Notice]:
     if not keys:
         return []
     found = Notice.objects.filter(
-        account_id__in={row.account_id for row in rows},
-        anchor_key__in={row.anchor_key for row in rows},
-        step_key__in={row.step_key for row in rows},
+        account_id__among={row.account_id for row in rows},
+        anchor_key__among={row.anchor_key for row in rows},
+        step_key__among={row.step_key for row in rows},
     ).order_by("pk")
     return [notice for notice in found if _key(notice) in keys]
 

@@ -48,7 +48,7 @@ def suppressed(places: Iterable[Place]) -> dict[Place, str]:
     if not wanted:
         return {}
     rows = Suppression.objects.filter(
-        address__in={address for _channel, address in wanted}, lifted_at__isnull=True
+        address__among={address for _channel, address in wanted}, lifted_at__isnull=True
     ).only("channel", "address", "reason", "words")
     return {
         (row.channel, row.address): f"{row.address} is left alone: {row.get_reason_display()}."

@@ -84,6 +84,19 @@ def copy_values(model: type[Model], fields: Sequence[str], rows: Iterable[Values
     _copy(model, [field.column for field in chosen], rows)
 
 
+def insert_missing(objects: Sequence[Model]) -> int:
+    """Insert rows of one model but those that a unique constraint says are there already; return how many were not.
+
+    One statement; the objects do not get to know their keys.
+    """
+    if not objects:
+        return 0
+    model = type(objects[0])
+    fields = tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+    values = _reader(model, tuple(field.attname for field in fields), _database(model))
+    return _execute(model, _insert_missing_statement(model), _columns(map(values, objects)))
+
+
 def insert_with_history(objects: Sequence[Model], *, reason: str = "") -> int:
     """Insert rows of one model, and a "created" history row for each; return how many."""
     if not objects:
@@ -163,6 +176,19 @@ def _update_statement(model: type[Model], fields: tuple[str, ...]) -> str:
     return (
         f'UPDATE "{model._meta.db_table}" t SET {sets} FROM unnest({casts}) AS v({names})'  # noqa: S608
         f' WHERE t."{chosen[0].column}" = v."{chosen[0].column}"'
+    )
+
+
+@cache
+def _insert_missing_statement(model: type[Model]) -> str:
+    connection = connections[_database(model)]
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    # Only names of our own models and columns are written into the statement; the values are parameters.
+    casts = ", ".join(f"%s::{_type(field, connection)}[]" for field in fields)
+    names = ", ".join(f'"{field.column}"' for field in fields)
+    return (
+        f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT * FROM unnest({casts})'  # noqa: S608
+        " ON CONFLICT DO NOTHING"
     )
 
 

@@ -16,7 +16,9 @@ from django.db.models import Count, Q, Sum
 
 from accounts.models import Account, Company
 from accounts.operations import raise_attention
+from accounts.queries import share_house
 from billing_project.kernel import clock, money
+from billing_project.kernel.garbage import left_for_later
 
 from ..models import AirbagStep, AirbagTrip, Forecast
 from ..models import Event as EventRow
@@ -113,26 +115,32 @@ def _let_through(began: datetime) -> set[int]:
 def _add(plan: Plan, account_ids: set[int], at: datetime, phase: int) -> None:
     ids = sorted(account_ids)
     for start in range(0, len(ids), CHUNK):
-        for position in _positions(ids[start : start + CHUNK]):
-            position.state.leaves_on = clock.local(max(at, clock.now()), position.account.timezone).date()
-            try:
-                harms = harms_ahead(position, at, phase)
-            except Exception as error:  # noqa: BLE001 - the look itself will meet it, and park that account alone
-                logger.warning("account %d is not counted ahead: %s", position.account.pk, error)
-                continue
-            for event in harms:
-                if event.kind in CUTTING:
-                    plan.cut.add(position.account.pk)
-                elif event.kind is Kind.LATE_FEE:
-                    plan.fees, plan.fees_count = plan.fees + (event.amount or ZERO), plan.fees_count + 1
+        with left_for_later():
+            _add_chunk(plan, ids[start : start + CHUNK], at, phase)
+
+
+def _add_chunk(plan: Plan, ids: list[int], at: datetime, phase: int) -> None:
+    for position in _positions(ids):
+        position.state.leaves_on = clock.local(max(at, clock.now()), position.account.timezone).date()
+        try:
+            harms = harms_ahead(position, at, phase)
+        except Exception as error:  # noqa: BLE001 - the look itself will meet it, and park that account alone
+            logger.warning("account %d is not counted ahead: %s", position.account.pk, error)
+            continue
+        for event in harms:
+            if event.kind in CUTTING:
+                plan.cut.add(position.account.pk)
+            elif event.kind is Kind.LATE_FEE:
+                plan.fees, plan.fees_count = plan.fees + (event.amount or ZERO), plan.fees_count + 1
 
 
 def _positions(ids: list[int]) -> Iterator[Position]:
     """Read accounts as they are, unlocked: nothing is written, and each is read again under its lock."""
-    rows = Account.objects.filter(pk__in=ids, parked_at__isnull=True).select_related("status", "company")
+    rows = list(Account.objects.filter(pk__among=ids, parked_at__isnull=True).order_by())
+    share_house(rows)
     try:
         with transaction.atomic():
-            yield from read_positions(list(rows))
+            yield from read_positions(rows)
     except Exception as error:  # noqa: BLE001 - one unreadable account must not leave the others uncounted
         if len(ids) == 1:
             logger.warning("account %d is not counted ahead: %s", ids[0], error)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from accounts.models import AccountStatus
@@ -10,8 +12,7 @@ from billing_project.kernel import clock, money
 from invoicing.models import Charge
 from invoicing.operations.charges import ChargeOrder
 
-from .. import models
-from ..models import Case, InvoiceStanding, StepRun, Ticket, TicketComment
+from ..models import Case, InvoiceStanding, Standing, StepRun, Ticket, TicketComment
 from ..reading import Position
 from ..rules.actions import Event, Kind
 from ..rules.explain import freeze
@@ -19,12 +20,13 @@ from ..rules.facts import InvoiceState
 from ..rules.messages import MESSAGES
 from ..rules.outlook import Moment, next_look
 from .cutting import Cutting, ids
-from .effects import STANDING_FIELDS, Effects
+from .effects import STANDING_FIELDS, Effects, NewEvent
 from .messages import WHY_LENGTH, whole
 
 # How soon a cut that waits for its notice to be accepted is tried again, should the announcement get lost.
 WAIT = timedelta(minutes=5)
 OUTCOMES = StepRun.Outcome
+_KEPT = attrgetter(*(Standing._meta.get_field(name).attname for name in STANDING_FIELDS))
 # Events that carry a step which is then done for its anchor.
 STEP_KINDS = {
     *MESSAGES.values(),
@@ -50,7 +52,7 @@ class Carrier(Cutting):
     ) -> None:
         """Remember how things stood before the account was played forward."""
         super().__init__(position, effects, at=at, outside=outside, statuses=statuses)
-        self.standing_before = self._standing_values(STANDING_FIELDS)
+        self.standing_before = _KEPT(position.standing)
         self.invoices_before = {key: _snapshot(state) for key, state in position.state.invoices.items()}
         self.cases: dict[int, Case] = {position.case.number: position.case} if position.case else {}
         self.ticket = position.ticket
@@ -79,8 +81,8 @@ class Carrier(Cutting):
         if event.shown:
             self.standing.events_count += 1
             self.effects.events.append(
-                models.Event(
-                    account=self.account,
+                NewEvent(
+                    account_id=self.account.pk,
                     sequence=self.standing.events_count,
                     on=event.on,
                     local_at=event.at.isoformat(timespec="seconds"),
@@ -162,7 +164,7 @@ class Carrier(Cutting):
         )
         self.effects.tickets_new.append(self.ticket)
         self._comment(event)
-        self.effects.ticket_letters.append((self.ticket, self.ticket_letter(event)))
+        self.effects.ticket_letters.append((self.ticket, partial(self.ticket_letter, event)))
 
     def _on_ticket_comment(self, event: Event) -> None:
         if self.ticket is not None:
@@ -292,7 +294,7 @@ class Carrier(Cutting):
         standing.ledger_seen = max(standing.ledger_seen, self.position.ledger_newest)
         standing.grants_seen = max(standing.grants_seen, self.position.grants_newest)
         standing.next_look_at = self._next_look_at(max(until, self.position.after))
-        if self._standing_values(STANDING_FIELDS) != self.standing_before:
+        if _KEPT(self.standing) != self.standing_before:
             self.effects.standings_changed.append(standing)
         else:
             self.effects.standings.append(standing)
@@ -305,9 +307,6 @@ class Carrier(Cutting):
         if self.position.state.waiting:
             moments.append(self.at + WAIT)
         return min(moments, default=None)
-
-    def _standing_values(self, names: tuple[str, ...]) -> tuple[Any, ...]:
-        return tuple(self.standing.serializable_value(name) for name in names)
 
 
 def _snapshot(state: InvoiceState) -> tuple[Any, ...]:

@@ -3,8 +3,13 @@
 Rows only: what leaves the program is an outbox row that its room sends later, and asks about again before it does.
 """
 
+import json
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
 
 from accounts.models import Account, AccountStatus
 from accounts.operations import AttentionRequest, change_status, raise_attentions
@@ -13,6 +18,7 @@ from accounts.queries import billing_contacts
 from billing_project.kernel import clock
 from billing_project.kernel.bulk import (
     copy_rows,
+    copy_values,
     insert_with_history,
     reserve_keys,
     update_rows,
@@ -68,6 +74,10 @@ CASE_FIELDS = (
     "reconnection_fee_charged",
     "resumed_count",
 )
+EVENT_FIELDS = (
+    "account", "sequence", "on", "local_at", "recorded_at", "kind", "invoice", "amount", "step", "rule", "why", "facts",
+    "case", "policy_version",
+)  # fmt: skip
 RUN_FIELDS = ("on", "at", "outcome", "why", "invoices", "in_force")
 TICKET_FIELDS = (
     "state",
@@ -104,6 +114,34 @@ class RestrictedDays:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """A row of the event table to be: as many as all other rows together, so they are not objects of the ORM."""
+
+    account_id: int
+    sequence: int
+    on: date
+    local_at: str
+    recorded_at: datetime
+    kind: str
+    invoice_id: int | None
+    amount: Decimal | None
+    step: str
+    rule: str
+    why: str
+    facts: dict[str, Any]
+    case: Case | None  # which may have no key yet
+    policy_version_id: int
+
+    def values(self) -> tuple[Any, ...]:
+        """Return the values as the columns of EVENT_FIELDS hold them."""
+        return (
+            self.account_id, self.sequence, self.on, self.local_at, self.recorded_at, self.kind, self.invoice_id,
+            self.amount, self.step, self.rule, self.why, json.dumps(self.facts),
+            None if self.case is None else self.case.pk, self.policy_version_id,
+        )  # fmt: skip
+
+
 @dataclass(slots=True)
 class Effects:
     """Rows to write for one chunk."""
@@ -116,10 +154,10 @@ class Effects:
     cases_changed: dict[int, Case] = field(default_factory=dict)
     runs_new: list[StepRun] = field(default_factory=list)
     runs_changed: dict[int, StepRun] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
     tickets_new: list[Ticket] = field(default_factory=list)
     tickets_changed: dict[int, Ticket] = field(default_factory=dict)
-    ticket_letters: list[tuple[Ticket, NoticeRequest]] = field(default_factory=list)
+    ticket_letters: list[tuple[Ticket, Callable[[], NoticeRequest]]] = field(default_factory=list)
     comments: list[TicketComment] = field(default_factory=list)
     calls: list[CallTask] = field(default_factory=list)
     calls_over: set[int] = field(default_factory=set)
@@ -134,13 +172,11 @@ class Effects:
     attention: list[AttentionRequest] = field(default_factory=list)
 
     def name_new_rows(self) -> None:
-        """Give new cases and tickets their keys, so that events and comments can point at them."""
+        """Give new cases and tickets their keys, so that others, such as comments, can point at them."""
         reserve_keys(self.cases_new)
         reserve_keys(self.tickets_new)
         for ticket in self.tickets_new:
             ticket.number = f"T-{ticket.pk:06d}"
-        for event in self.events:
-            event.case_id = event.case.pk if event.case is not None else None
         for comment in self.comments:
             comment.ticket_id = comment.ticket.pk
         for ticket in self.tickets_new:
@@ -163,7 +199,7 @@ class Effects:
         update_rows(self.invoices_changed, INVOICE_FIELDS)
         copy_rows(StepRun, self.runs_new)
         update_rows(list(self.runs_changed.values()), RUN_FIELDS)
-        copy_rows(Event, self.events)
+        copy_values(Event, EVENT_FIELDS, (event.values() for event in self.events))
         self._write_tickets()
         self._tell_of_tickets()
         enqueue_many(second_source.complete(self.notices, self.asking))
@@ -243,18 +279,21 @@ class Effects:
 
     def _tell_of_tickets(self) -> None:
         """Tell billing contacts of new tickets: by the letter that goes to them anyway, or by one of its own (E2)."""
-        for ticket, letter in self.ticket_letters:
+        places: dict[int, list[int]] = defaultdict(list)
+        if self.ticket_letters:
+            for place, request in enumerate(self.notices):
+                if request.contact_id is None and request.send:
+                    places[request.account_id].append(place)
+        for ticket, write_letter in self.ticket_letters:
             context = {"ticket_number": ticket.number}
-            told = [
-                place
-                for place, request in enumerate(self.notices)
-                if request.account_id == ticket.account_id and request.contact_id is None and request.send
-            ]
+            told = places[ticket.account_id]
             for place in told:
                 request = self.notices[place]
                 self.notices[place] = replace(request, context={**request.context, **context})
-            if not told and letter.send and ticket.customer_contact is not None:
-                self.notices.append(replace(letter, context={**letter.context, **context}))
+            if not told and ticket.customer_contact is not None:
+                letter = write_letter()
+                if letter.send:
+                    self.notices.append(replace(letter, context={**letter.context, **context}))
 
 
 def nobody_to_tell(account: Account) -> AttentionRequest:

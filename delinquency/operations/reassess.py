@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Account, AccountStatus
+from accounts.queries import share_house
 from billing_project.kernel import clock
 from billing_project.kernel.locks import lock_rows
 
@@ -63,18 +64,20 @@ def reassess_many(
     """
     moment = at or clock.now()
     looked = Looked()
-    accounts = lock_rows(
-        Account.objects.filter(parked_at__isnull=True).select_related("status", "company"), list(account_ids)
-    )
+    accounts = lock_rows(Account.objects.filter(parked_at__isnull=True), list(account_ids))
+    if not accounts:
+        return looked
+    statuses = AccountStatus.objects.in_bulk()
+    share_house(accounts, statuses)
     positions = read_positions(accounts)
     if not positions:
         return looked
-    statuses = {status.name: status for status in AccountStatus.objects.all()}
+    by_name = {status.name: status for status in statuses.values()}
     effects = Effects()
     phase = SWITCH if before_bill else LOOK
     trips = trips_in_force(moment) if (outside if guarded is None else guarded) else []
     for position in positions:
-        carrier = Carrier(position, effects, at=moment, outside=outside, statuses=statuses)
+        carrier = Carrier(position, effects, at=moment, outside=outside, statuses=by_name)
         position.state.leaves_on = carrier.today if outside else None
         if trips:
             held = harms_ahead(position, moment, phase, late=late)

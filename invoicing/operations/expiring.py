@@ -61,7 +61,7 @@ def announce_expiring(at: datetime) -> int:
             "anchor_key", "occurrence"
         )
     )
-    return len(enqueue_many(_requests([card for key, card in found.items() if (key, card.reminder) not in written])))
+    return enqueue_many(_requests([card for key, card in found.items() if (key, card.reminder) not in written]))
 
 
 def why_not_announced(notice: Notice) -> str:

@@ -15,10 +15,10 @@ from django.db import transaction
 from accounts.models import Account
 from billing_project.kernel import clock
 from billing_project.kernel.bulk import copy_rows, update_rows
-from billing_project.kernel.locks import lock_rows
+from billing_project.kernel.locks import lock_values
 
 from ..models import Hold
-from ..queries import active_holds, counting_holds
+from ..queries import active_holds, counting
 from ..rules.desired import hardest, rank
 from .orders import WHY_LENGTH, Target, retarget
 
@@ -98,11 +98,11 @@ def change_holds(
     account_ids = sorted({wish.account_id for wish in placed} | {wish.account_id for wish in lifted} | set(looked_at))
     if not account_ids:
         return
-    lock_rows(Account.objects.order_by(), account_ids)
-    before = {(hold.account_id, hold.cause_key): hold for holds in active_holds(account_ids).values() for hold in holds}
-    _lift(before, lifted)
-    _place(before, placed)
-    retarget(_targets(account_ids, placed, lifted))
+    lock_values(Account.objects.order_by(), account_ids, ("pk",))
+    active = {(hold.account_id, hold.cause_key): hold for holds in active_holds(account_ids).values() for hold in holds}
+    _lift(active, lifted)
+    _place(active, placed)
+    retarget(_targets(account_ids, active.values(), placed, lifted))
 
 
 def _lift(active: dict[tuple[int, str], Hold], lifted: Sequence[LiftHold]) -> None:
@@ -142,9 +142,14 @@ def _place(active: dict[tuple[int, str], Hold], placed: Sequence[PlaceHold]) -> 
     update_rows(changed, ["level", "why", "paying_ends"])
 
 
-def _targets(account_ids: Iterable[int], placed: Sequence[PlaceHold], lifted: Sequence[LiftHold]) -> dict[int, Target]:
+def _targets(
+    account_ids: Iterable[int], active: Iterable[Hold], placed: Sequence[PlaceHold], lifted: Sequence[LiftHold]
+) -> dict[int, Target]:
     """Return what each account's lines should be now: as hard as its hardest hold that counts."""
-    holds = counting_holds(account_ids)
+    held: dict[int, list[Hold]] = defaultdict(list)
+    for hold in sorted(active, key=lambda hold: (hold.placed_at, hold.pk)):
+        held[hold.account_id].append(hold)
+    holds = counting(held)
     wishes: dict[int, list[PlaceHold]] = defaultdict(list)
     for placing in placed:
         wishes[placing.account_id].append(placing)

@@ -5,20 +5,21 @@ queued, and one that is under way is superseded or taken back. On a device that 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Q
 
-from accounts.models import ServiceLine
+from accounts.models import Account, ServiceLine
 from accounts.operations import AttentionRequest, raise_attentions, resolve_attentions
 from billing_project.kernel import clock
 from billing_project.kernel.bulk import copy_rows, update_rows
 from billing_project.kernel.locks import lock_rows
 from billing_project.kernel.nudge import nudge
 
-from ..models import Device, EnforcementTask, LineState
+from ..models import Device, EnforcementTask, LinePlacement, LineState
 from ..queries import OPEN_STATES, all_lists, why_a_devices_own
 from ..rules.desired import NOTHING, OPEN, Held, rank
 from ..rules.lists import ListView, Standing, carried, choose
@@ -55,11 +56,20 @@ class _Outcome:
     settled_keys: list[str] = field(default_factory=list)
 
 
+class _Owner(NamedTuple):
+    """What the lists and the words about an order ask of an account."""
+
+    status_id: int
+    account_type_id: int
+    number: str
+
+
 @dataclass(slots=True, kw_only=True)
 class _Place:
     """A line on one device: what is known of it there; without a device it is on none."""
 
     line: ServiceLine
+    owner: _Owner
     device: Device | None
     placed: bool
     state: LineState | None
@@ -74,12 +84,7 @@ def retarget(targets: Mapping[int, Target]) -> None:
 
     The accounts' rows must be locked by the caller.
     """
-    lines = list(
-        ServiceLine.objects.filter(account_id__in=targets)
-        .select_related("account")
-        .prefetch_related("placements__device", "network_states__device")
-        .order_by("pk")
-    )
+    lines = list(ServiceLine.objects.filter(account_id__among=list(targets)).order_by("pk"))
     if not lines:
         return
     outcome = _Outcome()
@@ -101,33 +106,54 @@ def retarget(targets: Mapping[int, Target]) -> None:
 
 def _places(lines: Sequence[ServiceLine], targets: Mapping[int, Target]) -> Iterator[_Place]:
     """Return each line on each device it is on, or still has a state on."""
+    keys = [line.pk for line in lines]
     # Locked: a worker that is about to send one of these waits, and then finds it taken back.
-    open_rows = lock_rows(EnforcementTask.objects.filter(line__in=lines, state__in=OPEN_STATES))
+    open_rows = lock_rows(EnforcementTask.objects.filter(line_id__among=keys, state__in=OPEN_STATES))
     pending = {(task.line_id, task.device_id): task for task in open_rows}
     unsure, vetoed = doubtful(lines)
     lists = all_lists()
+    owners = _owners(targets)
+    placed_on: dict[int, list[int]] = defaultdict(list)
+    for line_id, device_id in (
+        LinePlacement.objects.filter(line_id__among=keys).order_by("pk").values_list("line_id", "device_id")
+    ):
+        placed_on[line_id].append(device_id)
+    states: dict[int, dict[int | None, LineState]] = defaultdict(dict)
+    for state in LineState.objects.filter(line_id__among=keys).order_by("pk"):
+        states[state.line_id][state.device_id] = state
+    devices = Device.objects.in_bulk({
+        *(key for mine in placed_on.values() for key in mine),
+        *(key for mine in states.values() for key in mine if key is not None),
+    })  # fmt: skip
     for line in lines:
-        target = targets[line.account_id]
-        placed = {placement.device_id: placement.device for placement in line.placements.all()}
-        states = {state.device_id: state for state in line.network_states.all()}
-        left = {key: state.device for key, state in states.items() if key is not None and key not in placed}
-        everywhere: list[tuple[int | None, Device | None]] = [*placed.items(), *left.items()]
-        for key, device in everywhere if placed else [*everywhere, (None, None)]:
-            on_it = key in placed
+        target, owner, own = targets[line.account_id], owners[line.account_id], states[line.pk]
+        placed = placed_on[line.pk]
+        everywhere: list[int | None] = [*placed, *(key for key in own if key is not None and key not in placed)]
+        for key in everywhere if placed else [*everywhere, None]:
+            on_it, device = key in placed, None if key is None else devices[key]
             yield _Place(
-                line=line, device=device, placed=on_it, state=states.get(key), pending=pending.get((line.pk, key or 0)),
-                wanted=wanted_on(line, device if on_it else None, target, lists) if on_it or key is None else NOTHING,
+                line=line, owner=owner, device=device, placed=on_it, state=own.get(key),
+                pending=pending.get((line.pk, key or 0)),
+                wanted=_wanted_on(owner, device if on_it else None, target, lists) if on_it or key is None else NOTHING,
                 sure=(line.pk, key) not in unsure, vetoed=(line.pk, key) in vetoed,
             )  # fmt: skip
 
 
+def _owners(account_ids: Iterable[int]) -> dict[int, _Owner]:
+    rows = Account.objects.filter(pk__among=list(account_ids)).order_by()
+    return {key: _Owner(*rest) for key, *rest in rows.values_list("pk", "status_id", "account_type_id", "number")}
+
+
 def wanted_on(line: ServiceLine, device: Device | None, target: Target, lists: Sequence[ListView]) -> Held:
     """Return what a line should be on a device: the level, and the list that the device carries for such accounts."""
+    account = line.account
+    return _wanted_on(_Owner(account.status_id, account.account_type_id, account.number), device, target, lists)
+
+
+def _wanted_on(owner: _Owner, device: Device | None, target: Target, lists: Sequence[ListView]) -> Held:
     if target.level == OPEN or device is None:
         return Held(level=target.level)
-    account = Standing(
-        status_id=line.account.status_id, account_type_id=line.account.account_type_id, causes=target.causes
-    )
+    account = Standing(status_id=owner.status_id, account_type_id=owner.account_type_id, causes=target.causes)
     chosen = choose(target.level, account, carried(lists, device.pk, device.options))
     return Held(level=target.level, list_name=chosen.name if chosen else "")
 
@@ -135,7 +161,7 @@ def wanted_on(line: ServiceLine, device: Device | None, target: Target, lists: S
 def doubtful(lines: Sequence[ServiceLine]) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
     """Return the lines, by device, that an order may have reached unseen, and those whose last order was vetoed."""
     same = LineState.objects.filter(line=OuterRef("line"), device=OuterRef("device"), generation=OuterRef("generation"))
-    rows = EnforcementTask.objects.filter(line__in=lines)
+    rows = EnforcementTask.objects.filter(line_id__among=[line.pk for line in lines])
     newest = Exists(same)
     unsure = rows.filter(Q(state=State.SUPERSEDED, settled_at__isnull=True) | Q(state=State.PARKED) & Q(newest))
     vetoed = rows.filter(newest, state=State.CANCELLED)
@@ -159,7 +185,7 @@ def _retarget_line(place: _Place, target: Target, outcome: _Outcome) -> None:
     state.desired_level, state.desired_list = wanted.level, wanted.list_name
     state.generation += 1
     if device is None:
-        _note_homeless(line, target, outcome)
+        _note_homeless(line, place.owner, target, outcome)
         return
     may_have_left = task is not None and (task.state == State.SENDING or task.attempts > 0)
     pending = (
@@ -201,13 +227,12 @@ def _spare_ourselves(place: _Place, outcome: _Outcome) -> None:
                 code="line-is-device",
                 key=f"line:{place.line.pk}:{place.device.pk}",
                 account_id=place.line.account_id,
-                words=f"Line {place.line} of account {place.line.account.number} should be restricted, but is not:"
-                f" {words}",
+                words=f"Line {place.line} of account {place.owner.number} should be restricted, but is not: {words}",
             )
         )
 
 
-def _note_homeless(line: ServiceLine, target: Target, outcome: _Outcome) -> None:
+def _note_homeless(line: ServiceLine, owner: _Owner, target: Target, outcome: _Outcome) -> None:
     """Tell the clerks about a line that should be restricted and is on no device."""
     if target.level == OPEN:
         outcome.settled_keys.append(f"line:{line.pk}")
@@ -217,7 +242,7 @@ def _note_homeless(line: ServiceLine, target: Target, outcome: _Outcome) -> None
             code="line-without-device",
             key=f"line:{line.pk}",
             account_id=line.account_id,
-            words=f"Line {line} of account {line.account.number} should be restricted, but is on no device:"
+            words=f"Line {line} of account {owner.number} should be restricted, but is on no device:"
             " nothing was sent. Choose the device of the line, or end the restriction.",
         )
     )
