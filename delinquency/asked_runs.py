@@ -143,10 +143,10 @@ def _work_on(request: RunRequest) -> None:
 
 
 def _check(progress: Progress) -> tuple[str, dict[str, Any]]:
-    found = sweep(clock.now(), progress=progress)
-    words = f"{found.accounts_looked_at:,} accounts looked at, {len(found.events):,} events written."
-    if found.held:
-        words += f" The airbag holds {len(found.held):,} steps: decide about them under “Held by the airbag”."
+    found = sweep(clock.now(), progress=progress, is_listed=False)
+    words = f"{found.accounts_looked_at:,} accounts looked at, {found.events_count:,} events written."
+    if found.held_count:
+        words += f" The airbag holds {found.held_count:,} steps: decide about them under “Held by the airbag”."
     if found.parked:
         words += f" Parked: {', '.join(found.parked[:5])}."
     return words, {"counts": dict(found.counts)}

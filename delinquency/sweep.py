@@ -5,22 +5,27 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 
 from accounts.models import Account
 from accounts.operations import park_account
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.garbage import left_for_later
+from billing_project.kernel.locks import lock_free, lock_row
+from billing_project.kernel.nudge import nudge
 from invoicing.operations.settlements import poll_settlements
 
-from .models import Standing, Sweep
+from .due import DueLooks
+from .models import Sweep
 from .operations.airbag import describe, guard, shown_kind, trips_in_force
 from .operations.airbag_decisions import decide_again
 from .operations.desk_unreachable import tend_desk
-from .operations.kept import accounts_to_hear
 from .operations.reassess import Looked, reassess_many
 from .operations.second_source import remind_second_sources
 from .rules.actions import Event
@@ -28,17 +33,21 @@ from .rules.scenario import document
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 500
+# Fewer looks than this are not worth waking other workers for.
+SHARED_FROM = 5000
 Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
 class SweepResult:
-    """What a tick did, or would do."""
+    """What a tick did, or would do; unless it is listed, events and held steps are only counted."""
 
     tick_at: datetime
     dry_run: bool = False
+    is_listed: bool = True
     accounts_looked_at: int = 0
+    events_count: int = 0
+    held_count: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     events: list[tuple[Account, Event]] = field(default_factory=list)
     parked: list[str] = field(default_factory=list)
@@ -49,8 +58,11 @@ class SweepResult:
         """Add what was found at a chunk."""
         self.accounts_looked_at += looked.accounts
         self.counts.update(looked.counts)
-        self.events.extend(looked.events)
-        self.held.extend(looked.held)
+        self.events_count += len(looked.events)
+        self.held_count += len(looked.held)
+        if self.is_listed:
+            self.events.extend(looked.events)
+            self.held.extend(looked.held)
 
     def document(self) -> dict[str, Any]:
         """Return the answer for programs."""
@@ -58,7 +70,7 @@ class SweepResult:
             "tick_at": self.tick_at.isoformat(),
             "dry_run": self.dry_run,
             "accounts_looked_at": self.accounts_looked_at,
-            "events_count": len(self.events),
+            "events_count": self.events_count,
             "counts": dict(sorted(self.counts.items())),
             "parked": self.parked,
             "airbag": self.airbag,
@@ -76,6 +88,7 @@ def sweep(
     zones: Collection[str] | None = None,
     guarded: bool | None = None,
     progress: Progress | None = None,
+    is_listed: bool = True,
 ) -> SweepResult:
     """Do one delinquency tick as of an instant; doing it again finds nothing more to do.
 
@@ -83,36 +96,56 @@ def sweep(
     `guarded` tick (default: one that acts outside) is compared with the usual before it acts, and its harmful steps
     are held if it is far from that (R-15). One that acts outside first asks the gateway who has paid. A dry run does
     all of it but that, and takes it back. `progress` is told of each chunk how many accounts are done, of how many.
-    Raises Refused for an account that does not exist.
+    Unless `is_listed` the answer only counts what happened. Several at once share the work. Raises Refused for an
+    account that does not exist.
     """
-    result = SweepResult(at, dry_run=dry_run)
+    if account_number is not None and not Account.objects.filter(number=account_number).exists():
+        raise Refused("unknown_account", f"There is no account {account_number!r}; give an account's number.")
+    result = SweepResult(at, dry_run=dry_run, is_listed=is_listed)
+    due = DueLooks(at, account_number, zones)
     is_guarded = outside if guarded is None else guarded
     with clock.at(at):
         if dry_run:
             with transaction.atomic():
-                _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result, progress)
+                _guarded_tick(due, outside, is_guarded, result, progress)
                 transaction.set_rollback(True)
         else:
             if outside:
                 poll_settlements(at)
-            _guarded_tick(_due(at, account_number, zones), at, outside, is_guarded, result, progress)
+            _guarded_tick(due, outside, is_guarded, result, progress)
             if account_number is None and (result.accounts_looked_at or outside):
                 _record(result)
+    # They were met in the order of their moments, which says nothing to whoever reads the list.
+    result.events.sort(key=_account_key)
+    result.held.sort(key=_account_key)
     return result
 
 
-def _guarded_tick(
-    ids: Sequence[int],
-    at: datetime,
-    outside: bool,
-    guarded: bool,
-    result: SweepResult,
-    progress: Progress | None,
-) -> None:
+def share(at: datetime) -> int:
+    """Take part in a tick that another worker has begun and compared with the usual; return how many were looked at.
+
+    What it did is added to the row of the tick.
+    """
+    result = SweepResult(at, is_listed=False)
+    with clock.at(at):
+        _walk(DueLooks(at), True, True, result, None)
+        if result.accounts_looked_at:
+            _record(result)
+    return result.accounts_looked_at
+
+
+def _account_key(row: tuple[Account, Event]) -> int:
+    return row[0].pk
+
+
+def _guarded_tick(due: DueLooks, outside: bool, guarded: bool, result: SweepResult, progress: Progress | None) -> None:
+    at = due.at
     if guarded:
         result.take(decide_again(at))
-        guard(ids, at=at)
-    _tick(ids, at, outside, guarded, result, progress)
+        guard(due.account_ids(), at=at)
+    if outside and guarded and not result.dry_run and due == DueLooks(at):
+        _call_for_help(due)
+    _walk(due, outside, guarded, result, progress)
     tend_desk(at)
     if outside:
         remind_second_sources(at)
@@ -131,37 +164,45 @@ def _held(account: Account, event: Event) -> dict[str, Any]:
     }
 
 
-def _due(at: datetime, account_number: str | None, zones: Collection[str] | None) -> list[int]:
-    rows = Standing.objects.filter(next_look_at__lte=at, account__parked_at__isnull=True)
-    # A promise is broken when the day after it begins, whether or not its account is due for a look.
-    rows |= Standing.objects.filter(account__in=accounts_to_hear(at))
-    if account_number is not None:
-        if not Account.objects.filter(number=account_number).exists():
-            raise Refused("unknown_account", f"There is no account {account_number!r}; give an account's number.")
-        rows = rows.filter(account__number=account_number)
-    if zones is not None:
-        rows = rows.filter(account__timezone__in=zones)
-    return list(rows.order_by("account_id").values_list("account_id", flat=True))
+def _call_for_help(due: DueLooks) -> None:
+    """Wake other workers for a large tick, if there are any; those that come late find less to do, or nothing."""
+    if settings.SWEEP_WORKERS > 1 and due.count() >= SHARED_FROM:
+        for _ in range(settings.SWEEP_WORKERS - 1):
+            nudge("delinquency.share_tick", due.at.isoformat())
 
 
-def _tick(
+def _walk(due: DueLooks, outside: bool, guarded: bool, result: SweepResult, progress: Progress | None) -> None:
+    begun, total = result.accounts_looked_at, 0 if progress is None else due.count()
+
+    def look(chunk: list[int], free: "QuerySet[Account] | None") -> None:
+        _look_at_chunk(chunk, free, due.at, outside, guarded, result)
+        if progress is not None:
+            progress(min(result.accounts_looked_at - begun, total), total)
+
+    # The first walk passes over accounts that somebody else has at the moment; the second waits for them.
+    for chunk in due.chunks():
+        look(chunk, due.accounts())
+    for chunk in chain(due.chunks(), due.to_hear()):
+        look(chunk, None)
+
+
+def _look_at_chunk(
     ids: Sequence[int],
+    free: "QuerySet[Account] | None",
     at: datetime,
     outside: bool,
     guarded: bool,
     result: SweepResult,
-    progress: Progress | None,
 ) -> None:
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
-        try:
-            with left_for_later(), transaction.atomic():
-                result.take(reassess_many(chunk, at=at, outside=outside, guarded=guarded))
-        except Exception as error:  # noqa: BLE001 - whatever it was, only the account that caused it may suffer
-            logger.warning("looking at %d accounts is done one by one: %s", len(chunk), error)
-            _one_by_one(chunk, at, outside, guarded, result)
-        if progress is not None:
-            progress(start + len(chunk), len(ids))
+    """Look at accounts together; with ``free``, only at those of them that nobody else has at the moment."""
+    try:
+        with left_for_later(), transaction.atomic():
+            mine = ids if free is None else lock_free(free, ids)
+            if mine:
+                result.take(reassess_many(mine, at=at, outside=outside, guarded=guarded))
+    except Exception as error:  # noqa: BLE001 - whatever it was, only the account that caused it may suffer
+        logger.warning("looking at %d accounts is done one by one: %s", len(ids), error)
+        _one_by_one(ids, at, outside, guarded, result)
 
 
 def _one_by_one(account_ids: Sequence[int], at: datetime, outside: bool, guarded: bool, result: SweepResult) -> None:
@@ -186,8 +227,12 @@ def _park(account_id: int, error: Exception, result: SweepResult) -> None:
     result.parked.append(Account.objects.values_list("number", flat=True).get(pk=account_id))
 
 
+@transaction.atomic
 def _record(result: SweepResult) -> None:
-    """Keep what a tick did; quiet ticks in a row share one line, which says when the last of them was."""
+    """Keep what a tick did; quiet ticks in a row share one line, which says when the last of them was.
+
+    Several workers may have taken part in one tick: each adds what it did.
+    """
     tick_at = result.tick_at.replace(second=0, microsecond=0)
     if not result.accounts_looked_at:
         last = Sweep.objects.filter(tick_at__lte=tick_at).order_by("-tick_at").first()
@@ -195,14 +240,14 @@ def _record(result: SweepResult) -> None:
             last.tick_at, last.finished_at = tick_at, clock.now()
             last.save(update_fields=["tick_at", "finished_at"])
             return
-    run, _ = Sweep.objects.get_or_create(tick_at=tick_at)
+    run = lock_row(Sweep.objects.all(), Sweep.objects.get_or_create(tick_at=tick_at)[0].pk)
     run.finished_at = clock.now()
     run.accounts_looked_at += result.accounts_looked_at
-    run.events_written += len(result.events)
+    run.events_written += result.events_count
     run.counts = dict(Counter(run.counts) + result.counts)
     run.parked += len(result.parked)
     lines = [f"Parked: {number}." for number in result.parked]
-    if result.held:
-        lines.append(f"The airbag held {len(result.held)} steps.")
+    if result.held_count:
+        lines.append(f"The airbag held {result.held_count} steps.")
     run.log = "\n".join([*run.log.splitlines(), *lines])
     run.save()

@@ -17,7 +17,7 @@ from .operations.studies import run_studies, store_forecast
 from .reports.mailing import send_due, write_down
 from .reports.months import count_months
 from .runs import clear_log
-from .sweep import sweep
+from .sweep import share, sweep
 from .telling import tell
 
 
@@ -26,7 +26,13 @@ def tick(at: str | None = None) -> int:
     """Bill what is pending, then look at every account at which something is due."""
     moment = datetime.fromisoformat(at) if at else clock.now()
     bill(moment, recorded=False, is_listed=False)
-    return sweep(moment).accounts_looked_at
+    return sweep(moment, is_listed=False).accounts_looked_at
+
+
+@shared_task(name="delinquency.share_tick", soft_time_limit=3000, time_limit=3300)
+def share_tick(at: str) -> int:
+    """Take part in a large delinquency tick, and return how many accounts this worker looked at."""
+    return share(datetime.fromisoformat(at))
 
 
 @shared_task(name="delinquency.reassess_accounts")

@@ -93,5 +93,5 @@ def prepare(accounts: int, due: int, database: str) -> None:
 def run() -> int:
     """Do the check, and return how many accounts entered delinquency."""
     with clock.at(AT):
-        sweep(AT)
+        sweep(AT, is_listed=False)
     return Standing.objects.filter(delinquent_since=CHECK_ON).count()

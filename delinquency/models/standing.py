@@ -81,7 +81,9 @@ class Standing(models.Model):
         permissions = [("decide_flag", "Can remove flags and say which late payments count")]
         ordering = ("account",)
         indexes = [
-            models.Index(fields=["next_look_at"], condition=Q(next_look_at__isnull=False), name="standing_next_look"),
+            models.Index(
+                fields=["next_look_at", "account"], condition=Q(next_look_at__isnull=False), name="standing_to_look_at"
+            ),
             models.Index(
                 fields=["delinquent_since"], condition=Q(delinquent_since__isnull=False), name="standing_delinquent"
             ),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import chain, islice
 from typing import Any
 
 from django.db import transaction
@@ -75,19 +76,22 @@ def trips_in_force(at: datetime, kinds: Sequence[str] = GROUNDING) -> list[Airba
 # --- Before a sweep acts ---
 
 
-def guard(account_ids: Sequence[int], *, at: datetime, before_bill: bool = False) -> list[AirbagTrip]:
+def guard(account_ids: Iterable[int], *, at: datetime, before_bill: bool = False) -> list[AirbagTrip]:
     """Compare what looks at accounts would do with the usual, before any of it is done; return the trips opened.
 
     Costs one reading of all the accounts, and only where they and what was done today are more than 20 together: fewer
     can never be too many. Accounts that a released trip let through are not counted again.
     """
-    if not account_ids or trips_in_force(at):
+    ids = iter(account_ids)
+    some = list(islice(ids, FEW + 1))
+    if not some or trips_in_force(at):
         return []
     day, began = desk_day(at)
     plan = _done_today(day, began)
-    if len(plan.cut | set(account_ids)) <= FEW and plan.fees_count + len(account_ids) <= FEW:
+    if len(plan.cut | set(some)) <= FEW and plan.fees_count + len(some) <= FEW:
         return []
-    _add(plan, set(account_ids) - _let_through(began), at, SWITCH if before_bill else LOOK)
+    known = _let_through(began)
+    _add(plan, (key for key in chain(some, ids) if key not in known), at, SWITCH if before_bill else LOOK)
     return [open_trip(kind, verdict, day, at) for kind, verdict in _verdicts(plan, day)]
 
 
@@ -112,11 +116,10 @@ def _let_through(began: datetime) -> set[int]:
     return set(rows.filter(Q(again_at__isnull=True) | Q(again_at__gte=began)).values_list("account_id", flat=True))
 
 
-def _add(plan: Plan, account_ids: set[int], at: datetime, phase: int) -> None:
-    ids = sorted(account_ids)
-    for start in range(0, len(ids), CHUNK):
+def _add(plan: Plan, account_ids: Iterator[int], at: datetime, phase: int) -> None:
+    while chunk := list(islice(account_ids, CHUNK)):
         with left_for_later():
-            _add_chunk(plan, ids[start : start + CHUNK], at, phase)
+            _add_chunk(plan, chunk, at, phase)
 
 
 def _add_chunk(plan: Plan, ids: list[int], at: datetime, phase: int) -> None:

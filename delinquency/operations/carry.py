@@ -26,7 +26,7 @@ from .messages import WHY_LENGTH, whole
 # How soon a cut that waits for its notice to be accepted is tried again, should the announcement get lost.
 WAIT = timedelta(minutes=5)
 OUTCOMES = StepRun.Outcome
-_KEPT = attrgetter(*(Standing._meta.get_field(name).attname for name in STANDING_FIELDS))
+_KEPT = attrgetter(*(field.attname for field in Standing._meta.concrete_fields if field.name in STANDING_FIELDS))
 # Events that carry a step which is then done for its anchor.
 STEP_KINDS = {
     *MESSAGES.values(),

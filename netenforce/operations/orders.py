@@ -141,7 +141,8 @@ def _places(lines: Sequence[ServiceLine], targets: Mapping[int, Target]) -> Iter
 
 def _owners(account_ids: Iterable[int]) -> dict[int, _Owner]:
     rows = Account.objects.filter(pk__among=list(account_ids)).order_by()
-    return {key: _Owner(*rest) for key, *rest in rows.values_list("pk", "status_id", "account_type_id", "number")}
+    fields = ("pk", "status_id", "account_type_id", "number")
+    return {key: _Owner(status_id, type_id, number) for key, status_id, type_id, number in rows.values_list(*fields)}
 
 
 def wanted_on(line: ServiceLine, device: Device | None, target: Target, lists: Sequence[ListView]) -> Held:

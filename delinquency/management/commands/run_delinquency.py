@@ -36,5 +36,5 @@ def _lines(result: SweepResult) -> list[str]:
     ]
     if result.airbag is not None:
         lines.append(f"The airbag holds harmful steps until a person decides, see “Airbag”. {result.airbag['words']}")
-    lines.append(f"{len(result.events)} things {verb} at {result.accounts_looked_at} accounts.")
+    lines.append(f"{result.events_count} things {verb} at {result.accounts_looked_at} accounts.")
     return lines
