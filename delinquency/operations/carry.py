@@ -228,7 +228,7 @@ class Carrier(Cutting):
             number = event.episode or 0
             case = self.cases.get(number)
             if case is None:
-                case = self.cases[number] = Case(account=self.account, number=number, opened_on=event.on)
+                case = self.cases[number] = Case(account_id=self.account.pk, number=number, opened_on=event.on)
                 self.effects.cases_new.append(case)
             else:
                 case.stage, case.closed_on, case.closed_why, case.lifted = Case.Stage.OPEN, None, "", False
@@ -266,7 +266,7 @@ class Carrier(Cutting):
                 continue
             row = self.position.invoice_standings.get(whole(key) or 0)
             if row is None:
-                row = InvoiceStanding(invoice_id=whole(key) or 0, account=self.account)
+                row = InvoiceStanding(invoice_id=whole(key) or 0, account_id=self.account.pk)
                 self.effects.invoices_new.append(row)
             else:
                 self.effects.invoices_changed.append(row)
