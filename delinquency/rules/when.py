@@ -13,11 +13,6 @@ MIDNIGHT, FACT, SWITCH, ISSUE, DUE, LOOK = range(6)
 ISSUE_TIME = time(0, 5)
 
 
-def step_amount(policy: Policy, step: Step) -> Decimal:
-    """Return the least that must be unpaid for a step to run; cuts also obey the policy's minimum (I9)."""
-    return max(CENT, step.minimum_amount, policy.minimum_amount_due if step.cuts else CENT)
-
-
 def flag_allows(state: AccountState, step: Step, invoice: InvoiceState) -> bool:
     """Tell whether an only-flagged step may run for an invoice (E7, E8, A29)."""
     if not step.only_flagged:
