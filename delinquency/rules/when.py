@@ -5,7 +5,7 @@ from datetime import date, time
 from decimal import Decimal
 
 from .calendar import is_bill_date, months_later
-from .facts import CENT, AccountState, InvoiceState, Proof
+from .facts import AccountState, InvoiceState, Proof
 from .policy import Policy, Step
 
 # Order within one local time: midnight, money, a switch before the bill, invoices, due, everything else.

@@ -128,10 +128,10 @@ class Book:
                 invoice.key, invoice.issued_on, invoice.due_on, invoice.number, invoice.amount, invoice.frozen
             )
             moves.append([])
-        credits = [purse for purse in self.purses.values() if purse.credit > 0]
-        for own in (True, False) if credits else ():
+        waiting = [purse for purse in self.purses.values() if purse.credit > 0]
+        for own in (True, False) if waiting else ():
             for invoice, done in zip(invoices, moves, strict=True):
-                for purse in credits:
+                for purse in waiting:
                     if purse.credit > 0 and (not own or purse.named == invoice.key):
                         done.extend(self._use(purse, invoice.key))
         return moves

@@ -66,3 +66,33 @@ def test_what_lies_after_the_last_day_is_not_told() -> None:
     assert past_due(countable_timeline(Scenario((invoice,)), parse(sonar(due_days=None)), date(2026, 7, 1))[0]) == [
         ("A", date(2026, 7, 1))
     ]
+
+
+@pytest.mark.parametrize("again", ["00:00", "00:30", "09:30", None])
+def test_what_is_reopened_after_the_check_is_past_due_with_the_midnight_of_another_invoice(again: str | None) -> None:
+    assert ("A", date(2026, 1, 21)) in reopened("2026-01-20", again)
+
+
+@pytest.mark.parametrize(("again", "found"), [("00:30", False), ("09:00", False), ("09:01", True)])
+def test_and_otherwise_with_the_next_check(again: str, found: bool) -> None:
+    assert (("A", date(2026, 1, 21)) in reopened("2026-01-25", again)) is found
+
+
+def reopened(other_due_on: str, again: str | None) -> list[tuple[str | None, date]]:
+    """Return what is past due where A is paid in time and reopened on 20 January at 15:00, perhaps paid again next day.
+
+    B stays unpaid.
+    """
+    day = date(2026, 1, 1)
+    invoices = (
+        Issued("A", "A", day, date(2026, 1, 16), Decimal("100.00")),
+        Issued("B", "B", day, date.fromisoformat(other_due_on), Decimal("100.00")),
+    )
+    payments = [Received("1", datetime(2026, 1, 10, 12), Decimal("100.00"), "A")]
+    if again is not None:
+        payments.append(Received("2", datetime.fromisoformat(f"2026-01-21T{again}"), Decimal("100.00"), "A"))
+    scenario = Scenario(invoices, tuple(payments), (Returned("1", datetime(2026, 1, 20, 15)),))
+    policy = parse(sonar(due_days=None))
+    told = past_due(countable_timeline(scenario, policy, UNTIL)[0])
+    assert told == past_due(timeline(scenario, policy, UNTIL))
+    return told
