@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +12,10 @@ from django.urls import reverse
 
 from accounts.models import Account, Attention
 from accounts.operations import unpark_account
-from billing_project.kernel import clock, locks
+from billing_project.kernel import locks
 from billing_project.kernel.command import explain
 from delinquency.models import Event, PolicyStep, PolicyVersion, Standing
 from delinquency.models import Sweep as SweepRow
-from delinquency.sweep import sweep
 from invoicing.models import BillingRun, CatalogItem, Invoice, InvoiceLine, LedgerEntry, Subscription
 from invoicing.sweep import bill
 from tests.backoffice import staff_client
@@ -122,7 +120,9 @@ def test_an_account_whose_policy_cannot_be_read_is_parked_at_the_check_and_the_o
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("model", "which", "broken"), BROKEN)
-def test_and_at_a_bill_too_until_the_policy_is_mended(model: Any, which: dict[str, str], broken: dict[str, Any]) -> None:
+def test_and_at_a_bill_too_until_the_policy_is_mended(
+    model: Any, which: dict[str, str], broken: dict[str, Any]
+) -> None:
     good = Story(sonar(), first_bill_on="2026-03-01", number="good")
     bad = Story(sonar(name="Broken"), first_bill_on="2026-03-01", number="bad")
     kept = model.objects.filter(**which).values(*broken).get()
@@ -153,7 +153,7 @@ def held(account: Account) -> Iterator[None]:
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Collect for how long a lock would have been waited for in vain; here a fiftieth of it."""
     found: list[float] = []
     locked = locks._locked
@@ -166,7 +166,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
             raise
 
     monkeypatch.setattr(locks, "_locked", briefly)
-    yield found
+    return found
 
 
 @pytest.mark.django_db(transaction=True)
