@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from billing_project.kernel import money
+from billing_project.kernel.errors import Refused
 from billing_project.kernel.together import Reading, in_turn
 
 from .models import Exclusion, PolicyStep, PolicyVersion
@@ -24,7 +25,7 @@ def policies_from(rows: Iterable[PolicyVersion]) -> dict[int, Policy]:
 
 
 def policies_reading(rows: Iterable[PolicyVersion]) -> Reading[dict[int, Policy]]:
-    """Read the policies of versions that are read already; one round."""
+    """Read the policies of versions that are read already; one round. Raises Refused if one makes no sense."""
     versions = list({row.pk: row for row in rows}.values())
     steps: dict[int, list[PolicyStep]] = defaultdict(list)
     step_rows, exclusions = yield (
@@ -34,7 +35,7 @@ def policies_reading(rows: Iterable[PolicyVersion]) -> Reading[dict[int, Policy]
     for row in step_rows:
         steps[row.version_id].append(row)
     return {
-        version.pk: _policy(
+        version.pk: _readable(
             version, steps[version.pk], [e for e in exclusions if e.policy_id in (None, version.policy_id)]
         )
         for version in versions
@@ -49,6 +50,17 @@ def policy_of(version: PolicyVersion) -> Policy:
 def export_version(version: PolicyVersion) -> dict[str, Any]:
     """Return a version as its policy file (contract section 3)."""
     return document.dump(policy_of(version))
+
+
+def _readable(version: PolicyVersion, steps: list[PolicyStep], exclusions: list[Exclusion]) -> Policy:
+    try:
+        return _policy(version, steps, exclusions)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused(
+            "policy_unreadable",
+            f"Version {version.number} of the policy {version.policy.name} cannot be read ({error}). Put its rows right"
+            " in the database, as a published version has no form; then take its accounts out of parking.",
+        ) from error
 
 
 def _policy(version: PolicyVersion, steps: list[PolicyStep], exclusions: list[Exclusion]) -> Policy:

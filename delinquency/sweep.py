@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 # Fewer looks than this are not worth waking other workers for.
 SHARED_FROM = 5000
+# Classes of SQLSTATE that no account is to blame for and none can be decided in: no disk, memory or files.
+_EXHAUSTED = {"53", "58"}
 Progress = Callable[[int, int], None]
 
 
@@ -214,7 +216,10 @@ def _one_by_one(account_ids: Sequence[int], at: datetime, outside: bool, guarded
             logger.warning("account %d is left for the next tick: %s", account_id, busy)
         except DatabaseError as error:
             # A deadlock or a restart is nobody's fault: the next tick takes the account again.
-            if getattr(error.__cause__, "sqlstate", None) not in {"40001", "40P01", "57P01", None}:
+            state = getattr(error.__cause__, "sqlstate", None) or ""
+            if state[:2] in _EXHAUSTED:
+                raise
+            if state not in {"40001", "40P01", "57P01", ""}:
                 _park(account_id, error, result)
         except Exception as error:  # noqa: BLE001 - the one place that parks: this account cannot be decided
             _park(account_id, error, result)

@@ -64,6 +64,8 @@ _MIGRATION_LOCK = 7_402_118
 
 # SQLSTATE 42P01, 42703: a table or a column is missing, so migrations are.
 _NOT_MIGRATED = {"42P01", "42703"}
+# SQLSTATE 53100: no room is left where the database lives.
+_DISK_FULL = "53100"
 
 
 class BadArguments(Refused):
@@ -213,6 +215,12 @@ def explain_database(error: Exception) -> tuple[str, str, int]:
             f"The database {where} lacks tables of this version; run 'manage.py migrate' first.",
             REFUSED,
         )
+    if getattr(error.__cause__, "sqlstate", "") == _DISK_FULL:
+        words = (
+            f"The disk of the database {where} is full ({_reason(error)}); make room and run it again: what was done"
+            " stays, and the rest is done then."
+        )
+        return "disk_full", words, REFUSED
     if isinstance(error, OperationalError | InterfaceError):
         words = f"The database {where} cannot be used ({_reason(error)}); start that server or mend DATABASE_URL."
         return "database", words, REFUSED

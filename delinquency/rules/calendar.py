@@ -1,7 +1,7 @@
 """The policy calendar: plain dates, open days, days of the month."""
 
 from calendar import isleap, monthrange
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
@@ -106,6 +106,8 @@ def is_bill_date(on: date, bill_day: int) -> bool:
     return on == clamped(on.year, on.month, bill_day)
 
 
-def weekday_numbers(names: Iterable[str]) -> frozenset[int]:
+def weekday_numbers(names: Collection[str]) -> frozenset[int]:
     """Turn short names (mon … sun) into weekday numbers; raises ValueError for any other."""
+    if unknown := [name for name in names if name not in WEEKDAYS]:
+        raise ValueError(f"{unknown[0]!r} is no weekday")
     return frozenset(WEEKDAYS.index(name) for name in names)

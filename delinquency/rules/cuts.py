@@ -9,7 +9,7 @@ from .actions import Kind
 from .facts import CENT, Cut, InvoiceState, Proof
 from .messages import Messages
 from .policy import HARD_LEVELS, Do, Step
-from .when import cut_date, flag_allows, proof_of, step_amount
+from .when import cut_date, flag_allows, proof_of
 
 
 class Cuts(Messages):
@@ -25,7 +25,7 @@ class Cuts(Messages):
                     for i in state.delinquent()
                     if i.remaining >= self.policy.threshold and not i.frozen and flag_allows(state, step, i)
                 ]
-                if causes and sum(i.remaining for i in causes) >= step_amount(self.policy, step):
+                if causes and sum(i.remaining for i in causes) >= self.policy.least[step.key]:
                     self.try_cut(step, state.case_anchor, causes)
             return
         for invoice in self.reached(step):
@@ -34,7 +34,7 @@ class Cuts(Messages):
             on = cut_date(state, step, invoice)
             if on is None or invoice.frozen or not self.cut_is_time(step, invoice.anchor, on, early):
                 continue
-            if invoice.remaining >= step_amount(self.policy, step) and flag_allows(state, step, invoice):
+            if invoice.remaining >= self.policy.least[step.key] and flag_allows(state, step, invoice):
                 self.try_cut(step, invoice.anchor, [invoice])
 
     def cut_is_time(self, step: Step, anchor: str, on: date | None, early: bool) -> bool:
@@ -98,7 +98,7 @@ class Cuts(Messages):
             | {
                 "since_on": self.state.delinquent_since,
                 "unpaid": sum((i.remaining for i in causes), start=Decimal("0.00")),
-                "least": step_amount(self.policy, step),
+                "least": self.policy.least[step.key],
                 "invoices": {i.number: i.remaining for i in causes},
                 "excluded": self.policy.calendar.why_closed(self.on) if step.honours_exclusions else "",
             }

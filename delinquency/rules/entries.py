@@ -18,7 +18,6 @@ from .when import (
     flag_allows,
     flag_drops_on,
     serious_on,
-    step_amount,
 )
 
 
@@ -52,7 +51,7 @@ class Entries(Cuts):
             if found is None or invoice.frozen or not self.is_time(step, invoice.anchor, found[0]):
                 continue
             unpaid = fee_unpaid(step, invoice, self.on, deferred=found[1] or found[0] < self.on)
-            if unpaid < step_amount(self.policy, step) or not flag_allows(self.state, step, invoice):
+            if unpaid < self.policy.least[step.key] or not flag_allows(self.state, step, invoice):
                 continue
             amount = step.fee(unpaid)
             self.state.done.add((step.key, invoice.anchor))
@@ -80,7 +79,7 @@ class Entries(Cuts):
 
     def may_enter(self, invoice: InvoiceState) -> bool:
         """Tell whether an invoice becomes delinquent at this check (S9, S15, A3, A7)."""
-        if invoice.frozen or not invoice.may_enter or invoice.delinquent_on is not None:
+        if invoice.delinquent_on is not None or invoice.frozen or not invoice.may_enter:
             return False
         if entry_natural_on(self.policy, self.state, invoice) > self.on or not self.policy.calendar.is_open(self.on):
             return False
@@ -174,7 +173,7 @@ class Entries(Cuts):
         """Count invoices unpaid at the end of due + N days, and raise or drop the flag (E6, A27, A28)."""
         state, policy = self.state, self.policy
         for invoice in self.invoices:
-            if invoice.seriously_late_on or not invoice.counts or invoice.frozen:
+            if invoice.seriously_late_on or invoice.due_on >= self.on or not invoice.counts or invoice.frozen:
                 continue
             late_on = serious_on(policy, invoice)
             if late_on >= self.on or invoice.unpaid_at_midnight(self.on) < CENT:

@@ -14,7 +14,7 @@ from .actions import Kind
 from .calendar import months_later
 from .facts import CENT, AccountState, InvoiceState
 from .policy import Do, Policy, Step
-from .when import cut_date, entry_natural_on, fee_on, flag_allows, step_amount
+from .when import cut_date, entry_natural_on, fee_on, flag_allows
 
 Facts = Mapping[str, Any]
 ZERO = Decimal("0.00")
@@ -120,7 +120,7 @@ def _late_fee(told: Told, policy: Policy) -> Decision:
     invoice, unpaid = _invoice(facts, told.on), _sum(facts, "unpaid")
     found = fee_on(policy, _state(facts), step, invoice, told.on, invoice.delinquent_on)
     is_time = found is not None and found[0] <= told.on and found[1] == bool(facts.get("put_off"))
-    return Decision(is_time and unpaid >= step_amount(policy, step), step.fee(unpaid))
+    return Decision(is_time and unpaid >= policy.least[step.key], step.fee(unpaid))
 
 
 def _message(told: Told, policy: Policy) -> Decision:
@@ -131,7 +131,7 @@ def _message(told: Told, policy: Policy) -> Decision:
     unpaid = _sum(told.facts, "unpaid")
     on = _own_date(step, told)
     allowed = told.facts.get("due_on") is None or flag_allows(_state(told.facts), step, _invoice(told.facts, told.on))
-    holds = on is not None and on <= told.on and unpaid >= step_amount(policy, step) and allowed
+    holds = on is not None and on <= told.on and unpaid >= policy.least[step.key] and allowed
     return Decision(holds, unpaid if step.action is Do.CHARGE else None)
 
 
@@ -141,7 +141,7 @@ def _cut(told: Told, policy: Policy) -> Decision:
     if step is None:
         return Decision(holds=False)
     on = _own_date(step, told)
-    enough = _sum(facts, "unpaid") >= step_amount(policy, step)
+    enough = _sum(facts, "unpaid") >= policy.least[step.key]
     proven = not step.requires_notice or facts.get("again") or facts.get("proof") == "accepted"
     return Decision(on is not None and on <= told.on and enough and not facts.get("excluded") and bool(proven))
 

@@ -128,6 +128,8 @@ class AccountState:
     said: dict[tuple[str, str], date] = field(default_factory=dict)
     leaves_on: date | None = None
     unsettled: bool = False
+    # Whether looks tell of due dates and of what is past due; a count knows that from the money (`overdue`).
+    tells_due: bool = True
     # Held by the airbag: nothing harmful is done to the account until a person has decided.
     grounded: bool = False
 

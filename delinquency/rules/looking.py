@@ -32,8 +32,7 @@ class Looking:
 
     def steps_that(self, *actions: Do) -> list[Step]:
         """Return the steps of some actions that may run at this look, in the policy's order."""
-        undated, reached = self.policy.undated, self._reached
-        return [step for step in self.policy.steps_that(*actions) if step.key in undated or step.key in reached]
+        return [step for step in self._runnable if step.action in actions]
 
     def reached(self, step: Step) -> list[InvoiceState]:
         """Return the invoices for which a step may run at this look: its own date has come, and it has not run.
@@ -41,6 +40,11 @@ class Looking:
         A step counted from delinquency may get its date at this very look, so it is asked for every invoice.
         """
         return self.invoices if step.key in self.policy.undated else self._reached.get(step.key, [])
+
+    @cached_property
+    def _runnable(self) -> list[Step]:
+        undated, reached = self.policy.undated, self._reached
+        return [step for step in self.steps if step.key in undated or step.key in reached]
 
     @cached_property
     def _reached(self) -> dict[str, list[InvoiceState]]:

@@ -8,7 +8,7 @@ from .actions import Kind
 from .facts import CENT, InvoiceState
 from .looking import Looking
 from .policy import Do, Step
-from .when import flag_allows, step_amount
+from .when import flag_allows
 
 MESSAGES = {
     Do.NOTICE: Kind.NOTICE,
@@ -58,7 +58,7 @@ class Messages(Looking):
             return False  # a reminder of a due date is of no use after it
         if step.honours_exclusions and not self.policy.calendar.is_open(self.on):
             return False
-        enough = step_amount(self.policy, step)
+        enough = self.policy.least[step.key]
         return invoice.remaining >= enough and (
             not step.as_of_midnight or invoice.unpaid_at_midnight(self.on) >= enough
         )
@@ -75,7 +75,7 @@ class Messages(Looking):
         if step.honours_exclusions and not self.policy.calendar.is_open(self.on):
             return
         causes = [invoice for invoice in state.delinquent() if flag_allows(state, step, invoice)]
-        if causes and sum(i.remaining for i in causes) >= step_amount(self.policy, step):
+        if causes and sum(i.remaining for i in causes) >= self.policy.least[step.key]:
             if step.action is Do.REQUEST_SECONDARY and state.asked_on is None:
                 state.asked_on = self.on
             self.say(step, state.case_anchor, frozenset(i.key for i in causes), None)

@@ -18,7 +18,6 @@ from .when import (
     proof_of,
     put_off,
     serious_on,
-    step_amount,
 )
 
 Moment = tuple[datetime, int]
@@ -109,18 +108,18 @@ class Outlook:
 
     def _invoice(self, invoice: InvoiceState, *, live: bool) -> None:
         """Offer what may happen to an invoice; to one that was paid today, at today's check only."""
-        done, anchor = self.state.done, invoice.anchor
+        done, anchor, is_flagged = self.state.done, invoice.anchor, self.state.flagged_on is not None
         agenda = self.policy.agenda(invoice.issued_on, invoice.due_on)
         if invoice.may_enter and invoice.delinquent_on is None:
             self._entry(invoice, agenda.entry_on, live=live)
         if invoice.seriously_late_on is None and invoice.counts:
             on = serious_on(self.policy, invoice) + ONE_DAY
-            if live or on <= self.today:
+            if on <= self.best_on and (live or on <= self.today):
                 self.offer_check(on)
         for on, step in agenda.steps:
             if on > self.best_on:
                 break
-            if (step.key, anchor) not in done:
+            if (is_flagged or not step.only_flagged) and (step.key, anchor) not in done:
                 self._invoice_step(step, invoice, on, live=live)
         if invoice.delinquent_on is not None:
             for step in self.policy.from_delinquency:
@@ -145,7 +144,7 @@ class Outlook:
         """Offer the moment of a step that has not run for an invoice, given the step's own date."""
         if step.action is Do.LATE_FEE:
             self._fee(step, invoice, own, live=live)
-        elif not live or invoice.remaining < step_amount(self.policy, step):
+        elif not live or invoice.remaining < self.policy.least[step.key]:
             return
         elif step.cuts:
             on = held_off(self.state, step, invoice, own)
@@ -164,7 +163,7 @@ class Outlook:
         """Offer a fee's moment, as grace stands now and as it stood when the day of the next check began."""
         if not (live or step.as_of_midnight):
             return
-        if (invoice.remaining if live else invoice.opening) < step_amount(self.policy, step):
+        if (invoice.remaining if live else invoice.opening) < self.policy.least[step.key]:
             return
         for day in (self.check_on, self.check_on + ONE_DAY):
             on, _ = put_off(self.policy, self.state, step, own, day)

@@ -128,11 +128,10 @@ class Policy:
     for_episode: tuple[Step, ...] = field(init=False, compare=False, default=())
     from_delinquency: tuple[Step, ...] = field(init=False, compare=False, default=())
     undated: frozenset[str] = field(init=False, compare=False, default=frozenset())
+    # The least that must be unpaid for each step to run, by key; cuts also obey the policy's minimum (I9).
+    least: dict[str, Decimal] = field(init=False, compare=False, default_factory=dict)
     # A policy never changes, so what is worked out from it and its argument alone is worked out once.
     _agendas: dict[tuple[date, date], Agenda] = field(init=False, repr=False, compare=False, default_factory=dict)
-    _steps_that: dict[tuple[Do, ...], tuple[Step, ...]] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
 
     def __post_init__(self) -> None:
         """Work out the whole ladder."""
@@ -144,6 +143,8 @@ class Policy:
         object.__setattr__(self, "for_episode", tuple(step for step in undated if not step.per_invoice))
         object.__setattr__(self, "from_delinquency", tuple(step for step in undated if step.per_invoice))
         object.__setattr__(self, "undated", frozenset(step.key for step in undated))
+        for step in ladder:
+            self.least[step.key] = max(CENT, step.minimum_amount, self.minimum_amount_due if step.cuts else CENT)
 
     def agenda(self, issued_on: date, due_on: date) -> Agenda:
         """Return the dates that the policy sets for invoices issued and due on two dates."""
@@ -159,13 +160,6 @@ class Policy:
             serious_on = due_on + timedelta(days=self.seriously_late_after_days)
             found = Agenda(self.natural_entry_on(due_on), serious_on, tuple(dated))
             self._agendas[issued_on, due_on] = found
-        return found
-
-    def steps_that(self, *actions: Do) -> tuple[Step, ...]:
-        """Return the steps of some actions, in the policy's order."""
-        found = self._steps_that.get(actions)
-        if found is None:
-            found = self._steps_that[actions] = tuple(step for step in self.ladder if step.action in actions)
         return found
 
     @property

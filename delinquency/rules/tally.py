@@ -24,6 +24,8 @@ COUNTED = {
     Kind.RESTRICTED: "restrictions",
     Kind.ISSUED: "invoices",
 }
+# What a count asks for: what it counts, and what an episode or a flag lasts from and to.
+TOLD = frozenset({*COUNTED, Kind.ACCOUNT_CURED, Kind.FLAGGED, Kind.UNFLAGGED})
 
 
 def countable(policy: Policy) -> Policy:
@@ -52,8 +54,8 @@ class Counts:
         name = COUNTED.get(event.kind)
         if name is not None:
             self.numbers[name] += 1
-        if event.kind is Kind.LATE_FEE and event.amount is not None:
-            self.late_fee_total += event.amount
+            if event.kind is Kind.LATE_FEE and event.amount is not None:
+                self.late_fee_total += event.amount
 
     def add(self, other: "Counts") -> None:
         """Add the counts of other accounts over the same days."""
@@ -115,19 +117,23 @@ class Tally:
         since: date | None = None
         flagged_on: date | None = None
         for event in events:
-            inside = self.from_on <= event.on <= self.to_on
+            kind = event.kind
+            if kind not in TOLD:
+                continue
+            on = event.on
+            inside = self.from_on <= on <= self.to_on
             if inside:
                 self.whole.take(event)
-                self.months[_name(event.on)].take(event)
-            if event.kind is Kind.ACCOUNT_DELINQUENT:
-                since = event.on
-            elif event.kind is Kind.ACCOUNT_CURED and since is not None:
-                self._episode(since, event.on, inside=inside)
+                self.months[_name(on)].take(event)
+            if kind is Kind.ACCOUNT_DELINQUENT:
+                since = on
+            elif kind is Kind.ACCOUNT_CURED and since is not None:
+                self._episode(since, on, inside=inside)
                 since = None
-            elif event.kind is Kind.FLAGGED:
-                flagged_on = event.on
-            elif event.kind is Kind.UNFLAGGED and flagged_on is not None:
-                self._flagged(account, flagged_on, event.on - ONE_DAY)
+            elif kind is Kind.FLAGGED:
+                flagged_on = on
+            elif kind is Kind.UNFLAGGED and flagged_on is not None:
+                self._flagged(account, flagged_on, on - ONE_DAY)
                 flagged_on = None
         if since is not None:
             self._episode(since, None, inside=False)

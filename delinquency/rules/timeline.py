@@ -13,8 +13,10 @@ from typing import Any
 from invoicing.rules.allocation import Fact, Issued, Received, Returned, replay
 
 from .actions import Event, Kind
+from .calendar import ONE_DAY
 from .facts import AccountState, Grant, InvoiceState
 from .outlook import Moment, next_look
+from .overdue import past_due
 from .plan import Look, granted
 from .policy import Policy
 from .quiet import without_quiet
@@ -49,15 +51,22 @@ def timeline(scenario: Scenario, policy: Policy, until: date) -> list[Event]:
 
 
 def countable_timeline(scenario: Scenario, policy: Policy, until: date) -> tuple[list[Event], list[date]]:
-    """Return the events of a scenario without those of its quiet invoices, and the dates on which these were issued."""
+    """Return the events that a count asks for, and the dates on which quiet invoices were issued.
+
+    That is all of them but those of the quiet invoices and of due dates; what is past due comes last.
+    """
     invoices = [_as_due(invoice, policy) for invoice in scenario.invoices]
     facts, quiet = without_quiet(replay(invoices, scenario.payments, scenario.reversals), policy)
-    return (_play(scenario, facts, policy, until) if facts else []), quiet
+    if not facts:
+        return [], quiet
+    return _play(scenario, facts, policy, until, tells_due=False) + past_due(facts, until), quiet
 
 
-def _play(scenario: Scenario, facts: Sequence[Fact], policy: Policy, until: date) -> list[Event]:
+def _play(
+    scenario: Scenario, facts: Sequence[Fact], policy: Policy, until: date, *, tells_due: bool = True
+) -> list[Event]:
     bill_dates = frozenset(invoice.issued_on for invoice in scenario.invoices)
-    state = AccountState(bill_day=policy.bill_day, bill_dates=bill_dates)
+    state = AccountState(bill_day=policy.bill_day, bill_dates=bill_dates, tells_due=tells_due)
     events = advance(state, [*facts, *scenario.grants], policy, (datetime.combine(until, time.max), LOOK))
     return [event for event in events if event.shown]
 
@@ -157,6 +166,8 @@ def _issue(fact: Fact, at: datetime, state: AccountState, events: list[Event]) -
         amount=invoice.amount,
         remaining=invoice.amount,
         frozen=invoice.frozen,
+        due_noted=not state.tells_due,
+        past_due_on=None if state.tells_due else invoice.due_on + ONE_DAY,
     )
     events.append(
         Event(

@@ -5,17 +5,12 @@ from datetime import date, time
 from decimal import Decimal
 
 from .calendar import is_bill_date, months_later
-from .facts import CENT, AccountState, InvoiceState, Proof
+from .facts import AccountState, InvoiceState, Proof
 from .policy import Policy, Step
 
 # Order within one local time: midnight, money, a switch before the bill, invoices, due, everything else.
 MIDNIGHT, FACT, SWITCH, ISSUE, DUE, LOOK = range(6)
 ISSUE_TIME = time(0, 5)
-
-
-def step_amount(policy: Policy, step: Step) -> Decimal:
-    """Return the least that must be unpaid for a step to run; cuts also obey the policy's minimum (I9)."""
-    return max(CENT, step.minimum_amount, policy.minimum_amount_due if step.cuts else CENT)
 
 
 def flag_allows(state: AccountState, step: Step, invoice: InvoiceState) -> bool:

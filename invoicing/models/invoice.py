@@ -99,7 +99,7 @@ class InvoiceLine(models.Model):
     """One line of an invoice, with its tax rounded by itself."""
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
-    position = models.PositiveSmallIntegerField()
+    position = models.PositiveIntegerField()
     description = models.CharField(max_length=300)
     quantity = models.PositiveSmallIntegerField(default=1)
     unit_price = models.DecimalField(max_digits=12, decimal_places=2)

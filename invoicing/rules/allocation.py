@@ -39,7 +39,8 @@ def allocate(amount: Decimal, pots: Iterable[Pot], *, named: Key | None = None) 
     The named invoice comes first, then oldest due, issue date, number. Frozen invoices are skipped, also when named.
     """
     unpaid = [pot for pot in pots if pot.remaining > 0 and not pot.frozen]
-    unpaid.sort(key=lambda pot: (pot.key != named, *pot.place()))
+    if len(unpaid) > 1:
+        unpaid.sort(key=lambda pot: (pot.key != named, *pot.place()))
     shares: list[tuple[Key, Decimal]] = []
     for pot in unpaid:
         if amount <= 0:
@@ -127,9 +128,10 @@ class Book:
                 invoice.key, invoice.issued_on, invoice.due_on, invoice.number, invoice.amount, invoice.frozen
             )
             moves.append([])
-        for own in (True, False):
+        waiting = [purse for purse in self.purses.values() if purse.credit > 0]
+        for own in (True, False) if waiting else ():
             for invoice, done in zip(invoices, moves, strict=True):
-                for purse in self.purses.values():
+                for purse in waiting:
                     if purse.credit > 0 and (not own or purse.named == invoice.key):
                         done.extend(self._use(purse, invoice.key))
         return moves
