@@ -4,10 +4,16 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db.models import Exists, OuterRef
+
+from billing_project.kernel import clock
 
 
 class SessionStore(DatabaseStore):
     """Keep sessions in :class:`accounts.models.BrowserSession`."""
+
+    # Whether the member of staff it belongs to has codes from a phone by now, as of when the session was read.
+    has_codes = False
 
     @classmethod
     def get_model_class(cls) -> Any:
@@ -15,6 +21,19 @@ class SessionStore(DatabaseStore):
         from accounts.models import BrowserSession
 
         return BrowserSession
+
+    def _get_session_from_db(self) -> Any:
+        """Return the row of a session, and note in the same query whether its user has a second factor by now."""
+        from allauth.mfa.models import Authenticator
+
+        codes = Authenticator.objects.filter(user=OuterRef("user"), type=Authenticator.Type.TOTP)
+        rows = self.model.objects.annotate(has_codes=Exists(codes))
+        row = rows.filter(session_key=self.session_key, expire_date__gt=clock.real_now()).first()
+        if row is None:
+            self._session_key = None
+        else:
+            self.has_codes = row.has_codes
+        return row
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
         """Return the row of a session, with the member of staff it belongs to."""

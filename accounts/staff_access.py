@@ -56,8 +56,8 @@ def has_proved_code(request: HttpRequest) -> bool:
 
 
 def is_enrolled(request: HttpRequest) -> bool:
-    """Tell whether who asks has a second factor, as of when they signed in or set it up in this browser."""
-    return bool(request.session.get(ENROLLED))
+    """Tell whether who asks has a second factor, wherever it was set up."""
+    return bool(request.session.get(ENROLLED)) or bool(getattr(request.session, "has_codes", False))
 
 
 def end_sessions(user: User, *, but: str | None = None) -> int:
@@ -106,7 +106,8 @@ def _stop(request: HttpRequest) -> HttpResponse | None:
     if _was_idle(request) or not request.user.is_staff:
         return _out(request)
     if is_enrolled(request):
-        # Signed in before the second factor was set up elsewhere, or by a door that does not ask for it.
+        # Signed in before the second factor was set up elsewhere, or in the same moment, or by a door that does not ask
+        # for it: setting it up ends the sessions that are there, and this the one that came to be beside it.
         return None if has_proved_code(request) else _out(request)
     if is_required() and name not in OPEN_TO_HALF:
         return HttpResponseRedirect(reverse("staff_second_factor_on"))

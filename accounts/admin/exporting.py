@@ -1,5 +1,6 @@
 """Take exactly the list that one looks at out as a file: its filter, search, order and columns (U13, SEC-09)."""
 
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -16,6 +17,7 @@ from accounts import exports, signals
 from accounts.models import DataExport, User
 from billing_project.kernel import sheets
 from billing_project.kernel.errors import Refused
+from billing_project.kernel.sheets import Cell
 
 from .export_cells import PERSONAL_MODELS, Column, Sheet, columns_of, has_account, stream
 from .saved_filters import SavedFilterPages, narrowing, queues
@@ -115,6 +117,44 @@ def refuse_files(request: HttpRequest) -> None:
     """Raise PermissionDenied unless the user may take lists out as files (SEC-09)."""
     if not request.user.has_perm("accounts.export_data"):
         raise PermissionDenied
+
+
+def hand_out(
+    request: HttpRequest, rows: Iterable[Sequence[Cell]], *, source: str, title: str, of: str = "",
+    contact_columns: Collection[str] = (),
+) -> StreamingHttpResponse:  # fmt: skip
+    """Hand the rows of a report over as a CSV file, the first row its head, and note who took it (U13, SEC-09).
+
+    ``of`` says what it is of, such as a period. The contact columns stay away from whoever may not take contact data
+    out. Raises PermissionDenied without the right to files.
+    """
+    refuse_files(request)
+    lines = iter(rows)
+    head = [str(name) for name in next(lines)]
+    personal = request.user.has_perm("accounts.export_contacts")
+    kept = [place for place, name in enumerate(head) if personal or name not in contact_columns]
+    assert isinstance(request.user, User)
+    log = DataExport.objects.create(
+        source=f"report:{source}", title=title, filter_words=of, query=request.GET.urlencode(),
+        columns=[head[place] for place in kept], kind=Kind.CSV, asked_by=request.user,
+        with_contacts=personal and bool(contact_columns), file_name=exports.file_name(title, of, Kind.CSV),
+    )  # fmt: skip
+    counted = Counted([line[place] for place in kept] for line in lines)
+    pieces = sheets.pieces(Kind.CSV, log.columns, counted)
+    return file_response(log, exports.counted(log, pieces, lambda: counted.done))
+
+
+class Counted:
+    """Rows that are counted as they go out."""
+
+    def __init__(self, rows: Iterable[Sequence[Cell]]) -> None:
+        """Take the rows; none has gone out yet."""
+        self._rows, self.done = rows, 0
+
+    def __iter__(self) -> Iterator[Sequence[Cell]]:
+        for row in self._rows:
+            yield row
+            self.done += 1
 
 
 def file_response(log: DataExport, pieces: Any) -> StreamingHttpResponse:

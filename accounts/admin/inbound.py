@@ -33,6 +33,7 @@ from .base import (
 )
 from .confirm import ReasonForm, confirm_many, confirm_one
 from .field_help import DeskForm
+from .moments import local_column
 from .notice import letter
 
 INBOUND_TONES = {"filed": GOOD, "unknown": WARN, "handled": NOTE, "ignored": QUIET}
@@ -43,12 +44,13 @@ CANDIDATES_MAX = 5
 class ProviderEventAdmin(ReadOnlyAdmin):
     """What providers reported about our letters, each once (R-08)."""
 
-    list_display = ("received_at", "provider", "kind", "notice", "outcome", "detail")
+    list_display = ("received", "provider", "kind", "notice", "outcome", "detail")
     list_select_related = ("notice",)
     list_filter = ("provider", "kind")
     search_fields = ("event_key", "provider_id", "detail", "notice__to_address")
     date_hierarchy = "received_at"
     empty_words = "No provider has reported anything yet. Reports come in once its webhook points here."
+    received = local_column("received_at", "received")
 
 
 class WaitingFilter(admin.SimpleListFilter):

@@ -27,6 +27,7 @@ from .base import (
     state_badge,
 )
 from .confirm import confirm_pass
+from .moments import local_column
 from .notice_actions import NoticeActions
 
 NOTICE_TONES = {
@@ -218,12 +219,13 @@ class SimulatedMessageAdmin(ReadOnlyAdmin):
 class NoticeAttemptAdmin(ReadOnlyAdmin):
     """Every call to a provider."""
 
-    list_display = ("at", "notice", "outcome", "provider_id", "detail")
-    list_select_related = ("notice",)
+    list_display = ("called", "notice", "outcome", "provider_id", "detail")
+    list_select_related = ("notice__account",)
     list_filter = ("outcome",)
     search_fields = ("provider_id", "detail", "notice__to_address")
     date_hierarchy = "at"
     empty_words = "No provider was called yet."
+    called = local_column("at", "called", account="notice__account")
 
     def get_model_perms(self, _request: Any) -> dict[str, bool]:
         """Keep it out of menus: it is read on the notice's page."""

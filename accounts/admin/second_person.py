@@ -1,6 +1,6 @@
 """The screen of requests that wait for a second person: the list, and its three buttons (SEC-21)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -9,14 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
-from accounts.models.second_person import SecondPersonRequest
+from accounts.models.second_person import TwoPeople
 
 from .base import BAD, GOOD, QUIET, WARN, ReadOnlyAdmin, admin_link, local_time, number_of, staff_user, state_badge
 from .confirm import ReasonForm, confirm_one
 from .field_help import DeskForm
 
 TONES = {"waiting": WARN, "approved": GOOD, "refused": BAD, "withdrawn": QUIET}
-State = SecondPersonRequest.State
+State = TwoPeople.State
 
 
 class NoteForm(DeskForm):
@@ -52,12 +52,13 @@ class WaitsFilter(admin.SimpleListFilter):
 class SecondPersonAdmin(ReadOnlyAdmin):
     """Requests above somebody's limit: one person asks, another decides.
 
-    ``operations`` is the module that approves, refuses and withdraws; ``done`` is said when one was approved.
+    ``operations`` is the module that approves, refuses and withdraws; ``done`` is said when one was approved, unless
+    ``carried_out`` says more.
     """
 
     operations: Any
     done = "Approved and done."
-    list_display = (
+    list_display: tuple[str, ...] = (
         "shown",
         "account_shown",
         "reason",
@@ -66,15 +67,15 @@ class SecondPersonAdmin(ReadOnlyAdmin):
         "state_shown",
         "decided_by",
     )
-    list_select_related = ("account", "asked_by", "decided_by")
-    list_filter = (WaitsFilter, "state")
-    search_fields = ("account__number", "account__name", "reason")
+    list_select_related: ClassVar[tuple[str, ...]] = ("account", "asked_by", "decided_by")
+    list_filter: ClassVar[tuple[Any, ...]] = (WaitsFilter, "state")
+    search_fields: ClassVar[tuple[str, ...]] = ("account__number", "account__name", "reason")
     date_hierarchy = "asked_at"
     actions_detail = ("approve", "refuse", "withdraw")
-    fields = (
+    fields: ClassVar[tuple[str, ...]] = (
         "shown", "account_shown", "reason", "asked_by", "asked", "state_shown", "decided_by", "decided", "note",
     )  # fmt: skip
-    readonly_fields = fields
+    readonly_fields: ClassVar[tuple[str, ...]] = fields
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only what the user may do: nobody decides what they have asked for themselves."""
@@ -97,28 +98,36 @@ class SecondPersonAdmin(ReadOnlyAdmin):
         """Return what the second person should know before deciding."""
         return [f"Reason: {row.reason}"]
 
+    def words_of(self, row: Any) -> str:
+        """Return who asks for what."""
+        return f"{row.asked_by} asks for account {row.account}: {row}."
+
+    def carried_out(self, _row: Any) -> str:
+        """Return what is said once a request was approved; what has to follow the decision is done here."""
+        return self.done
+
     @admin.display(description="request")
-    def shown(self, row: SecondPersonRequest) -> str:
+    def shown(self, row: Any) -> str:
         """Return what is asked for."""
         return str(row)
 
     @admin.display(description="account", ordering="account__number")
-    def account_shown(self, row: SecondPersonRequest) -> SafeString | str:
+    def account_shown(self, row: Any) -> SafeString | str:
         """Return the account as a link."""
         return admin_link(row.account)
 
     @admin.display(description="asked", ordering="asked_at")
-    def asked(self, row: SecondPersonRequest) -> SafeString | str:
+    def asked(self, row: Any) -> SafeString | str:
         """Return when it was asked for, in the account's time."""
         return local_time(row.asked_at, row.account.timezone)
 
     @admin.display(description="decided", ordering="decided_at")
-    def decided(self, row: SecondPersonRequest) -> SafeString | str:
+    def decided(self, row: Any) -> SafeString | str:
         """Return when it was decided, in the account's time."""
         return local_time(row.decided_at, row.account.timezone)
 
     @admin.display(description="state", ordering="state")
-    def state_shown(self, row: SecondPersonRequest) -> SafeString:
+    def state_shown(self, row: Any) -> SafeString:
         """Return the state in words and colour."""
         return state_badge(row, TONES)
 
@@ -128,12 +137,11 @@ class SecondPersonAdmin(ReadOnlyAdmin):
 
         def carry_out(row: Any, data: dict[str, Any]) -> str:
             self.operations.approve(row, by=staff_user(request), note=data["note"])
-            return self.done
+            return self.carried_out(row)
 
         return confirm_one(
             self, request, object_id, title="Approve", submit="Approve and do it", form_class=NoteForm,
-            words=lambda row: f"{row.asked_by} asks for account {row.account}: {row}. It is done at once; the record"
-            " names you both.",
+            words=lambda row: f"{self.words_of(row)} It is done at once; the record names you both.",
             facts=self.facts_of, carry_out=carry_out,
         )  # fmt: skip
 
@@ -147,8 +155,7 @@ class SecondPersonAdmin(ReadOnlyAdmin):
 
         return confirm_one(
             self, request, object_id, title="Refuse", submit="Refuse it", form_class=ReasonForm,
-            words=lambda row: f"{row.asked_by} asks for account {row.account}: {row}.", facts=self.facts_of,
-            carry_out=carry_out,
+            words=self.words_of, facts=self.facts_of, carry_out=carry_out,
         )  # fmt: skip
 
     @action(description="Take the request back", icon="undo", permissions=["ask"])

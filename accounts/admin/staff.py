@@ -29,6 +29,7 @@ from .base import GOOD, NOTHING, QUIET, WARN, DeskAdmin, ReadOnlyAdmin, ReadOnly
 from .confirm import ReasonForm, confirm_one
 from .field_help import DeskForm, SaysHow, explain
 from .fresh import FreshChanges, needs_fresh_proof
+from .moments import local_column
 
 admin.site.unregister(Group)
 # Seen and changed on the pages of staff alone; addresses of mail are not used to sign in.
@@ -131,9 +132,10 @@ class UserAdmin(_WithinOwnRights, FreshChanges, DjangoUserAdmin[User], DeskAdmin
     add_form = UserCreationForm
     change_password_form = NewPasswordForm
     inlines = (SessionsInline, LastCodeInline)
-    list_display = ("username", "full_name", "role", "state", "second_factor", "browsers", "last_login")
+    list_display = ("username", "full_name", "role", "state", "second_factor", "browsers", "signed_in")
     list_filter = ("is_active", "is_superuser", "groups")
     readonly_fields = ("last_login", "date_joined", "second_factor")
+    signed_in = local_column("last_login", "last signed in")
     actions_detail = ("end_sessions", "reset_second_factor")
     empty_words = "Add a member of staff; manage.py createsuperuser makes the first one."
 

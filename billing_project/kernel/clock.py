@@ -34,7 +34,12 @@ def now() -> datetime:
 
 def real_seconds() -> float:
     """Return the seconds since 1970 of the true present, also where the clock was set: for sign-ins alone."""
-    return datetime.now(UTC).timestamp()
+    return real_now().timestamp()
+
+
+def real_now() -> datetime:
+    """Return the true present, also where the clock was set: sessions of browsers begin and end by it."""
+    return datetime.now(UTC)
 
 
 def is_set() -> bool:

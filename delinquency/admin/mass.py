@@ -28,6 +28,7 @@ from accounts.admin.base import (
 )
 from accounts.admin.confirm import ReasonForm, confirm_one
 from accounts.admin.fresh import ask_for_proof
+from accounts.admin.moments import local_column
 from accounts.admin.texts import refuse_cards_in
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
@@ -237,13 +238,14 @@ class MassItemAdmin(ReadOnlyAdmin):
 class AccountHoldAdmin(ReadOnlyAdmin):
     """Accounts on hold for a time: until when, why, and what follows then."""
 
-    list_display = ("account_shown", "until_on", "resume", "freed", "reason", "held", "held_by", "ended_at")
+    list_display = ("account_shown", "until_on", "resume", "freed", "reason", "held", "held_by", "ended")
     list_select_related = ("account", "held_by")
     list_filter = ("until_on", "resume", ("ended_at", admin.EmptyFieldListFilter))
     search_fields = ("account__number", "account__name", "reason")
     actions_detail = ("end",)
     empty_words = "No account is on hold. After a storm or an outage of yours, put the accounts of the area on hold."
     empty_link = ("Put an area on hold", "admin:delinquency_massaction_hold")
+    ended = local_column("ended_at", "ended", account="account")
 
     def has_hold_permission(self, request: HttpRequest, _obj: object = None) -> bool:
         """Tell whether the user may put accounts on hold and let them go."""

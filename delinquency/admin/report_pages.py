@@ -15,7 +15,7 @@ from django.urls import path, reverse
 
 from accounts import exports
 from accounts.admin.base import staff_user
-from accounts.admin.exporting import file_response
+from accounts.admin.exporting import Counted, file_response
 from accounts.models import Company, DataExport
 from billing_project.kernel import sheets
 from delinquency.reports.kinds import Asked, Column, Line, Part, Report, Shape
@@ -134,20 +134,8 @@ def _file(request: HttpRequest, report: Report, asked: Asked, found: Part | None
         with_contacts=found is not None and "contacts" in request.POST,
         file_name=exports.file_name(what, words, kind, asked.period.zone),
     )  # fmt: skip
-    counted = _Counted(rows)
+    counted = Counted(rows)
     return file_response(log, exports.counted(log, sheets.pieces(kind, head, counted), lambda: counted.done))
-
-
-class _Counted:
-    """Rows that are counted as they go out."""
-
-    def __init__(self, rows: Any) -> None:
-        self._rows, self.done = rows, 0
-
-    def __iter__(self) -> Any:
-        for row in self._rows:
-            yield row
-            self.done += 1
 
 
 def _shown(columns: Sequence[Column], lines: Sequence[Line], report: Report, asked: Asked) -> list[dict[str, Any]]:

@@ -1,21 +1,18 @@
 """The post room's reports: what was sent, who cannot be reached, what came before each cut (U01, A30)."""
 
-import csv
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_safe
 
 from accounts.admin.base import BAD, GOOD, QUIET, WARN, badge, local_time, staff_user
-from accounts.admin.exporting import refuse_files
+from accounts.admin.exporting import hand_out
 from accounts.models import CallRecord, Company
 from billing_project.kernel import clock
-from billing_project.kernel.sheets import safe_text
 from delinquency.reports import proofs, sent, unreachable
 from delinquency.reports.periods import PICKS, Period, period_from
 from delinquency.reports.proofs import Verdict
@@ -51,8 +48,7 @@ class ReportPages:
         """Show what was sent by channel and step in a period, what became of it, and what it cost."""
         period = self._period(request)
         if "csv" in request.GET:
-            refuse_files(request)
-            return _file(f"notices-{period.first}-{period.last}", sent.csv_rows(period))
+            return hand_out(request, sent.csv_rows(period), source="sent", title="Notices sent", of=_days(period))
         lines = sent.lines(period, reverse("admin:accounts_notice_changelist"))
         context = {
             "heads": [words for _name, words, _states in sent.COLUMNS], "lines": lines,
@@ -65,8 +61,10 @@ class ReportPages:
         self._allowed(request)
         found = unreachable.lost()
         if "csv" in request.GET:
-            refuse_files(request)
-            return _file("cannot-be-reached", unreachable.csv_rows(found))
+            return hand_out(
+                request, unreachable.csv_rows(found), source="unreachable", title="Cannot be reached",
+                contact_columns=unreachable.CONTACT_COLUMNS,
+            )  # fmt: skip
         rows = [(row, local_time(row.since, row.account.timezone) if row.since else "") for row in found]
         return self._page(
             request, "unreachable", None, {"rows": rows, "waiting": sum(bool(row.waits) for row in found)}
@@ -80,8 +78,10 @@ class ReportPages:
         wanted = [proof for proof in found if not only or proof.verdict == only]
         wanted.sort(key=lambda proof: proof.verdict is not Verdict.NO_PROOF)
         if "csv" in request.GET:
-            refuse_files(request)
-            return _file(f"cuts-{period.first}-{period.last}", proofs.csv_rows(wanted))
+            return hand_out(
+                request, proofs.csv_rows(wanted), source="cuts", title="Notices before cuts", of=_days(period),
+                contact_columns=proofs.CONTACT_COLUMNS,
+            )  # fmt: skip
         shown = Paginator(wanted, CUTS_ON_PAGE).get_page(request.GET.get("page"))
         counts = [
             (verdict, proofs.WORDS[verdict], sum(proof.verdict is verdict for proof in found)) for verdict in Verdict
@@ -140,23 +140,8 @@ class ReportPages:
         )  # fmt: skip
 
 
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, text: str) -> str:
-        """Return the text."""
-        return text
-
-
-def _file(name: str, rows: Iterator[list[str]]) -> StreamingHttpResponse:
-    """Return rows as a file for a spreadsheet, in which no cell is a formula."""
-    writer = csv.writer(_Echo())
-    lines = (str(writer.writerow([safe_text(cell) for cell in row])) for row in rows)
-    return StreamingHttpResponse(
-        lines,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
-    )
+def _days(period: Period) -> str:
+    return f"{period.first} to {period.last}"
 
 
 def _currency() -> str:

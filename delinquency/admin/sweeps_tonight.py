@@ -1,21 +1,18 @@
 """What the next 24 hours bring, in counts, money and names, before it happens (K2)."""
 
-import csv
 from collections.abc import Iterator
-from io import StringIO
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_safe
 
 from accounts.admin.base import local_time
-from accounts.admin.exporting import refuse_files
+from accounts.admin.exporting import hand_out
 from billing_project.kernel import clock
-from billing_project.kernel.sheets import safe_text
 from delinquency.models import RunRequest
 from delinquency.tonight import AT_ONCE, Coming, coming, due_ids, totals
 
@@ -47,8 +44,7 @@ class TonightPage:
         kind = request.GET.get("kind", "")
         wanted = [row for row in rows if not kind or row.kind == kind]
         if "csv" in request.GET:
-            refuse_files(request)
-            return _file(wanted)
+            return hand_out(request, _lines(wanted), source="tonight", title="What comes next", of=kind)
         site: Any = self.admin_site  # type: ignore[attr-defined]
         page = Paginator(wanted, ROWS_PER_PAGE).get_page(request.GET.get("page"))
         context = {
@@ -61,16 +57,7 @@ class TonightPage:
         return TemplateResponse(request, "admin/sweeps_tonight.html", context)
 
 
-def _file(rows: list[Coming]) -> StreamingHttpResponse:
-    """Return rows as a file for a spreadsheet, in which no cell is a formula."""
-    return StreamingHttpResponse(
-        _lines(rows), content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="what-comes-next-{clock.today()}.csv"'},
-    )  # fmt: skip
-
-
-def _lines(rows: list[Coming]) -> Iterator[str]:
-    for cells in (HEADS, *([getattr(row, name) for name in COLUMNS] for row in rows)):
-        line = StringIO()
-        csv.writer(line).writerow([safe_text(str(cell)) for cell in cells])
-        yield line.getvalue()
+def _lines(rows: list[Coming]) -> Iterator[list[str]]:
+    yield list(HEADS)
+    for row in rows:
+        yield [str(getattr(row, name)) for name in COLUMNS]

@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from accounts.admin.base import ReadOnlyAdmin
+from accounts.admin.moments import local_column
 from delinquency.models import TicketComment
 
 
@@ -10,9 +11,10 @@ from delinquency.models import TicketComment
 class TicketCommentAdmin(ReadOnlyAdmin):
     """Notes on tickets; read and written on the ticket's page."""
 
-    list_display = ("at", "ticket", "author", "text", "internal")
-    list_select_related = ("ticket", "author")
+    list_display = ("written", "ticket", "author", "text", "internal")
+    list_select_related = ("ticket__account", "author")
     list_filter = ("internal",)
     search_fields = ("text", "ticket__number")
     date_hierarchy = "at"
     empty_words = "Nobody has written a note yet."
+    written = local_column("at", "written", account="ticket__account")

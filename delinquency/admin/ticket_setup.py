@@ -9,6 +9,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from accounts.admin.base import EditableTabular, HistoryAdmin, ReadOnlyAdmin
+from accounts.admin.moments import local_column
 from billing_project.kernel.errors import Refused
 from delinquency.models import CannedReply, Macro, MacroAction, QueueHours, Ticket, TicketQueue, TicketRoute, TicketView
 from delinquency.operations.desk_texts import VARIABLES, check_text
@@ -192,7 +193,9 @@ class TicketRouteAdmin(ReadOnlyAdmin):
 class TicketViewAdmin(ReadOnlyAdmin):
     """Who had which ticket open, and when: what "somebody else is on it" and "new message" are read from."""
 
-    list_display = ("ticket", "user", "since_at", "seen_at", "draft")
-    list_select_related = ("ticket", "user")
+    list_display = ("ticket", "user", "since", "seen", "draft")
+    list_select_related = ("ticket__account", "user")
     search_fields = ("ticket__number", "user__username")
     empty_words = "Nobody has opened a ticket yet."
+    since = local_column("since_at", "open since", account="ticket__account")
+    seen = local_column("seen_at", "seen", account="ticket__account")

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
-from accounts.models.second_person import SecondPersonRequest
+from accounts.models.second_person import SecondPersonRequest, came_of_approval
 
 from .promise import Promise
 from .standing import GraceGrant
@@ -64,10 +64,7 @@ class GraceRequest(SecondPersonRequest):
         permissions = [("approve_grace", "Can decide more time that others ask for above their limit")]
         constraints = [
             *SecondPersonRequest.Meta.constraints,
-            models.CheckConstraint(
-                condition=Q(state="approved", grant__isnull=False) | (~Q(state="approved") & Q(grant__isnull=True)),
-                name="gracerequest_approved_is_granted",
-            ),
+            models.CheckConstraint(condition=came_of_approval("grant"), name="gracerequest_approved_is_granted"),
             models.CheckConstraint(
                 condition=Q(pay_by_on__isnull=True, amount__isnull=True, channel="")
                 | (Q(pay_by_on__isnull=False, until_on__gt=F("pay_by_on")) & ~Q(channel="")),

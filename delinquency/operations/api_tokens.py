@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.standing_of_staff import groups_within
 from billing_project.kernel import clock
 from billing_project.kernel.errors import Refused
-from billing_project.kernel.locks import lock_row
+from billing_project.kernel.locks import advisory_lock, lock_row
 
 from ..models import ApiRequest, ApiToken, ApiUse
 
@@ -36,6 +36,8 @@ def make_token(
     if not name.strip():
         raise Refused("name_missing", "Say which program the token is for, such as Website.")
     username = NAME_IN_HISTORY.format(name.strip())
+    # Of two at once with the same name, the second waits here for the first, and then reads that it is taken.
+    advisory_lock(username)
     if ApiToken.objects.filter(name=name.strip()).exists() or User.objects.filter(username=username).exists():
         raise Refused("name_taken", f"There is a token named {name.strip()} already; choose another name.")
     if expires_at is not None and expires_at <= clock.now():

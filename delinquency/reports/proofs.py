@@ -29,6 +29,7 @@ CSV_HEAD = (
     "cut_on", "account", "name", "what", "step", "invoices", "verdict", "days_between", "ticket", "ticket_opened",
     "channel", "to", "notice", "accepted", "delivered", "provider_id",
 )  # fmt: skip
+CONTACT_COLUMNS = ("to",)
 
 
 class Verdict(StrEnum):

@@ -21,6 +21,7 @@ from invoicing.models import Invoice
 ZERO = Decimal("0.00")
 CUTS = ("restrict", "status_switch")
 LIST_MAX = 1000
+CONTACT_COLUMNS = ("contact", "email", "phone")
 
 
 @dataclass(frozen=True, slots=True)

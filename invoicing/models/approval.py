@@ -6,10 +6,10 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from simple_history.models import HistoricalRecords
 
-from billing_project.kernel import clock
+from accounts.models.second_person import BY_ANOTHER, BY_SOMEBODY, TwoPeople
 
 from .ledger import ReasonCode
 
@@ -47,7 +47,7 @@ class MoneyLimit(models.Model):
         return str(self.group)
 
 
-class Approval(models.Model):
+class Approval(TwoPeople):
     """Something with money that one person asks for and another decides; carried out when it is approved."""
 
     class Kind(models.TextChoices):
@@ -56,12 +56,6 @@ class Approval(models.Model):
         WRITE_OFF = "write_off", "write off"
         VOID = "void", "void an invoice"
         REFUND = "refund", "refund"
-
-    class State(models.TextChoices):
-        WAITING = "waiting", "waits for a second person"
-        APPROVED = "approved", "approved"
-        REFUSED = "refused", "refused"
-        WITHDRAWN = "withdrawn", "withdrawn"
 
     kind = models.CharField(max_length=12, choices=Kind.choices)
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="approvals")
@@ -77,28 +71,16 @@ class Approval(models.Model):
     amount = models.DecimalField(max_digits=12, decimal_places=2)
     reason_code = models.CharField(max_length=16, choices=ReasonCode.choices)
     reason = models.CharField(max_length=200, blank=True)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="approvals_asked")
-    asked_at = models.DateTimeField(default=clock.now)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="approvals_decided"
     )
-    decided_at = models.DateTimeField(null=True, blank=True)
-    note = models.CharField(max_length=200, blank=True, help_text="What the second person says to it.")
 
-    class Meta:
-        ordering = ("-asked_at", "-pk")
+    class Meta(TwoPeople.Meta):
         permissions = [("approve_money", "Can decide what another asks for above their limit")]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("asked_by")), name="approval_by_a_second_person"
-            ),
-            models.CheckConstraint(
-                condition=Q(state="waiting", decided_at__isnull=True, decided_by__isnull=True)
-                | Q(state__in=["approved", "refused"], decided_at__isnull=False, decided_by__isnull=False)
-                | Q(state="withdrawn", decided_at__isnull=False, decided_by__isnull=True),
-                name="approval_decided_by_somebody",
-            ),
+            models.CheckConstraint(condition=BY_ANOTHER, name="approval_by_a_second_person"),
+            models.CheckConstraint(condition=BY_SOMEBODY, name="approval_decided_by_somebody"),
             models.CheckConstraint(
                 condition=Q(kind="waive", charge__isnull=False, invoice__isnull=True, payment__isnull=True)
                 | Q(

@@ -1,22 +1,19 @@
 """What one person asks for and a second one decides (SEC-21): asked above a limit, carried out when it is approved."""
 
-from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import QuerySet
 
+from accounts import second_person
 from accounts.models import User
 from billing_project.kernel import clock, texts
-from billing_project.kernel.errors import Refused, StaleState
-from billing_project.kernel.locks import lock_row
+from billing_project.kernel.errors import Refused
 from invoicing.models import Approval, Charge, Invoice, Payment, ReasonCode
 
 from . import adjust, ledger, limits, refunds
 from .charges import waive_charge
 
 Kind = Approval.Kind
-State = Approval.State
 Thing = Charge | Invoice | Payment
 
 # Beside the right to decide for others, each act asks for its own.
@@ -47,93 +44,17 @@ def do_or_ask(kind: Kind, thing: Thing, *, amount: Decimal, code: str, reason: s
         charge=thing if isinstance(thing, Charge) else None, invoice=thing if isinstance(thing, Invoice) else None,
         payment=thing if isinstance(thing, Payment) else None, asked_at=clock.now(),
     )  # fmt: skip
-    waiting = Approval.objects.filter(
-        kind=kind, charge=found.charge, invoice=found.invoice, payment=found.payment, state=State.WAITING
-    ).select_related("asked_by")
-    if (first := waiting.first()) is not None:
-        raise Refused(
-            "asked_already",
-            f"{first.asked_by} has asked for this already ({first.amount:,.2f}); it waits for a second person.",
-        )
+    same = Approval.objects.filter(kind=kind, charge=found.charge, invoice=found.invoice, payment=found.payment)
+    second_person.refuse_a_second(same, lambda first: f"{first.amount:,.2f}")
     _would_work(kind, thing, amount, code, reason, by)
     found.save()
     return found
-
-
-@transaction.atomic
-def approve(approval: Approval, *, by: User, note: str = "") -> Approval:
-    """Approve what another person asked for, and carry it out in the same transaction; it counts as done by them.
-
-    Raises Refused for one's own request, without the right to decide, for one that is decided, and if the act is not
-    possible any more: the request then still waits, and can be refused.
-    """
-    locked = _lock(approval, by)
-    _decide(locked, State.APPROVED, by, note, clock.now())
-    words = f"{reason_words(locked.reason_code, locked.reason)} (approved by {by})"
-    _carry_out(
-        Kind(locked.kind), _thing(locked), locked.amount, locked.reason_code, words, locked.asked_by, locked
-    )  # fmt: skip
-    return locked
-
-
-@transaction.atomic
-def refuse(approval: Approval, *, by: User, note: str) -> Approval:
-    """Refuse what another person asked for, saying why; raises Refused as approve does."""
-    if not note.strip():
-        raise Refused("reason_missing", "Say why it is refused; whoever asked reads it.")
-    locked = _lock(approval, by)
-    _decide(locked, State.REFUSED, by, note, clock.now())
-    return locked
-
-
-@transaction.atomic
-def withdraw(approval: Approval, *, by: User) -> Approval:
-    """Take one's own request back; raises Refused for another's, and for one that is decided."""
-    ledger.lock_account(approval.account_id)
-    locked = lock_row(Approval.objects.select_related("asked_by"), approval.pk)
-    if locked.asked_by_id != by.pk:
-        raise Refused("not_yours", f"{locked.asked_by} has asked for this; only they can take it back.")
-    _still_waiting(locked)
-    locked.state, locked.decided_at = State.WITHDRAWN, clock.now()
-    locked.save(update_fields=["state", "decided_at"])
-    return locked
 
 
 def reason_words(code: str, reason: str) -> str:
     """Return a reason as the ledger keeps it: the code's words, and what was said beside it."""
     words = str(ReasonCode(code).label) if code and code != ReasonCode.OTHER else ""
     return ": ".join(part for part in (words, reason.strip()) if part)
-
-
-def why_not_decided_by(approval: Approval, user: User) -> str:
-    """Return why somebody may not decide a request, or an empty string."""
-    if approval.asked_by_id == user.pk:
-        return "You have asked for this yourself; somebody else decides."
-    if not user.has_perm(RIGHT_TO_DECIDE):
-        return "You may not decide what others ask for; an administrator gives that right."
-    return ""
-
-
-def _lock(approval: Approval, by: User) -> Approval:
-    ledger.lock_account(approval.account_id)
-    rows = Approval.objects.select_related("asked_by", "charge", "invoice", "payment", "account")
-    locked = lock_row(rows, approval.pk)
-    why = why_not_decided_by(locked, by)
-    if why:
-        raise Refused("not_a_second_person", why)
-    _still_waiting(locked)
-    return locked
-
-
-def _still_waiting(approval: Approval) -> None:
-    if approval.state != State.WAITING:
-        raise StaleState(f"This request is {approval.get_state_display()} already; nothing was changed.")
-
-
-def _decide(approval: Approval, state: State, by: User, note: str, at: datetime) -> None:
-    texts.refuse_cards("note", note)
-    approval.state, approval.decided_by, approval.decided_at, approval.note = state, by, at, note.strip()[:200]
-    approval.save(update_fields=["state", "decided_by", "decided_at", "note"])
 
 
 def _check(kind: Kind, code: str, reason: str, by: User) -> None:
@@ -197,8 +118,15 @@ def amount_of(kind: Kind, thing: Thing) -> Decimal:
     return thing.amount
 
 
-def waiting_for(user: User) -> QuerySet[Approval]:
-    """Return the requests of others that wait and that somebody may decide."""
-    if not user.has_perm(RIGHT_TO_DECIDE):
-        return Approval.objects.none()
-    return Approval.objects.filter(state=State.WAITING).exclude(asked_by=user)
+def _give(approval: Approval) -> None:
+    words = f"{reason_words(approval.reason_code, approval.reason)} (approved by {approval.decided_by})"
+    _carry_out(
+        Kind(approval.kind), _thing(approval), approval.amount, approval.reason_code, words, approval.asked_by, approval
+    )  # fmt: skip
+
+
+_decisions = second_person.Decisions(
+    Approval, right=RIGHT_TO_DECIDE, carry_out=_give, related=("charge", "invoice", "payment")
+)
+approve, refuse, withdraw = _decisions.approve, _decisions.refuse, _decisions.withdraw
+waiting_for = _decisions.waiting_for

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from accounts import second_person
 from accounts.models import User
 from billing_project.kernel.errors import Refused
 from billing_project.kernel.money import ZERO
@@ -58,11 +59,5 @@ def require_within(user: User | None, kind: str, amount: Decimal, approval: Appr
 
 def _covers(approval: Approval, user: User, kind: str, amount: Decimal) -> bool:
     """Tell whether a request was approved by another person for this very act."""
-    return (
-        approval.state == Approval.State.APPROVED
-        and approval.kind == kind
-        and amount <= approval.amount
-        and approval.asked_by_id == user.pk
-        and approval.decided_by_id is not None
-        and approval.decided_by_id != user.pk
-    )
+    approved = second_person.covers(approval, account_id=approval.account_id, by=user)
+    return approved and approval.kind == kind and amount <= approval.amount

@@ -6,6 +6,7 @@ from django.utils.safestring import SafeString
 
 from accounts.admin.base import ReadOnlyAdmin, local_time
 from accounts.admin.fresh import LimitAdmin
+from accounts.admin.moments import local_column
 from netenforce.models import DeviceReading, RadiusAnswer, ReleaseLimit
 
 
@@ -47,11 +48,12 @@ class DeviceReadingAdmin(ReadOnlyAdmin):
 class RadiusAnswerAdmin(ReadOnlyAdmin):
     """What RADIUS clients confirmed for running sessions."""
 
-    list_display = ("username", "device", "session_id", "list_name", "at")
+    list_display = ("username", "device", "session_id", "list_name", "answered")
     list_select_related = ("device",)
     list_filter = ("device",)
     search_fields = ("username", "session_id")
     empty_words = "A row is written when a RADIUS client confirms a change of a running session."
+    answered = local_column("at", "answered")
 
 
 @admin.register(ReleaseLimit)

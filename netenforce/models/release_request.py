@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from accounts.models.second_person import SecondPersonRequest
+from accounts.models.second_person import SecondPersonRequest, came_of_approval
 
 from .window import PaymentWindow
 
@@ -24,10 +24,7 @@ class ReleaseRequest(SecondPersonRequest):
         constraints = [
             *SecondPersonRequest.Meta.constraints,
             models.CheckConstraint(condition=Q(hours__gte=1, hours__lte=168), name="releaserequest_within_a_week"),
-            models.CheckConstraint(
-                condition=Q(state="approved", window__isnull=False) | (~Q(state="approved") & Q(window__isnull=True)),
-                name="releaserequest_approved_is_open",
-            ),
+            models.CheckConstraint(condition=came_of_approval("window"), name="releaserequest_approved_is_open"),
         ]
 
     def __str__(self) -> str:

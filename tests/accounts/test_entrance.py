@@ -98,6 +98,16 @@ def test_a_session_from_before_the_second_factor_was_set_up_ends() -> None:
     assert not is_in(old)
 
 
+def test_a_session_that_began_beside_the_setting_up_of_a_second_factor_ends_at_the_next_click() -> None:
+    user = hire()
+    hire("bea")
+    old, another = sign_in("ann"), sign_in("bea")
+    assert is_in(old)
+    give_phone(user)  # by another door: nothing has ended this session
+    assert not is_in(old)
+    assert is_in(another)
+
+
 def test_recovery_codes_are_shown_once_and_new_ones_replace_them() -> None:
     user = hire()
     browser = sign_in("ann", code=code_of(give_phone(user)))

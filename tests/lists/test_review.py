@@ -1,17 +1,19 @@
 """Faults that a reading of lists, files and forms found, each kept from coming back."""
 
 import json
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db.models import Q
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import SavedFilter, User
+from accounts.models import DataExport, SavedFilter, User
 from delinquency.admin import sweeps_blocked
 from delinquency.models import RunRequest
 from tests.backoffice import make_customer, make_version, staff_client
-from tests.factories import make_account
+from tests.factories import make_account, make_contact
 
 pytestmark = pytest.mark.django_db
 FILTERS = "admin:accounts_account_filters"
@@ -35,6 +37,36 @@ def test_nobody_takes_a_report_out_as_a_file_without_the_right_to_files() -> Non
     reader.user_permissions.add(Permission.objects.get(codename="export_data"))
     for name in FILES:
         assert client.get(reverse(name), {"csv": ""}).status_code == 200, name
+
+
+def test_a_report_as_a_file_carries_contact_data_only_for_who_may_take_it_out_and_is_noted() -> None:
+    account = make_account(number="20001", name="=1+1")
+    make_contact(account, email="", phone="+15550100111", sms_allowed=False, voice_allowed=False)
+    reader = User.objects.create_user("reader", is_staff=True)
+    rights = Q(codename__startswith="view_") | Q(codename="export_data")
+    reader.user_permissions.set(Permission.objects.filter(rights))
+    client = Client()
+    client.force_login(reader)
+    page = reverse("admin:delinquency_event_report_unreachable")
+
+    def file() -> str:
+        answer: Any = client.get(page, {"csv": ""})
+        return b"".join(answer.streaming_content).decode("utf-8-sig")
+
+    without = file()
+    assert without.startswith("account,name,why_not_email,why_not_sms,why_not_voice,since,")
+    assert "20001,'=1+1," in without
+    assert "+15550100111" not in without
+    assert "without contact data" in client.get(page).content.decode()
+    reader.user_permissions.add(Permission.objects.get(codename="export_contacts"))
+    assert "+15550100111" in file()
+    cuts: Any = client.get(reverse("admin:delinquency_event_report_cuts"), {"csv": ""})
+    assert ",to," in b"".join(cuts.streaming_content).decode()
+    noted = DataExport.objects.order_by("pk").values_list("source", "with_contacts", "rows_done", "asked_by__username")
+    assert list(noted) == [
+        ("report:unreachable", False, 1, "reader"), ("report:unreachable", True, 1, "reader"),
+        ("report:cuts", True, 0, "reader"),
+    ]  # fmt: skip
 
 
 def test_a_filter_keeps_a_name_that_the_database_can_keep() -> None:
