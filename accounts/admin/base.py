@@ -23,6 +23,7 @@ from billing_project.kernel import clock
 from .conflicts import NoOverwriting
 from .exporting import ListFiles
 from .field_help import explain
+from .pages import LongPaginator
 from .texts import NoCards
 from .verbs import VERBS
 
@@ -72,6 +73,7 @@ class DeskAdmin(ListFiles, NoOverwriting, _Admin):
     empty_link: ClassVar[tuple[str, str] | None] = None
     empty_value_display = NOTHING
     list_per_page = 50
+    paginator = LongPaginator
     show_full_result_count = False
     list_fullwidth = True
     show_facets = DjangoModelAdmin.show_facets.NEVER  # counting every filter would read the whole table
