@@ -24,6 +24,7 @@ from .conflicts import NoOverwriting
 from .exporting import ListFiles
 from .field_help import explain
 from .pages import LongPaginator
+from .searching import QuickSearch
 from .texts import NoCards
 from .verbs import VERBS
 
@@ -58,7 +59,7 @@ def number_of(object_id: object) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-class DeskAdmin(ListFiles, NoOverwriting, _Admin):
+class DeskAdmin(ListFiles, NoOverwriting, QuickSearch, _Admin):
     """Show a model in the house's way: nothing is deleted, and an empty list says what to do.
 
     ``empty_words`` is that sentence, ``empty_link`` a (label, URL name) of where to go.
