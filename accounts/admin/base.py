@@ -23,6 +23,8 @@ from billing_project.kernel import clock
 from .conflicts import NoOverwriting
 from .exporting import ListFiles
 from .field_help import explain
+from .pages import LongPaginator
+from .searching import QuickSearch
 from .texts import NoCards
 from .verbs import VERBS
 
@@ -57,7 +59,7 @@ def number_of(object_id: object) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-class DeskAdmin(ListFiles, NoOverwriting, _Admin):
+class DeskAdmin(ListFiles, NoOverwriting, QuickSearch, _Admin):
     """Show a model in the house's way: nothing is deleted, and an empty list says what to do.
 
     ``empty_words`` is that sentence, ``empty_link`` a (label, URL name) of where to go.
@@ -72,6 +74,7 @@ class DeskAdmin(ListFiles, NoOverwriting, _Admin):
     empty_link: ClassVar[tuple[str, str] | None] = None
     empty_value_display = NOTHING
     list_per_page = 50
+    paginator = LongPaginator
     show_full_result_count = False
     list_fullwidth = True
     show_facets = DjangoModelAdmin.show_facets.NEVER  # counting every filter would read the whole table

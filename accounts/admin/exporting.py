@@ -20,6 +20,7 @@ from billing_project.kernel.errors import Refused
 from billing_project.kernel.sheets import Cell
 
 from .export_cells import PERSONAL_MODELS, Column, Sheet, columns_of, has_account, stream
+from .pages import whole_count
 from .saved_filters import SavedFilterPages, narrowing, queues
 
 Kind = DataExport.Kind
@@ -175,7 +176,7 @@ def narrowed(desk: Any, request: HttpRequest) -> tuple[QuerySet[Any], int, str]:
     """
     request.GET = QueryDict(kept_query(request))
     found = desk.get_changelist_instance(request)
-    return found.queryset, found.result_count, narrowing(found)
+    return found.queryset, whole_count(found), narrowing(found)
 
 
 def kept_query(request: HttpRequest) -> str:

@@ -144,7 +144,8 @@ def _count(desk: Any, request: HttpRequest, query: str) -> int | None:
     asked = copy(request)
     asked.GET = QueryDict(query)
     try:
-        return int(_plain_list(desk, asked).result_count)
+        counted: int = _plain_list(desk, asked).result_count
+        return counted
     except (IncorrectLookupParameters, DisallowedModelAdminLookup):
         return None
 

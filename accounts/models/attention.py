@@ -31,7 +31,8 @@ class Attention(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["-raised_at"], condition=models.Q(resolved_at__isnull=True), name="attention_open")
+            models.Index(fields=["raised_at", "id"], name="attention_by_day"),
+            models.Index(fields=["-raised_at"], condition=models.Q(resolved_at__isnull=True), name="attention_open"),
         ]
 
     def __str__(self) -> str:

@@ -51,6 +51,7 @@ class CallRecord(models.Model):
             )
         ]
         indexes = [
+            models.Index(fields=["at", "id"], name="call_record_by_day"),
             models.Index(fields=["account", "-at"], name="call_of_account"),
             models.Index(fields=["number", "-at"], name="call_of_number"),
         ]

@@ -27,7 +27,10 @@ class ProviderEvent(models.Model):
     class Meta:
         ordering = ("-received_at", "-pk")
         constraints = [models.UniqueConstraint(fields=["provider", "event_key"], name="provider_event_once")]
-        indexes = [models.Index(fields=["provider", "-received_at"], name="provider_event_newest")]
+        indexes = [
+            models.Index(fields=["received_at", "id"], name="provider_event_by_day"),
+            models.Index(fields=["provider", "-received_at"], name="provider_event_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider} {self.kind}"
@@ -85,6 +88,7 @@ class InboundMessage(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["received_at", "id"], name="inbound_by_day"),
             models.Index(fields=["-received_at"], condition=Q(state="unknown"), name="inbound_unknown"),
             models.Index(fields=["provider_id"], name="inbound_provider_id"),
         ]

@@ -107,6 +107,7 @@ class Notice(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["created_at", "id"], name="notice_by_day"),
             models.Index(fields=["due_at", "id"], condition=Q(state="queued"), name="notice_due"),
             models.Index(
                 fields=["lease_until_at"], condition=Q(state__in=["claimed", "sending"]), name="notice_leased"
@@ -139,6 +140,9 @@ class NoticeAttempt(models.Model):
 
     class Meta:
         ordering = ("at", "pk")
+        indexes = [
+            models.Index(fields=["at", "id"], name="notice_attempt_by_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.outcome} {self.at:%Y-%m-%d %H:%M}"

@@ -86,7 +86,10 @@ class PortalEntry(models.Model):
         verbose_name = "entry to the portal"
         verbose_name_plural = "entries to the portal"
         ordering = ("-at", "-pk")
-        indexes = [models.Index(fields=["account", "-at"], name="portal_entry_of_account")]
+        indexes = [
+            models.Index(fields=["at", "id"], name="portal_entry_by_day"),
+            models.Index(fields=["account", "-at"], name="portal_entry_of_account"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} by {self.get_door_display()}"

@@ -174,6 +174,7 @@ class InvoiceStandingAdmin(CountingActions, SimpleHistoryAdmin, ReadOnlyAdmin):
     )
     actions_detail = ("leave_out", "count_again")
     list_select_related = ("invoice", "account")
+    ordering = ("-invoice_id",)  # by its own key: by the invoices' dates, all of them would be sorted
     list_filter = (
         CountsFilter, ("delinquent_on", admin.EmptyFieldListFilter), ("past_due_on", admin.EmptyFieldListFilter),
     )  # fmt: skip

@@ -78,6 +78,7 @@ class CallTask(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["due_on", "id"], name="call_task_by_day"),
             models.Index(fields=["due_on"], condition=Q(outcome="waiting"), name="call_task_waiting"),
             models.Index(fields=["account"], condition=Q(outcome="waiting"), name="call_task_waiting_account"),
         ]

@@ -44,6 +44,9 @@ class Case(models.Model):
                 condition=Q(closed_on__isnull=True) | Q(closed_on__gte=F("opened_on")), name="case_closes_after_opening"
             ),
         ]
+        indexes = [
+            models.Index(fields=["opened_on", "id"], name="case_by_day"),
+        ]
 
     def __str__(self) -> str:
         return f"case {self.number} of account {self.account_id}"
@@ -74,6 +77,7 @@ class StepRun(models.Model):
         ordering = ("account", "at", "pk")
         constraints = [models.UniqueConstraint(fields=["account", "anchor_key", "step_key"], name="step_run_once")]
         indexes = [
+            models.Index(fields=["on", "id"], name="step_run_by_day"),
             models.Index(fields=["account"], condition=Q(in_force=True), name="step_run_in_force"),
             models.Index(fields=["account"], condition=Q(outcome="waiting"), name="step_run_waiting"),
         ]

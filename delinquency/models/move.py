@@ -97,6 +97,9 @@ class PolicyMove(models.Model):
             models.CheckConstraint(condition=~Q(reason=""), name="policy_move_has_reason"),
             models.UniqueConstraint(fields=["batch", "account"], name="policy_move_once_per_batch"),
         ]
+        indexes = [
+            models.Index(fields=["moved_at", "id"], name="policy_move_by_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.from_version} → {self.to_version}"

@@ -70,6 +70,7 @@ class Promise(models.Model):
             models.CheckConstraint(condition=Q(pay_by_on__gte=models.F("made_on")), name="promise_is_ahead"),
         ]
         indexes = [
+            models.Index(fields=["made_at", "id"], name="promise_by_day"),
             models.Index(fields=["pay_by_on"], condition=Q(state="open"), name="promise_open"),
             models.Index(fields=["pay_by_on", "state"], name="promise_by_month"),
         ]

@@ -124,7 +124,10 @@ class GraceGrant(models.Model):
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="grant_has_reason"),
         ]
-        indexes = [models.Index(fields=["account", "granted_at"], name="grant_of_account")]
+        indexes = [
+            models.Index(fields=["granted_at", "id"], name="grace_grant_by_day"),
+            models.Index(fields=["account", "granted_at"], name="grant_of_account"),
+        ]
 
     def __str__(self) -> str:
         return f"until {self.until_on}"

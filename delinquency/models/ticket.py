@@ -152,6 +152,8 @@ class Ticket(models.Model):
             models.CheckConstraint(condition=Q(priority__gte=1, priority__lte=4), name="ticket_priority_known"),
         ]
         indexes = [
+            models.Index(fields=["opened_on", "id"], name="ticket_by_day"),
+            models.Index(fields=["opened_at", "id"], name="ticket_by_time"),
             models.Index(fields=["queue", "opened_at"], condition=~Q(state="closed"), name="ticket_open"),
             models.Index(fields=["waiting_until"], condition=Q(state="waiting"), name="ticket_waiting"),
             models.Index(fields=["answer_due_at"], condition=Q(state="open"), name="ticket_due"),
@@ -212,6 +214,9 @@ class TicketComment(models.Model):
             models.CheckConstraint(
                 condition=~Q(direction__in=["in", "out"], internal=True), name="ticket_letters_are_not_internal"
             ),
+        ]
+        indexes = [
+            models.Index(fields=["at", "id"], name="ticket_comment_by_day"),
         ]
 
     def __str__(self) -> str:

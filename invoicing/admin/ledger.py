@@ -26,7 +26,8 @@ class LedgerEntryAdmin(AdjustmentsPage, ReadOnlyAdmin):
     )
     list_select_related = ("account__company", "invoice", "charge", "payment", "actor")
     list_filter = ("kind", "reason_code", ("actor", admin.RelatedOnlyFieldListFilter), "account__company")
-    search_fields = ("account__number", "account__name", "invoice__number", "payment__reference", "key")
+    search_fields = ("account__number", "account__name", "^invoice__number", "^payment__reference", "=key")
+    search_help_text = "Account, the beginning of an invoice's number or a payment's reference, or a whole key"
     date_hierarchy = "effective_at"
     empty_words = "Money moves with the first invoice or payment."
     readonly_fields = ("effective", "account_shown", "amount_shown")

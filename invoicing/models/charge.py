@@ -58,9 +58,10 @@ class Charge(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["charged_on", "id"], name="charge_by_day"),
             models.Index(
                 fields=["account"], condition=Q(invoice__isnull=True, waived_at__isnull=True), name="charge_uninvoiced"
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -47,6 +47,7 @@ class GatewayEvent(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["received_at", "id"], name="gateway_event_by_day"),
             models.Index(fields=["due_at", "id"], condition=Q(state="queued"), name="gateway_event_due"),
             models.Index(fields=["object_id"], name="gateway_event_object"),
             models.Index(fields=["event_id"], name="gateway_event_id"),

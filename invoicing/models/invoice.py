@@ -87,7 +87,7 @@ class Invoice(models.Model):
             models.Index(fields=["account", "due_on"], condition=Q(state="open"), name="invoice_open_of_account"),
             models.Index(fields=["due_on"], condition=Q(state="open"), name="invoice_open_due"),
             models.Index(fields=["account", "-issued_on"], name="invoice_of_account"),
-            models.Index(fields=["issued_on"], name="invoice_issued_on"),
+            models.Index(fields=["issued_on", "id"], name="invoice_by_day"),
             models.Index(OpClass(Upper("number"), name="text_pattern_ops"), name="invoice_number_typed"),
         ]
 

@@ -76,6 +76,7 @@ class LedgerEntry(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["effective_at", "id"], name="ledger_by_day"),
             models.Index(fields=["account", "effective_at"], name="ledger_of_account"),
             models.Index(fields=["account", "id"], name="ledger_new_of_account"),
             models.Index(

@@ -71,6 +71,7 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["received_at", "id"], name="payment_by_day"),
             models.Index(fields=["account", "-received_at"], name="payment_of_account"),
             models.Index(OpClass(Upper("reference"), name="text_pattern_ops"), name="payment_reference_typed"),
             models.Index(fields=["reversed_at"], condition=Q(reversed_at__isnull=False), name="payment_back"),
@@ -164,6 +165,7 @@ class PaymentAttempt(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["created_at", "id"], name="attempt_by_day"),
             models.Index(fields=["due_at", "id"], condition=Q(state="queued"), name="attempt_due"),
             models.Index(fields=["id"], condition=Q(state="parked"), name="attempt_parked"),
             models.Index(

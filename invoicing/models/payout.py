@@ -61,7 +61,10 @@ class PayoutLine(models.Model):
                 condition=Q(refund__isnull=True) | Q(kind="refund"), name="payout_refund_on_refund_lines"
             ),
         ]
-        indexes = [models.Index(fields=["about"], name="payout_line_about")]
+        indexes = [
+            models.Index(fields=["happened_at", "id"], name="payout_line_by_day"),
+            models.Index(fields=["about"], name="payout_line_about"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.gross}"

@@ -55,7 +55,8 @@ class EnforcementTask(models.Model):
             models.CheckConstraint(condition=~Q(restores=True, recloses=True), name="enforcement_task_one_direction"),
         ]
         indexes = [
-            models.Index(fields=["-restores", "due_at", "id"], condition=Q(state="queued"), name="enforcement_due")
+            models.Index(fields=["created_at", "id"], name="enforcement_task_by_day"),
+            models.Index(fields=["-restores", "due_at", "id"], condition=Q(state="queued"), name="enforcement_due"),
         ]
 
     def __str__(self) -> str:

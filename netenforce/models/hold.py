@@ -69,6 +69,7 @@ class Hold(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["placed_at", "id"], name="hold_by_day"),
             models.Index(fields=["account"], condition=Q(lifted_at__isnull=True), name="hold_active"),
             models.Index(
                 fields=["until_at"], condition=Q(lifted_at__isnull=True, until_at__isnull=False), name="hold_to_end"

@@ -38,7 +38,10 @@ class DeviceReading(models.Model):
 
     class Meta:
         ordering = ("-at", "-pk")
-        indexes = [models.Index(fields=["device", "-at"], name="device_reading_newest")]
+        indexes = [
+            models.Index(fields=["at", "id"], name="device_reading_by_day"),
+            models.Index(fields=["device", "-at"], name="device_reading_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.device} {self.at:%Y-%m-%d %H:%M} UTC"

@@ -61,6 +61,7 @@ class PaymentWindow(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["opened_at", "id"], name="payment_window_by_day"),
             models.Index(fields=["closes_at"], condition=Q(ended_at__isnull=True), name="payment_window_to_end"),
             models.Index(fields=["account", "opened_at"], name="payment_window_of_account"),
         ]
