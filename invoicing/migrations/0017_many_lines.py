@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("invoicing", "0015_due_indexes")]
+    dependencies = [("invoicing", "0016_screens")]
 
     operations = [
         migrations.AlterField(model_name="invoiceline", name="position", field=models.PositiveIntegerField()),
