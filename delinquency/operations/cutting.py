@@ -51,7 +51,11 @@ class Cutting(Messages):
         run = self.position.step_runs.get(place)
         if run is None:
             run = StepRun(
-                account_id=self.account.pk, anchor_key=anchor, step_key=step.key, action=str(step.action), level=step.level
+                account_id=self.account.pk,
+                anchor_key=anchor,
+                step_key=step.key,
+                action=str(step.action),
+                level=step.level,
             )
             self.position.step_runs[place] = run
             self.effects.runs_new.append(run)
