@@ -9,7 +9,6 @@ from typing import Any
 from django.db import connection
 
 from billing_project.kernel import clock
-from delinquency.models import Standing
 from delinquency.sweep import sweep
 from netenforce.models import Device
 
@@ -91,7 +90,6 @@ def prepare(accounts: int, due: int, database: str) -> None:
 
 
 def run() -> int:
-    """Do the check, and return how many accounts entered delinquency."""
+    """Do the check, and return how many accounts entered delinquency by it."""
     with clock.at(AT):
-        sweep(AT, is_listed=False)
-    return Standing.objects.filter(delinquent_since=CHECK_ON).count()
+        return sweep(AT, is_listed=False).counts["account_delinquent"]
