@@ -32,22 +32,18 @@ class Looking:
 
     def steps_that(self, *actions: Do) -> list[Step]:
         """Return the steps of some actions that may run at this look, in the policy's order."""
-        return [step for step in self._runnable if step.action in actions]
+        return [step for step in self._due[0] if step.action in actions]
 
     def reached(self, step: Step) -> list[InvoiceState]:
         """Return the invoices for which a step may run at this look: its own date has come, and it has not run.
 
         A step counted from delinquency may get its date at this very look, so it is asked for every invoice.
         """
-        return self.invoices if step.key in self.policy.undated else self._reached.get(step.key, [])
+        return self.invoices if step.key in self.policy.undated else self._due[1].get(step.key, [])
 
     @cached_property
-    def _runnable(self) -> list[Step]:
-        undated, reached = self.policy.undated, self._reached
-        return [step for step in self.steps if step.key in undated or step.key in reached]
-
-    @cached_property
-    def _reached(self) -> dict[str, list[InvoiceState]]:
+    def _due(self) -> tuple[list[Step], dict[str, list[InvoiceState]]]:
+        """The steps that may run at this look, and the invoices for which those with a date of their own may."""
         found: dict[str, list[InvoiceState]] = defaultdict(list)
         for invoice in self.invoices:
             for on, step in self.policy.agenda(invoice.issued_on, invoice.due_on).steps:
@@ -55,7 +51,8 @@ class Looking:
                     break
                 if (step.key, invoice.anchor) not in self.state.done:
                     found[step.key].append(invoice)
-        return found
+        undated = self.policy.undated
+        return [step for step in self.steps if step.key in undated or step.key in found], found
 
     def is_time(self, step: Step, anchor: str, on: date | None) -> bool:
         """Tell whether a step of that date may run at this look: at its own time, or at a later check."""

@@ -33,7 +33,8 @@ from netenforce.models import EnforcementTask
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KILLS = int(os.environ.get("KILLS", "5"))
-CHUNK = 10
+# Each beginning weighs all that is left, so the long form has small chunks rather than a large crowd.
+CHUNK = 10 if KILLS < 20 else 4
 # Enough that no run is over before its last kill.
 ACCOUNTS = 4 * CHUNK * (KILLS + 1)
 # How far a run gets before it is killed: so many chunks, and a part of one.
