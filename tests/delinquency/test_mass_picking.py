@@ -163,6 +163,7 @@ def test_what_many_come_to_is_added_up_by_the_worker_once(casey: User, town: lis
     mass.work_on_all()
     action.refresh_from_db()
     assert {row[0] for row in action.outcomes} == {"undone", "excluded"}
+    assert not PICKING.needing_sums().exists()  # nor are they added up again at every pass
 
 
 def test_the_page_counts_while_they_are_picked_and_can_stop_it(town: list[Account]) -> None:
