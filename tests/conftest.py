@@ -44,7 +44,7 @@ os.environ["FIELD_ENCRYPTION_KEY"] = "bm90IGEgc2VjcmV0LCBhbmQgb25seSBmb3IgdGVzdH
 # What is imported and collected stays until the end. Looking through it for garbage again and again took a sixth of
 # the whole run, so nobody looks before pytest_collection_finish, and nobody looks at that part afterwards.
 gc.disable()
-OBJECTS_BEFORE_A_LOOK = 20_000
+OBJECTS_BEFORE_A_LOOK = 50_000
 
 PREFIX = "billing-test-"
 FAST = (
