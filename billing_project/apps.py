@@ -1,6 +1,13 @@
 """The wiring as a Django app: only what must happen once all apps are loaded."""
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+
+
+class DeskAdminConfig(AdminConfig):
+    """Django's admin, with the site of the back office."""
+
+    default_site = "billing_project.desk_site.DeskSite"
 
 
 class BillingProjectConfig(AppConfig):

@@ -247,13 +247,13 @@ NETWORK_PARALLEL = whole("NETWORK_PARALLEL", 16, least=1, most=64)  # devices sp
 # --- Django ---
 INSTALLED_APPS = [
     # unfold's parts come before the packages that each of them dresses.
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.inlines",
     "unfold.contrib.import_export",
     "unfold.contrib.simple_history",
-    "django.contrib.admin",
+    "billing_project.apps.DeskAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,6 +1,7 @@
 """Links to the portal: scanners, browsers without cookies, old and closed links, where links lead (SEC-03, SEC-04)."""
 
 import re
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -247,10 +248,10 @@ def test_a_link_leads_to_any_page_of_the_portal(to: str) -> None:
 
 
 def test_reading_a_hostile_address_takes_no_time() -> None:
-    begun = clock.monotonic()
+    begun = time.process_time()  # the processor's: another process may have its turn in between
     page_within("/portal/" + "a" * 290 + "!")
     page_within("/portal/" + "a-" * 100_000)
-    assert clock.monotonic() - begun < 0.1
+    assert time.process_time() - begun < 0.1
 
 
 def test_a_forged_host_is_refused_and_never_gets_into_a_letter(account: Account, settings: Any) -> None:
