@@ -82,6 +82,7 @@ class Standing(models.Model):
         ordering = ("account",)
         indexes = [
             models.Index(fields=["next_look_at"], condition=Q(next_look_at__isnull=False), name="standing_next_look"),
+            models.Index(fields=["flagged_on"], condition=Q(flagged_on__isnull=False), name="standing_flagged"),
             models.Index(
                 fields=["delinquent_since"], condition=Q(delinquent_since__isnull=False), name="standing_delinquent"
             ),
