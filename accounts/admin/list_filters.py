@@ -20,7 +20,7 @@ else:
 class NewestValuesFilter(AllValuesFieldListFilter):
     """Offer the values of the newest rows; every other one can still stand in the address.
 
-    Codes, templates and days are a handful, and what the newest rows, LOOKED_AT_MAX of them, do not hold is no longer in use.
+    Codes, templates and days are a handful, and what LOOKED_AT_MAX rows do not hold is no longer in use.
     """
 
     def __init__(
@@ -33,7 +33,8 @@ class NewestValuesFilter(AllValuesFieldListFilter):
             values = newest.aggregate(held=ArrayAgg(field.name, distinct=True))["held"]
             return sorted(values or (), key=lambda value: (value is None, value))
 
-        self.lookup_choices = SimpleLazyObject(held)
+        choices: Any = SimpleLazyObject(held)
+        self.lookup_choices = choices
 
 
 class ActiveOnlyFilter(RelatedOnlyFieldListFilter):

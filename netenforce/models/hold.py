@@ -126,7 +126,7 @@ class LineState(models.Model):
                 fields=["line"],
                 condition=Q(desired_level="open") & ~Q(observed_level="open"),
                 name="line_state_still_blocked",
-            ),  # fmt: skip
+            ),
             models.Index(
                 fields=["line"], condition=~Q(desired_level=models.F("observed_level")), name="line_state_differs"
             ),
