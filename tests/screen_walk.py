@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import Account
@@ -14,6 +14,7 @@ from tests.portal import come_in
 from tests.screen_town import PAYER, lists, pages_about, sidebar_pages, turned
 
 TURNS = 3
+WHOLE = 0.8  # of a table's rows: reading so many is reading it whole
 
 
 @dataclass
@@ -109,3 +110,36 @@ def report(found: list[Cost], many: int) -> None:
         )
         if cost.slowest[0] > 0.02:
             print(f"        {cost.slowest[0] * 1000:6.0f} ms: {cost.slowest[1][:240]}")
+
+
+def read_whole(statements: list[tuple[float, str, Any]], sizes: dict[str, int]) -> set[str]:
+    """Return the tables of which statements read most rows, though indexes could have led them to a few.
+
+    The plans are made without scans of whole tables and without joins that need one, so that it is not the planner's
+    statistics that decide; what is counted then are the rows that were touched.
+    """
+    found = set()
+    with connection.cursor() as cursor, transaction.atomic():
+        for way in ("seqscan", "hashjoin", "mergejoin"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+        for _seconds, sql, params in statements:
+            if sql.lstrip("( ").startswith("SELECT"):
+                cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", params)
+                found |= _tables_read(cursor.fetchone()[0][0]["Plan"], sizes)
+        for way in ("seqscan", "hashjoin", "mergejoin"):
+            cursor.execute(f"SET LOCAL enable_{way} = DEFAULT")
+    return found
+
+
+def _tables_read(plan: dict[str, Any], sizes: dict[str, int]) -> set[str]:
+    rows = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    table = plan.get("Relation Name", "")
+    found = {table} if rows >= WHOLE * sizes.get(table, 1_000_000) else set()
+    return found.union(*(_tables_read(part, sizes) for part in plan.get("Plans", ())))
+
+
+def large_tables(rows_min: int) -> dict[str, int]:
+    """Return the tables of at least so many rows, with their sizes as they were last looked at."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname, reltuples FROM pg_class WHERE relkind = 'r' AND reltuples >= %s", [rows_min])
+        return {name: int(rows) for name, rows in cursor.fetchall()}

@@ -23,6 +23,7 @@ from billing_project.kernel import clock
 from .conflicts import NoOverwriting
 from .exporting import ListFiles
 from .field_help import explain
+from .list_filters import QuickFilters
 from .pages import LongPaginator
 from .searching import QuickSearch
 from .texts import NoCards
@@ -59,7 +60,7 @@ def number_of(object_id: object) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-class DeskAdmin(ListFiles, NoOverwriting, QuickSearch, _Admin):
+class DeskAdmin(ListFiles, NoOverwriting, QuickSearch, QuickFilters, _Admin):
     """Show a model in the house's way: nothing is deleted, and an empty list says what to do.
 
     ``empty_words`` is that sentence, ``empty_link`` a (label, URL name) of where to go.

@@ -48,13 +48,18 @@ class LongPaginator(Paginator[Any]):
         return COUNTED_MAX // self.per_page + 1 if self.goes_on else int(super().num_pages)
 
     def page(self, number: int | str) -> Page[Any]:
-        """Return a page; the last one of a list that goes on holds its last rows, whatever lies between."""
+        """Return a page; the last one of a list that goes on holds its last rows, whatever lies between.
+
+        Of such a list the keys are read first, so that no more than those are put in order.
+        """
         number = self.validate_number(number)
-        if not self.goes_on or number < self.num_pages:
+        if not self.goes_on:
             return super().page(number)
         rows: Any = self.object_list
-        last = list(rows.reverse().values_list("pk", flat=True)[: self.per_page])
-        return Page(rows.filter(pk__in=last), number, self)
+        skipped = (number - 1) * self.per_page if number < self.num_pages else 0
+        ordered = rows if number < self.num_pages else rows.reverse()
+        keys = list(ordered.values_list("pk", flat=True)[skipped : skipped + self.per_page])
+        return Page(rows.filter(pk__among=keys), number, self)
 
 
 def whole_count(found: Any) -> int:

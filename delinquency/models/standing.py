@@ -84,6 +84,7 @@ class Standing(models.Model):
             models.Index(
                 fields=["next_look_at", "account"], condition=Q(next_look_at__isnull=False), name="standing_to_look_at"
             ),
+            models.Index(fields=["flagged_on"], condition=Q(flagged_on__isnull=False), name="standing_flagged"),
             models.Index(
                 fields=["delinquent_since"], condition=Q(delinquent_since__isnull=False), name="standing_delinquent"
             ),

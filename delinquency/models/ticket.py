@@ -153,6 +153,9 @@ class Ticket(models.Model):
         ]
         indexes = [
             models.Index(fields=["opened_on", "id"], name="ticket_by_day"),
+            models.Index(
+                fields=["answer_due_at"], condition=Q(answer_due_at__isnull=False), name="ticket_answer_promised"
+            ),
             models.Index(fields=["opened_at", "id"], name="ticket_by_time"),
             models.Index(fields=["queue", "opened_at"], condition=~Q(state="closed"), name="ticket_open"),
             models.Index(fields=["waiting_until"], condition=Q(state="waiting"), name="ticket_waiting"),

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from accounts.admin.base import ReadOnlyAdmin, admin_link, local_time, money
+from accounts.admin.list_filters import ActiveOnlyFilter
 from invoicing.models import LedgerEntry
 
 from .adjustments import AdjustmentsPage
@@ -25,7 +26,7 @@ class LedgerEntryAdmin(AdjustmentsPage, ReadOnlyAdmin):
         "actor",
     )
     list_select_related = ("account__company", "invoice", "charge", "payment", "actor")
-    list_filter = ("kind", "reason_code", ("actor", admin.RelatedOnlyFieldListFilter), "account__company")
+    list_filter = ("kind", "reason_code", ("actor", ActiveOnlyFilter), "account__company")
     search_fields = ("account__number", "account__name", "^invoice__number", "^payment__reference", "=key")
     search_help_text = "Account, the beginning of an invoice's number or a payment's reference, or a whole key"
     date_hierarchy = "effective_at"

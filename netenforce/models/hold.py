@@ -120,9 +120,16 @@ class LineState(models.Model):
             models.UniqueConstraint(fields=["line", "device"], nulls_distinct=False, name="line_state_once_per_device")
         ]
         indexes = [
+            # What the home page counts: the few lines that are restricted, and those that should not be any more.
+            models.Index(fields=["line"], condition=~Q(desired_level="open"), name="line_state_restricted"),
+            models.Index(
+                fields=["line"],
+                condition=Q(desired_level="open") & ~Q(observed_level="open"),
+                name="line_state_still_blocked",
+            ),
             models.Index(
                 fields=["line"], condition=~Q(desired_level=models.F("observed_level")), name="line_state_differs"
-            )
+            ),
         ]
 
     def __str__(self) -> str:
