@@ -7,8 +7,6 @@ from itertools import islice
 
 from django.db.models import Q, QuerySet
 
-from accounts.models import Account
-
 from .models import Standing
 from .operations.kept import accounts_to_hear
 
@@ -52,9 +50,10 @@ class DueLooks:
         """Return how many accounts there are."""
         return self._rows().count() + sum(map(len, self.to_hear()))
 
-    def accounts(self) -> "QuerySet[Account]":
-        """Return the accounts whose moment has come; one that somebody else has looked at meanwhile is none of them."""
-        return Account.objects.filter(parked_at__isnull=True, standing__next_look_at__lte=self.at)
+    def still(self, account_ids: Collection[int]) -> list[int]:
+        """Return those of some accounts whose moment has come."""
+        rows = self._rows().filter(account_id__among=account_ids).order_by("account_id")
+        return list(rows.values_list("account_id", flat=True)) if account_ids else []
 
     def _rows(self) -> "QuerySet[Standing]":
         return self._narrowed().filter(next_look_at__lte=self.at)

@@ -5,19 +5,17 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import QuerySet
 
 from accounts.models import Account
 from accounts.operations import park_account
 from billing_project.kernel import clock, money
 from billing_project.kernel.errors import Refused, StaleState
 from billing_project.kernel.garbage import left_for_later
-from billing_project.kernel.locks import lock_free, lock_row
+from billing_project.kernel.locks import lock_free, lock_row, lock_values
 from billing_project.kernel.nudge import nudge
 from invoicing.operations.settlements import poll_settlements
 
@@ -176,35 +174,44 @@ def _call_for_help(due: DueLooks) -> None:
 def _walk(due: DueLooks, outside: bool, guarded: bool, result: SweepResult, progress: Progress | None) -> None:
     begun, total = result.accounts_looked_at, 0 if progress is None else due.count()
 
-    def look(chunk: list[int], free: "QuerySet[Account] | None") -> None:
-        _look_at_chunk(chunk, free, due.at, outside, guarded, result)
+    def look(chunk: list[int], *, busy_too: bool, heard: bool = False) -> None:
+        _look_at_chunk(chunk, due, outside, guarded, result, busy_too=busy_too, heard=heard)
         if progress is not None:
             progress(min(result.accounts_looked_at - begun, total), total)
 
     # The first walk passes over accounts that somebody else has at the moment; the second waits for them.
-    for chunk in due.chunks():
-        look(chunk, due.accounts())
-    for chunk in chain(due.chunks(), due.to_hear()):
-        look(chunk, None)
+    for busy_too in (False, True):
+        for chunk in due.chunks():
+            look(chunk, busy_too=busy_too)
+    for chunk in due.to_hear():
+        look(chunk, busy_too=True, heard=True)
 
 
 def _look_at_chunk(
     ids: Sequence[int],
-    free: "QuerySet[Account] | None",
-    at: datetime,
+    due: DueLooks,
     outside: bool,
     guarded: bool,
     result: SweepResult,
+    *,
+    busy_too: bool,
+    heard: bool,
 ) -> None:
-    """Look at accounts together; with ``free``, only at those of them that nobody else has at the moment."""
+    """Look at accounts together: those that nobody else has at the moment or, ``busy_too``, all that are still due."""
     try:
         with left_for_later(), transaction.atomic():
-            mine = ids if free is None else lock_free(free, ids)
+            mine = _locked(ids) if busy_too else lock_free(Account.objects.order_by(), ids)
+            # Asked under the lock: another worker may have looked at some of them since they were listed.
+            mine = mine if heard else due.still(mine)
             if mine:
-                result.take(reassess_many(mine, at=at, outside=outside, guarded=guarded))
+                result.take(reassess_many(mine, at=due.at, outside=outside, guarded=guarded))
     except Exception as error:  # noqa: BLE001 - whatever it was, only the account that caused it may suffer
         logger.warning("looking at %d accounts is done one by one: %s", len(ids), error)
-        _one_by_one(ids, at, outside, guarded, result)
+        _one_by_one(ids, due.at, outside, guarded, result)
+
+
+def _locked(ids: Sequence[int]) -> list[int]:
+    return [key for (key,) in lock_values(Account.objects.order_by(), ids, ("pk",))]
 
 
 def _one_by_one(account_ids: Sequence[int], at: datetime, outside: bool, guarded: bool, result: SweepResult) -> None:

@@ -135,9 +135,11 @@ def test_an_account_that_somebody_holds_is_passed_over_at_first_and_looked_at_wh
 
     monkeypatch.setattr(sweep, "lock_free", noted)
 
+    result = sweep.SweepResult(AT)
+
     def first_walk() -> None:
         for ids in DueLooks(AT).chunks():
-            sweep._look_at_chunk(ids, DueLooks(AT).accounts(), AT, False, False, sweep.SweepResult(AT))
+            sweep._look_at_chunk(ids, DueLooks(AT), False, False, result, busy_too=False, heard=False)
 
     with transaction.atomic():
         Account.objects.select_for_update().get(pk=accounts[0].pk)
