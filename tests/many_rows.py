@@ -7,6 +7,8 @@ from django.db import connection, models
 
 # Keys of the copies lie so far apart that no copy meets a row or another copy.
 APART = 1_000_000
+# What many rows have in common; where it is part of a key, another column of the key tells the copies apart.
+SHARED = frozenset({"provider", "code"})
 # The program's own furniture: what names models, rights and schedules is there once.
 ONCE = frozenset({"contenttypes", "auth.permission", "sessions", "django_celery_beat", "account", "mfa"})
 
@@ -126,7 +128,7 @@ def _unique(model: type[models.Model]) -> set[str]:
     ]
     for group in groups:
         if not any(model._meta.get_field(name).remote_field for name in group):
-            found |= set(group)
+            found |= set(group) - SHARED
     for one in model._meta.constraints:  # over expressions, such as a name in small letters
         if isinstance(one, models.UniqueConstraint) and not one.fields:
             parts: list[Any] = [part for expression in one.expressions for part in cast("Any", expression).flatten()]
