@@ -25,7 +25,9 @@ CUT_OFF = """() => {
 
 
 @pytest.mark.parametrize("width", [1366, 360])
-def test_no_column_of_the_record_runs_beyond_the_window_or_its_line(page: Page, live_server: LiveServer, width: int) -> None:
+def test_no_column_of_the_record_runs_beyond_the_window_or_its_line(
+    page: Page, live_server: LiveServer, width: int
+) -> None:
     User.objects.create_user("boss", password=PASSWORD, is_staff=True, is_superuser=True)
     account = make_everything()
     account.name = "The Very Long Named Cooperative of the Upper Valley and Its Neighbours, Registered"
