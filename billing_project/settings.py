@@ -241,7 +241,7 @@ STRIPE_SILENT_HOURS = whole("STRIPE_SILENT_HOURS", 6, least=1, most=168)
 PAYMENT_WINDOW_MINUTES = whole("PAYMENT_WINDOW_MINUTES", 15, least=5, most=60)
 PAYMENT_WINDOWS_A_DAY = whole("PAYMENT_WINDOWS_A_DAY", 2, least=0, most=10)
 PAYMENT_WINDOWS_A_CASE = whole("PAYMENT_WINDOWS_A_CASE", 3, least=0, most=50)
-SWEEP_WORKERS = whole("SWEEP_WORKERS", 1, least=1, most=64)  # share a large billing run (invoicing/sweep.py)
+SWEEP_WORKERS = whole("SWEEP_WORKERS", 1, least=1, most=64)  # share a large run (docs/scaling.md)
 NETWORK_PARALLEL = whole("NETWORK_PARALLEL", 16, least=1, most=64)  # devices spoken to at once (netenforce/lanes.py)
 
 # --- Django ---
