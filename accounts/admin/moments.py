@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import Account
+from billing_project.kernel.errors import Refused
 
 from .base import NOTHING, local_time
 
@@ -45,7 +46,11 @@ def shown_in(field: Any, page_row: Any) -> Any:
     known = {one.name for one in row._meta.concrete_fields if isinstance(one, DateTimeField)}
     if not isinstance(name, str) or name not in known:
         return field.contents
-    return moment_of(_account_of(row) or _account_of(page_row), getattr(row, name))
+    moment = getattr(row, name)
+    try:
+        return moment_of(_account_of(row) or _account_of(page_row), moment)
+    except Refused:  # a form that was refused still holds the zone that somebody typed
+        return moment_of(None, moment)
 
 
 def _account_of(row: Any) -> Account | None:

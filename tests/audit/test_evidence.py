@@ -69,10 +69,10 @@ def test_nothing_of_another_account_is_in_it(account: Account) -> None:
     other = make_customer("98765", make_version("Other rules"), delinquent=True)
     Account.objects.filter(pk=other.pk).update(name="Somebody Else")
     record_payment(account=other, reference="P-OTHER", amount=Decimal("1.23"), received_at=instant("2026-02-03 10:00"))
-    text = json_bytes(read_pack(account, FIRST, clock.today())).decode()
+    text = json_bytes(read_pack(account, FIRST, clock.today(account.timezone))).decode()
     for words in ("98765", "Somebody Else", "P-OTHER", "1.23", "Other rules"):
         assert words not in text
-    assert "P-OTHER" in json_bytes(read_pack(other, FIRST, clock.today())).decode()
+    assert "P-OTHER" in json_bytes(read_pack(other, FIRST, clock.today(other.timezone))).decode()
 
 
 def test_the_same_rows_make_the_same_bytes(account: Account) -> None:
@@ -89,7 +89,7 @@ def test_hostile_names_are_printed_as_they_are(account: Account) -> None:
     name = '#panic("x") $a$ *b* <script> =1+1 \u202e'
     Account.objects.filter(pk=account.pk).update(name=name)
     account.refresh_from_db()
-    printed = squeezed(said(pdf_bytes(read_pack(account, FIRST, clock.today()))))
+    printed = squeezed(said(pdf_bytes(read_pack(account, FIRST, clock.today(account.timezone)))))
     assert '#panic("x")$a$*b*<script>=1+1' in printed
     assert "\u202e" not in printed
     for words in ("Evidence pack", "Ledger", "60.00 is unpaid.", "Balance carried forward", "how to verify"):
@@ -112,7 +112,7 @@ def test_links_that_open_the_account_are_not_handed_on(account: Account) -> None
     notice = account.notices.get()
     notice.body = "Pay here: https://billing.example/portal/enter/abc.def:ghi/ now"
     notice.save()
-    text = json_bytes(read_pack(account, FIRST, clock.today())).decode()
+    text = json_bytes(read_pack(account, FIRST, clock.today(account.timezone))).decode()
     assert "/portal/enter/*** now" in text
     assert "abc.def" not in text
 
@@ -126,7 +126,7 @@ def test_days_that_make_no_sense_and_too_many_rows_are_refused(
         read_pack(account, FIRST, clock.today() + timedelta(days=2))
     monkeypatch.setattr("delinquency.evidence.pack.ROWS_MAX", 3)
     with pytest.raises(Refused, match="choose fewer days"):
-        read_pack(account, FIRST, clock.today())
+        read_pack(account, FIRST, clock.today(account.timezone))
 
 
 @pytest.fixture

@@ -247,7 +247,7 @@ def test_a_full_disk_ends_a_billing_run_with_whole_chunks_done_and_the_next_goes
 def test_a_full_disk_ends_a_check_with_nobody_parked_and_the_next_goes_on(
     table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("delinquency.sweep.CHUNK", 4)
+    monkeypatch.setattr("delinquency.due.CHUNK", 4)
     accounts = town(sonar(), 12)
     with full_disk(table, after=6), pytest.raises(OperationalError) as ended:
         check(CHECK, guarded=False)

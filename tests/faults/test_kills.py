@@ -143,7 +143,7 @@ def gapless(numbers: Iterable[str]) -> bool:
 def test_who_becomes_late_does_so_once_with_one_letter_ticket_and_order(monkeypatch: pytest.MonkeyPatch) -> None:
     lateness.prepare(ACCOUNTS, ACCOUNTS, str(connection.settings_dict["NAME"]))
     work, known = Work(), broken(lateness.AT)  # its open bills have no lines
-    monkeypatch.setattr("delinquency.sweep.CHUNK", CHUNK)
+    monkeypatch.setattr("delinquency.due.CHUNK", CHUNK)
     monkeypatch.setattr("delinquency.sweep.reassess_many", work.counted(reassess_many))
 
     def run() -> None:
