@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from accounts.models import Account, Notice
 from billing_project.kernel import clock, nudge
@@ -68,6 +68,9 @@ def started(run: Callable[[], object]) -> int:
     pid = os.fork()
     if pid:
         return pid
+    # Where a browser has an event loop, the parent has more than the connection it closed: all of them stay its own.
+    for inherited in connections.all(initialized_only=True):
+        inherited.connection = None
     try:
         with nudge.recorded():
             run()
