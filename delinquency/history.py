@@ -79,7 +79,7 @@ def _tick(at: datetime, zones: set[str], outside: bool, history: History) -> Non
     again = True
     while again:
         billed = bill(at, zones=zones, guarded=outside, is_listed=False)
-        looked = sweep(at, outside=outside, zones=zones)
+        looked = sweep(at, outside=outside, zones=zones, is_listed=False)
         history.invoices_issued += billed.invoices_issued
         history.amount_issued += billed.amount
         history.counts.update(looked.counts)

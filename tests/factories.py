@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
+from django.db import connection
 
 from accounts.models import Account, AccountStatus, AccountType, Company, Contact, FundingSource, ServiceLine, User
 from billing_project.kernel import clock
@@ -131,3 +132,17 @@ def make_line(account: Account, ipv4: str = "", *, device: Device | None = None,
     if device is not None:
         LinePlacement.objects.create(line=line, device=device)
     return line
+
+
+def many_accounts(count: int) -> None:
+    """Multiply the one account there is by one statement; the copies are numbered many-1 and on."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO accounts_account (public_id, number, name, company_id, account_type_id, status_id,
+                status_since_at, timezone, address, note, opened_on, parked_why)
+            SELECT gen_random_uuid(), 'many-' || n, 'Many', company_id, account_type_id, status_id, status_since_at,
+                timezone, '', '', opened_on, '' FROM accounts_account, generate_series(1, %s) n
+            """,
+            [count],
+        )

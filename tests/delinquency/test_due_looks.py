@@ -16,7 +16,7 @@ from delinquency.due import DueLooks
 from delinquency.models import Case, Event, Promise, Standing, Sweep
 from delinquency.operations import promise_to_pay
 from delinquency.tasks import share_tick
-from tests.factories import NEW_YORK, instant
+from tests.factories import NEW_YORK, instant, many_accounts
 from tests.invoicing.test_concurrency import at_once
 from tests.towns import check, town
 from tests.worlds import sonar
@@ -72,16 +72,8 @@ def test_a_promise_that_is_over_is_heard_once_whether_or_not_a_look_is_due() -> 
 
 def many_standings(count: int) -> None:
     """Multiply the one account with a standing; all but a hundredth are looked at later."""
+    many_accounts(count)
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO accounts_account (public_id, number, name, company_id, account_type_id, status_id,
-                status_since_at, timezone, address, note, opened_on, parked_why)
-            SELECT gen_random_uuid(), 'many-' || n, 'Many', company_id, account_type_id, status_id, status_since_at,
-                timezone, '', '', opened_on, '' FROM accounts_account, generate_series(1, %s) n
-            """,
-            [count],
-        )
         cursor.execute(
             """
             INSERT INTO delinquency_standing (account_id, policy_version_id, unflagged_why, looked_until_at,

@@ -16,7 +16,7 @@ from invoicing import due, sweep
 from invoicing.models import BillingParameters, BillingRun, Invoice
 from invoicing.sweep import bill
 from invoicing.tasks import share_tick
-from tests.factories import NEW_YORK, bill_by, instant, make_account
+from tests.factories import NEW_YORK, bill_by, instant, make_account, many_accounts
 
 from .test_concurrency import at_once
 
@@ -72,16 +72,8 @@ def test_pages_and_chunks_leave_nobody_out_and_name_nobody_twice(monkeypatch: py
 
 def many_terms(count: int) -> None:
     """Multiply the one account with terms; all but a fiftieth are billed later."""
+    many_accounts(count)
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO accounts_account (public_id, number, name, company_id, account_type_id, status_id,
-                status_since_at, timezone, address, note, opened_on, parked_why)
-            SELECT gen_random_uuid(), 'many-' || n, 'Many', company_id, account_type_id, status_id, status_since_at,
-                timezone, '', '', opened_on, '' FROM accounts_account, generate_series(1, %s) n
-            """,
-            [count],
-        )
         cursor.execute(
             """
             INSERT INTO invoicing_billingparameters (account_id, billing_default_id, bill_day, next_bill_on, due_days,
